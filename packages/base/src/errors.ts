@@ -1,0 +1,51 @@
+/** What an error carries besides its code and message. */
+export interface ErrorDetails {
+  /** The error or value that led to this one. */
+  readonly cause?: unknown;
+  /** What the reader can do about it, one line, shown by the CLI after `hint:`. */
+  readonly hint?: string | undefined;
+}
+
+/**
+ * The base of every error that Ensconce itself reports. Packages subclass it with a closed union of codes;
+ * codes are append-only and appear in wire protocols, so they are never renamed or reused.
+ *
+ * Messages say what was expected and what was found (`quote: version 4 or 5 expected, 3 found`) and never
+ * contain a secret. `TypeError` and `RangeError` stay for the caller's own mistakes.
+ */
+export class EnsconceError<Code extends string = string> extends Error {
+  readonly code: Code;
+  readonly hint: string | undefined;
+
+  constructor(code: Code, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.hint = details.hint;
+  }
+}
+
+/** The messages of an error and its causes, outermost first: the form in which CAS answers (`{"msg": […]}`). */
+export function causeChain(error: unknown): string[] {
+  const chain: string[] = [];
+  const seen = new Set<unknown>();
+  let current = error;
+  while (current !== undefined && current !== null && !seen.has(current)) {
+    seen.add(current);
+    chain.push(current instanceof Error ? current.message : String(current));
+    current = current instanceof Error ? current.cause : undefined;
+  }
+  return chain;
+}
+
+/** The first hint found from the outermost error inwards. */
+export function hintOf(error: unknown): string | undefined {
+  const seen = new Set<unknown>();
+  let current = error;
+  while (current instanceof Error && !seen.has(current)) {
+    seen.add(current);
+    if (current instanceof EnsconceError && current.hint !== undefined) return current.hint;
+    current = current.cause;
+  }
+  return undefined;
+}

@@ -1,0 +1,63 @@
+import * as v from 'valibot';
+import { configuration } from './configuration.ts';
+
+/**
+ * The attestation protocol between a service and CAS on port 18765, and, with the roles turned round, between a client
+ * and CAS on 8081 (docs/protocol/attestation.md): JSON frames inside TLS 1.3, ALPN {@link attestationProtocol}, both
+ * sides with certificates, no resumption and no 0-RTT.
+ */
+export const attestationProtocol = 'ensconce-attestation/1';
+/** Bytes; bounds both directions. */
+export const attestationFrameLimit = 16 * 1024 * 1024;
+
+const base64 = v.pipe(v.string(), v.base64());
+const nonce = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+
+/** First frame, CAS → service: the nonce that the evidence must be bound to. */
+export const challenge = v.strictObject({ type: v.literal('challenge'), version: v.literal(1), nonce });
+export type Challenge = v.InferOutput<typeof challenge>;
+
+/** Second frame, service → CAS. */
+export const attest = v.strictObject({
+  type: v.literal('attest'),
+  version: v.literal(1),
+  /** `session/service` or `session/service@OTP`, from the host. */
+  configId: v.pipe(v.string(), v.maxLength(2048)),
+  serviceAccessToken: v.optional(v.pipe(v.string(), v.maxLength(4096))),
+  format: v.picklist(['sgx']),
+  evidence: base64,
+  description: base64,
+});
+export type Attest = v.InferOutput<typeof attest>;
+
+/** A refusal: a cause chain, outermost first, a stable code, and whether the same request may succeed later. */
+export const refusal = v.strictObject({
+  type: v.literal('refused'),
+  msg: v.array(v.string()),
+  code: v.string(),
+  hint: v.optional(v.string()),
+  retry: v.boolean(),
+});
+export type Refusal = v.InferOutput<typeof refusal>;
+
+/** Third frame, CAS → service. */
+export const attestAnswer = v.variant('type', [
+  v.strictObject({
+    type: v.literal('configured'),
+    configuration,
+    /** True where simulated hardware attested the service: every output of the runtime then says so. */
+    simulated: v.boolean(),
+  }),
+  refusal,
+]);
+export type AttestAnswer = v.InferOutput<typeof attestAnswer>;
+
+/** Service → CAS while the connection lives. */
+export const serviceEvent = v.variant('type', [
+  v.strictObject({ type: v.literal('started') }),
+  v.strictObject({
+    type: v.literal('exited'),
+    status: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255)),
+  }),
+]);
+export type ServiceEvent = v.InferOutput<typeof serviceEvent>;

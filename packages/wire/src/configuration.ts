@@ -1,0 +1,37 @@
+import * as v from 'valibot';
+
+const base64 = v.pipe(v.string(), v.base64());
+const absolutePath = v.pipe(v.string(), v.maxLength(4096), v.startsWith('/'));
+
+/**
+ * What CAS gives an attested service: everything it needs to start, nothing of it from the host
+ * (docs/protocol/attestation.md). Secrets are substituted already.
+ */
+export const configuration = v.strictObject({
+  session: v.string(),
+  /** Hex SHA-256 of the session as it stood when this was made. */
+  sessionHash: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  service: v.string(),
+  /** After splitting and secret substitution. An argument that is exactly `@@N` stands for host argument N (1 is the first). */
+  command: v.pipe(v.array(v.string()), v.minLength(1)),
+  environment: v.record(v.string(), v.string()),
+  /** Names of variables whose value the host chooses (`\@\@NAME` in the session); absent at the host means empty. */
+  hostEnvironment: v.array(v.string()),
+  pwd: absolutePath,
+  /** As in an OCI image configuration: `uid[:gid]` or names, resolved inside the image; empty means root. */
+  user: v.string(),
+  /** Capability names (`CAP_CHOWN`) that the application may hold, before what the runtime always withholds. */
+  capabilities: v.array(v.pipe(v.string(), v.regex(/^CAP_[A-Z_]+$/))),
+  /** Sealed layers, lowest first. `key` is 32 bytes, base64. `root` is hex and must be that of the measured description. */
+  layers: v.pipe(
+    v.array(v.strictObject({ root: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)), key: base64 })),
+    v.minLength(1),
+  ),
+  /** Files made in memory before the start. `mode` is the permission bits. */
+  injectionFiles: v.array(
+    v.strictObject({ path: absolutePath, content: base64, mode: v.pipe(v.number(), v.integer()) }),
+  ),
+  /** Files of the host that are visible at the same path, read-only and unprotected (`/etc/resolv.conf`). */
+  hostFiles: v.array(absolutePath),
+});
+export type Configuration = v.InferOutput<typeof configuration>;

@@ -1,0 +1,139 @@
+import { EnsconceError } from '@ensconce/base/errors';
+import { parseJson, type Json } from '@ensconce/base/json';
+
+export type FrameErrorCode = 'FRAME_SIZE' | 'FRAME_CLOSED' | 'FRAME_TIMEOUT';
+
+/** A connection that did not carry the frame that was due. */
+export class FrameError extends EnsconceError<FrameErrorCode> {}
+
+/** The part of a socket that frames need; `net.Socket` and `tls.TLSSocket` have it. */
+export interface FrameSocket {
+  on(event: 'data', listener: (chunk: Uint8Array) => void): unknown;
+  on(event: 'close', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  write(data: Uint8Array): boolean;
+  destroy(): unknown;
+}
+
+const headerSize = 4;
+
+/** One JSON value as a frame: u32 big-endian length, then that many bytes of UTF-8. */
+export function encodeFrame(value: Json): Buffer {
+  const body = Buffer.from(JSON.stringify(value), 'utf8');
+  const header = Buffer.alloc(headerSize);
+  header.writeUInt32BE(body.length, 0);
+  return Buffer.concat([header, body]);
+}
+
+/**
+ * JSON frames over a stream (docs/protocol/frames.md). The peer is untrusted: a frame longer than `limit` bytes, or a
+ * second unread one beyond `limit` bytes in all, ends the connection. Values stay `unknown` until a schema has read them.
+ */
+export class FrameConnection {
+  readonly #socket: FrameSocket;
+  readonly #limit: number;
+  readonly #what: string;
+  #buffer: Buffer = Buffer.alloc(0);
+  #failure: Error | undefined;
+  #waiting: { resolve: (value: unknown) => void; reject: (error: Error) => void } | undefined;
+
+  constructor(socket: FrameSocket, what: string, limit: number) {
+    this.#socket = socket;
+    this.#what = what;
+    this.#limit = limit;
+    socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('error', (cause) =>
+      this.#fail(new FrameError('FRAME_CLOSED', `${what}: the connection failed`, { cause })),
+    );
+    socket.on('close', () =>
+      this.#fail(new FrameError('FRAME_CLOSED', `${what}: the other side closed the connection`)),
+    );
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.reject(this.#failure);
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#failure !== undefined) return;
+    this.#buffer = this.#buffer.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#buffer, chunk]);
+    const due = this.#buffer.length >= headerSize ? this.#buffer.readUInt32BE(0) : 0;
+    if (due > this.#limit || this.#buffer.length > 2 * (this.#limit + headerSize)) {
+      this.#fail(
+        new FrameError(
+          'FRAME_SIZE',
+          `${this.#what}: a frame of at most ${this.#limit} bytes expected, ${due} announced`,
+        ),
+      );
+      this.#socket.destroy();
+      return;
+    }
+    this.#deliver();
+  }
+
+  #next(): { value: unknown } | undefined {
+    if (this.#buffer.length < headerSize) return undefined;
+    const end = headerSize + this.#buffer.readUInt32BE(0);
+    if (this.#buffer.length < end) return undefined;
+    const body = this.#buffer.subarray(headerSize, end);
+    this.#buffer = this.#buffer.subarray(end);
+    return { value: parseJson(body, this.#what, this.#limit) };
+  }
+
+  #deliver(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    try {
+      const next = this.#next();
+      if (next === undefined) return;
+      this.#waiting = undefined;
+      waiting.resolve(next.value);
+    } catch (error) {
+      this.#fail(error as Error);
+      this.#socket.destroy();
+    }
+  }
+
+  send(value: Json): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#socket.write(encodeFrame(value));
+  }
+
+  /** The next frame's value. One reader at a time; `timeout` in milliseconds, without it waits as long as the connection lives. */
+  receive(timeout?: number): Promise<unknown> {
+    if (this.#waiting !== undefined) throw new RangeError('two readers on one frame connection');
+    return new Promise((resolve, reject) => {
+      const timer =
+        timeout === undefined
+          ? undefined
+          : setTimeout(() => {
+              this.#fail(
+                new FrameError(
+                  'FRAME_TIMEOUT',
+                  `${this.#what}: an answer within ${timeout} ms expected, none came`,
+                ),
+              );
+              this.#socket.destroy();
+            }, timeout);
+      this.#waiting = {
+        resolve: (value) => {
+          clearTimeout(timer);
+          resolve(value);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      };
+      this.#deliver();
+      if (this.#waiting !== undefined && this.#failure !== undefined) this.#fail(this.#failure);
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}

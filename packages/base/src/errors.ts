@@ -32,8 +32,12 @@ export function causeChain(error: unknown): string[] {
   let current = error;
   while (current !== undefined && current !== null && !seen.has(current)) {
     seen.add(current);
-    chain.push(current instanceof Error ? current.message : String(current));
-    current = current instanceof Error ? current.cause : undefined;
+    if (!(current instanceof Error)) {
+      chain.push(typeof current === 'string' ? current : 'a value that is no error was thrown');
+      break;
+    }
+    chain.push(current.message);
+    current = current.cause;
   }
   return chain;
 }

@@ -13,7 +13,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   { name: 'evidence', node: [] },
   { name: 'verify', node: [] },
   { name: 'crypto-node', node: ['node:crypto'] },
-  { name: 'measurement', node: ['node:crypto'] },
+  { name: 'measurement', node: ['node:crypto', 'node:fs', 'node:path'] },
   { name: 'wire', node: ['node:crypto'] },
   { name: 'policy', node: ['node:crypto'] },
   { name: 'secrets', node: ['node:crypto'] },

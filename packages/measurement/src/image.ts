@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { EnsconceError } from '@ensconce/base/errors';
 import { canonicalJson, parseCanonicalJson } from '@ensconce/base/json';
 
-export type MeasurementErrorCode = 'DESCRIPTION_INVALID';
+export type MeasurementErrorCode = 'DESCRIPTION_INVALID' | 'FOLDER_INVALID';
 
 /** An image description that does not have the documented form. */
 export class MeasurementError extends EnsconceError<MeasurementErrorCode> {}

@@ -1,0 +1,132 @@
+import { readdirSync, readFileSync, readlinkSync, statSync, type BigIntStats } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { EnsconceError } from '@ensconce/base/errors';
+import { DigestCache, readManifest } from '@ensconce/measurement/folder';
+import { encodeDescription, measureDescription, parseDescription } from '@ensconce/measurement/image';
+import { manifestDigest } from '@ensconce/measurement/manifest';
+import { describeProgram, measureProgram } from '@ensconce/measurement/program';
+import { LasError } from './errors.ts';
+
+/** What simulated hardware measured of a process. */
+export interface Measured {
+  /** 64 hex digits; stands as MRENCLAVE in the simulated quote. */
+  readonly measurement: string;
+  /** The canonical image description that was measured, for a confidential container. */
+  readonly description: Uint8Array | undefined;
+}
+
+/** How the launcher starts the runtime (services/runtime/launch/launch.c); anything else is not the runtime. */
+const commandLine = '/bin/node\0--disable-sigusr1\0/runtime.mjs\0';
+
+/** Empty folders of the runtime's root on which it, or the launcher, mounts something. */
+const mountPoints = new Set(['host', 'proc', 'dev', 'run', 'tmp', 'sys']);
+
+function refuse(expected: string, found: string): never {
+  throw new LasError('LAS_NOT_MEASURABLE', `${expected} expected, ${found} found`, {
+    hint: 'simulated hardware measures a process only as the launcher starts it',
+  });
+}
+
+function startTime(proc: string): string {
+  const stat = readFileSync(join(proc, 'stat'), 'latin1');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
+
+function tracer(proc: string): string {
+  return /^TracerPid:\s*(\d+)$/m.exec(readFileSync(join(proc, 'status'), 'latin1'))?.[1] ?? 'unknown';
+}
+
+function identity(status: BigIntStats): string {
+  return `${status.dev}:${status.ino}`;
+}
+
+/** Every file that the process executes code from must be one of `files`: no preloaded library, no other interpreter. */
+function checkMappings(proc: string, files: ReadonlySet<string>): void {
+  const maps = readFileSync(join(proc, 'maps'), 'latin1').trimEnd().split('\n');
+  for (const line of maps) {
+    const [range = '', permissions = '', , device, , path = ''] = line.split(/\s+/);
+    if (!permissions.includes('x') || path.startsWith('[') || (path === '' && device === '00:00')) continue;
+    // map_files leads to the mapped file itself, whatever is mounted over its path; leading zeros are not in its names.
+    const name = range.split('-').map((end) => end.replace(/^0+(?=.)/, '')).join('-');
+    const status = statSync(join(proc, 'map_files', name), { bigint: true });
+    if (!files.has(identity(status))) refuse('code of measured files only', `code of ${path || 'a nameless file'}`);
+  }
+}
+
+function checkMounts(proc: string): void {
+  for (const line of readFileSync(join(proc, 'mountinfo'), 'latin1').trimEnd().split('\n')) {
+    const point = line.split(' ')[4] ?? '';
+    const top = point.split('/')[1] ?? '';
+    if (point !== '/' && !mountPoints.has(top)) refuse("no mount over the runtime's folder", `one on ${point}`);
+  }
+}
+
+function measureContainer(proc: string, cache: DigestCache): Measured {
+  const root = join(proc, 'root');
+  const command = readFileSync(join(proc, 'cmdline'), 'latin1');
+  if (command !== commandLine) refuse(`the command line ${commandLine.replaceAll('\0', ' ')}`, JSON.stringify(command.replaceAll('\0', ' ').slice(0, 200)));
+  const environment = readFileSync(join(proc, 'environ'), 'latin1');
+  if (environment !== '') refuse('an empty environment', `${environment.split('\0').filter(Boolean).length} variables`);
+  checkMounts(proc);
+  const files = new Map<string, string>();
+  const runtime = manifestDigest(
+    readManifest(root, { cache, opaque: mountPoints, onFile: (path, status) => files.set(identity(status), path) }),
+  );
+  checkMappings(proc, new Set(files.keys()));
+  const executable = identity(statSync(join(proc, 'exe'), { bigint: true }));
+  if (files.get(executable) !== 'bin/node') refuse('/bin/node of the measured folder', 'another executable');
+  const claimed = parseDescription(readFileSync(join(root, 'host', '.ensconce', 'image')));
+  // The runtime digest is what is seen here; layer roots and CAS are enforced by the runtime that this digest names.
+  const description = encodeDescription({ ...claimed, runtime });
+  return { measurement: measureDescription(description), description };
+}
+
+function checkoutOf(path: string): string | undefined {
+  for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
+    try {
+      const manifest: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      if (typeof manifest === 'object' && manifest !== null && Reflect.get(manifest, 'name') === 'ensconce') return folder;
+    } catch {
+      // No manifest here; the next folder up may have it.
+    }
+  }
+  return undefined;
+}
+
+/** Variables that make Node or the loader run other code than the program's. */
+const loaderVariables = /^(?:NODE_OPTIONS|NODE_PATH|NODE_EXTRA_CA_CERTS|LD_[A-Z_]+|GLIBC_TUNABLES|OPENSSL_CONF)=/;
+
+function measureCheckout(proc: string, cache: DigestCache): Measured {
+  const [executable = '', ...args] = readFileSync(join(proc, 'cmdline'), 'utf8').split('\0');
+  const script = args.find((argument) => !argument.startsWith('-'));
+  const cwd = readlinkSync(join(proc, 'cwd'));
+  const checkout = script === undefined ? undefined : checkoutOf(join('/', script.startsWith('/') ? script : join(cwd, script)));
+  if (checkout === undefined) refuse('a confidential container, or a service of an Ensconce checkout', JSON.stringify(executable.slice(0, 200)));
+  const environment = readFileSync(join(proc, 'environ'), 'latin1').split('\0');
+  const loader = environment.find((entry) => loaderVariables.test(entry));
+  if (loader !== undefined) refuse('an environment without loader variables', loader.split('=')[0] ?? '');
+  const node = cache.digest(join(proc, 'exe'), statSync(join(proc, 'exe'), { bigint: true }));
+  return { measurement: measureProgram(describeProgram(checkout, node, cache)), description: undefined };
+}
+
+/**
+ * Takes the measurement of a process as simulated hardware: from the files that it really runs, seen through
+ * `/proc/PID`, never from what it says (DESIGN §4). `root` is `/proc` but in tests.
+ */
+export function measureProcess(pid: number, cache: DigestCache, procRoot = '/proc'): Measured {
+  const proc = join(procRoot, String(pid));
+  try {
+    const before = startTime(proc);
+    if (tracer(proc) !== '0') refuse('a process that nobody traces', `a tracer, process ${tracer(proc)}`);
+    const entries = readdirSync(join(proc, 'root'));
+    const measured = entries.includes('runtime.mjs') && entries.includes('host') ? measureContainer(proc, cache) : measureCheckout(proc, cache);
+    if (startTime(proc) !== before) refuse('the same process throughout', 'another one under its number');
+    return measured;
+  } catch (cause) {
+    if (cause instanceof EnsconceError) throw cause;
+    throw new LasError('LAS_NOT_MEASURABLE', `process ${pid}: files and memory map to measure expected, they cannot be read`, {
+      cause,
+      hint: 'the LAS runs as root of the node',
+    });
+  }
+}

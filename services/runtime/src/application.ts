@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { isatty } from 'node:tty';
+import type { Duplex } from 'node:stream';
+import { RuntimeError } from './errors.ts';
+import type { HostRecord } from './host-record.ts';
+import { reapOrphans } from './linux.ts';
+import type { ApplicationUser } from './user.ts';
+
+export interface Application {
+  readonly root: string;
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly user: ApplicationUser;
+  readonly capabilities: bigint;
+}
+
+/** Engines give containers this umask whatever their own is. */
+const umask = 0o022;
+
+function specification(application: Application, host: HostRecord): Buffer {
+  const entries: string[] = [
+    `R${application.root}`,
+    `W${application.directory}`,
+    `U${application.user.uid}`,
+    `G${application.user.gid}`,
+    ...application.user.groups.map((group) => `g${group}`),
+    `C${application.capabilities.toString(16)}`,
+    `I${host.ignoredSignals.toString(16)}`,
+    `B${host.blockedSignals.toString(16)}`,
+    ...host.limits.map((limit) => `L${limit.resource} ${limit.soft} ${limit.hard}`),
+    `M${umask.toString(8)}`,
+    ...(isatty(0) ? ['T'] : []),
+    ...application.command.map((argument) => `A${argument}`),
+    ...Object.entries(application.environment).map(([name, value]) => `E${name}=${value}`),
+    'X',
+  ];
+  for (const entry of entries) {
+    if (entry.includes('\0')) throw new RuntimeError('CONFIGURATION', 'command and environment: text without NUL expected, a NUL found');
+  }
+  return Buffer.from(entries.map((entry) => `${entry}\0`).join(''), 'utf8');
+}
+
+const hints: Readonly<Record<string, string>> = {
+  proc: 'in a user namespace the engine must leave /proc unmasked (podman: --security-opt unmask=ALL)',
+  namespaces: 'the container needs CAP_SYS_ADMIN, or a user namespace with it',
+  'bounding-set': 'the container needs CAP_SETPCAP, which engines give by default',
+  uid: 'in a user namespace of one uid only images that run as root start; give the container a full map (hostUsers: false)',
+  gid: 'in a user namespace of one gid only images that run as root start; give the container a full map (hostUsers: false)',
+  groups: 'the container needs CAP_SETGID, which engines give by default',
+};
+
+function startError(application: Application, report: string): { error: RuntimeError; status: number } {
+  const [step = '', number = ''] = report.trim().split(' ');
+  const errno = Object.entries(constants.errno).find(([, value]) => String(value) === number)?.[0] ?? `errno ${number}`;
+  if (step === 'exec') {
+    const missing = errno === 'ENOENT';
+    return {
+      error: new RuntimeError(
+        'APPLICATION_START',
+        `command: a program of the image expected, ${JSON.stringify(application.command[0])} ${missing ? 'is not in it' : `cannot be run: ${errno}`}`,
+        { hint: "the policy's `command` names it; PATH is the policy's too" },
+      ),
+      status: missing ? 127 : 126,
+    };
+  }
+  return {
+    error: new RuntimeError('APPLICATION_START', `starting the application failed at ${step}: ${errno}`, { hint: hints[step] }),
+    status: 125,
+  };
+}
+
+/** Signals that a process can catch and pass on; those of the terminal reach the application's own session directly. */
+const forwarded: readonly NodeJS.Signals[] = [
+  'SIGHUP',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGPIPE',
+  'SIGALRM',
+  'SIGTERM',
+  'SIGCONT',
+  'SIGTSTP',
+  'SIGTTIN',
+  'SIGTTOU',
+  'SIGURG',
+  'SIGXCPU',
+  'SIGXFSZ',
+  'SIGVTALRM',
+  'SIGWINCH',
+  'SIGIO',
+  'SIGPWR',
+];
+
+export interface RunningApplication {
+  /** Settles once the application runs; rejects where it could not be started. */
+  readonly started: Promise<void>;
+  /** The exit code, 128 + signal where a signal ended it; 125 to 127 where it never ran. */
+  readonly exited: Promise<number>;
+}
+
+/** Starts the application beside the runtime, in namespaces of its own, through launch/init.c. */
+export function startApplication(application: Application, host: HostRecord): RunningApplication {
+  const child = spawn('/bin/init', [], { stdio: [0, 1, 2, 'pipe'], env: {}, cwd: '/' });
+  const own = new Set<number>();
+  if (child.pid !== undefined) own.add(child.pid);
+  for (const signal of forwarded) process.on(signal, () => child.kill(signal));
+  process.on('SIGCHLD', () => reapOrphans((pid) => own.has(pid)));
+
+  const channel = child.stdio[3] as Duplex;
+  let report = '';
+  let status: number | undefined;
+  const started = new Promise<void>((resolve, reject) => {
+    channel.on('data', (chunk: Buffer) => {
+      report = (report + chunk.toString('latin1')).slice(0, 200);
+    });
+    channel.on('error', () => channel.destroy());
+    child.once('error', (cause) => reject(new RuntimeError('SYSTEM', 'starting /bin/init failed', { cause })));
+    channel.once('close', () => {
+      if (report === '') {
+        resolve();
+        return;
+      }
+      const failure = startError(application, report);
+      ({ status } = failure);
+      reject(failure.error);
+    });
+  });
+  channel.write(specification(application, host));
+
+  const exited = new Promise<number>((resolve) => {
+    child.once('close', (code, signal) => resolve(status ?? code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+    child.once('error', () => resolve(125));
+  });
+  return { started, exited };
+}

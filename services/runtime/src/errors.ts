@@ -1,0 +1,19 @@
+import { EnsconceError } from '@ensconce/base/errors';
+
+export type RuntimeErrorCode =
+  | 'HOST_RECORD'
+  | 'HOST_ENVIRONMENT'
+  | 'IMAGE_DESCRIPTION'
+  | 'LAS_UNREACHABLE'
+  | 'LAS_REFUSED'
+  | 'CAS_UNREACHABLE'
+  | 'CAS_IDENTITY'
+  | 'CAS_REFUSED'
+  | 'CONFIGURATION'
+  | 'MOUNT'
+  | 'LAYER'
+  | 'APPLICATION_START'
+  | 'SYSTEM';
+
+/** Why a confidential container did not start or had to stop. */
+export class RuntimeError extends EnsconceError<RuntimeErrorCode> {}

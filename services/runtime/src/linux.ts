@@ -1,0 +1,77 @@
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import type * as Koffi from 'koffi';
+import { RuntimeError } from './errors.ts';
+
+const koffi: typeof Koffi = createRequire(import.meta.url)('koffi');
+const libc = koffi.load(null);
+
+const mountFunction = libc.func('int mount(const char *, const char *, const char *, unsigned long, const char *)');
+const umountFunction = libc.func('int umount2(const char *, int)');
+const prctlFunction = libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
+
+/** Flags of mount(2), linux/mount.h. */
+export const mountFlags = {
+  readOnly: 1,
+  noSuid: 2,
+  noDev: 4,
+  noExec: 8,
+  remount: 32,
+  bind: 4096,
+  recursive: 16_384,
+  private: 1 << 18,
+  strictAtime: 1 << 24,
+} as const;
+
+export function errnoName(errno: number): string {
+  return Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+}
+
+const mountHint = 'the container needs /dev/fuse and CAP_SYS_ADMIN, or a user namespace (hostUsers: false)';
+
+/** mount(2); throws `RuntimeError` MOUNT. */
+export function mount(source: string, target: string, type: string, flags: number, data = ''): void {
+  if (mountFunction(source, target, type, flags, data) !== 0) {
+    const errno = koffi.errno();
+    throw new RuntimeError('MOUNT', `mounting ${type || 'a binding'} on ${target}: ${errnoName(errno)}`, { hint: mountHint });
+  }
+}
+
+/** Detaches a mount; a target that is no mount point is no error. */
+export function unmount(target: string): void {
+  const detach = 2;
+  if (umountFunction(target, detach) !== 0 && koffi.errno() !== constants.errno.EINVAL) {
+    throw new RuntimeError('MOUNT', `unmounting ${target}: ${errnoName(koffi.errno())}`);
+  }
+}
+
+/** No core dump of this process, no ptrace by others, `/proc/PID` owned by root (prctl(2), PR_SET_DUMPABLE). */
+export function forbidDumps(): void {
+  const setDumpable = 4;
+  if (prctlFunction(setDumpable, 0, 0, 0, 0) !== 0) {
+    throw new RuntimeError('SYSTEM', `prctl(PR_SET_DUMPABLE): ${errnoName(koffi.errno())}`);
+  }
+}
+
+/** Collects terminated children that libuv did not start, which only PID 1 has. */
+const waitid = libc.func('int waitid(int, int, _Out_ uint8_t *, int)');
+const waitpid = libc.func('int waitpid(int, _Out_ int *, int)');
+
+/**
+ * Reaps orphans that became ours, leaving alone those processes for which `own` is true: libuv waits for them itself.
+ * Looks with WNOWAIT first, so that a child of libuv is never collected here.
+ */
+export function reapOrphans(own: (pid: number) => boolean): void {
+  const all = 0;
+  const exited = 4;
+  const noHang = 1;
+  const noWait = 0x0100_0000;
+  const info = Buffer.alloc(128);
+  for (;;) {
+    info.fill(0);
+    if (waitid(all, 0, info, exited | noHang | noWait) !== 0) return;
+    const pid = info.readInt32LE(12);
+    if (pid === 0 || own(pid)) return;
+    waitpid(pid, [0], noHang);
+  }
+}

@@ -1,0 +1,129 @@
+import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { parseDescription, maxDescriptionSize } from '@ensconce/measurement/image';
+import { substituteHostArguments } from '@ensconce/policy/host-arguments';
+import { startApplication } from './application.ts';
+import { applicationCapabilities } from './capabilities.ts';
+import { attestToCas } from './cas-client.ts';
+import { makeIdentity } from './certificate.ts';
+import { RuntimeError } from './errors.ts';
+import { makeEvidence } from './evidence.ts';
+import { parseHostRecord } from './host-record.ts';
+import { hostSettings } from './host-settings.ts';
+import { mountLayers } from './layers.ts';
+import { forbidDumps } from './linux.ts';
+import { describeFailure, makeLog } from './log.ts';
+import { furnishRoot, hostPath, mountOverlay, prepareBase, removeRoot, rootPath } from './root.ts';
+import { resolveUser } from './user.ts';
+
+/** The launcher's record is descriptor 3 (launch/launch.c). */
+function readHostRecord(): Buffer {
+  const bytes = readFileSync(3);
+  closeSync(3);
+  return bytes;
+}
+
+/** Read once: what is measured, sent and enforced are the same bytes, whatever the host does to the file meanwhile. */
+function readDescription(): Uint8Array {
+  const path = `${hostPath}/.ensconce/image`;
+  try {
+    const descriptor = openSync(path, 'r');
+    try {
+      const buffer = Buffer.alloc(maxDescriptionSize + 1);
+      return buffer.subarray(0, readSync(descriptor, buffer, 0, buffer.length, 0));
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (cause) {
+    throw new RuntimeError('IMAGE_DESCRIPTION', 'the image description expected at /.ensconce/image, it cannot be read', {
+      cause,
+      hint: 'the image must come from `ensconce image`',
+    });
+  }
+}
+
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** The life of one confidential container, in order; returns the application's exit code. */
+async function run(): Promise<number> {
+  const began = performance.now();
+  const host = parseHostRecord(readHostRecord());
+  const settings = hostSettings(host.environment);
+  const log = makeLog(settings.logLevel);
+  const step = (name: string): void => log('DEBUG', `${name} at ${Math.round(performance.now() - began)} ms`);
+
+  const encoded = readDescription();
+  const description = parseDescription(encoded);
+  const identity = makeIdentity();
+  step('identity made');
+  const cas = await attestToCas({
+    host: settings.casHost,
+    port: settings.casPort,
+    configId: settings.configId,
+    serviceAccessToken: settings.serviceAccessToken,
+    identity,
+    description: encoded,
+    casIdentity: description.cas.identity,
+    makeEvidence: (data) => makeEvidence(`${hostPath}${settings.lasSocket}`, data),
+  });
+  const { configuration } = cas;
+  if (cas.simulated && !description.cas.simulated) {
+    throw new RuntimeError('CONFIGURATION', 'hardware evidence expected by this image, CAS accepted SIMULATED evidence');
+  }
+  if (cas.simulated) log('WARNING', 'attested by SIMULATED hardware: nothing is protected from the host');
+  step('attested and configured');
+
+  const command = substituteHostArguments(configuration.command, host.arguments);
+  prepareBase();
+  const layers = await mountLayers(configuration, description, log);
+  step('layers mounted');
+  mountOverlay(host.ownUserNamespace);
+  furnishRoot(configuration, isatty(0));
+  const user = resolveUser(rootPath, configuration.user);
+  const application = startApplication(
+    {
+      root: rootPath,
+      command,
+      environment: {
+        PATH: defaultPath,
+        HOME: user.home,
+        ...Object.fromEntries(configuration.hostEnvironment.map((name) => [name, host.environment.get(name) ?? ''])),
+        ...configuration.environment,
+      },
+      directory: configuration.pwd,
+      user,
+      capabilities: applicationCapabilities(host.permittedCapabilities & host.boundingSet, configuration.capabilities),
+    },
+    host,
+  );
+  let failure: unknown;
+  await application.started.then(
+    () => {
+      step('application started');
+      cas.send({ type: 'started' });
+    },
+    (error: unknown) => {
+      failure = error;
+    },
+  );
+  const status = await application.exited;
+  removeRoot();
+  await layers.unmount({ lazy: true, graceMs: 100 });
+  if (failure !== undefined) writeSync(2, `${describeFailure(failure)}\n`);
+  cas.send({ type: 'exited', status });
+  await cas.close();
+  return status;
+}
+
+/** Start-up failures of the runtime itself, before any application ran (docs/reference/exit-codes.md). */
+const startFailed = 125;
+
+forbidDumps();
+process.umask(0o022);
+try {
+  process.exitCode = await run();
+} catch (error) {
+  writeSync(2, `${describeFailure(error)}\n`);
+  process.exitCode = startFailed;
+}
+process.exit();

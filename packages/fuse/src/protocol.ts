@@ -55,7 +55,6 @@ export const initFlag = {
   DONT_MASK: 1 << 6,
   AUTO_INVAL_DATA: 1 << 12,
   DO_READDIRPLUS: 1 << 13,
-  READDIRPLUS_AUTO: 1 << 14,
   ASYNC_DIO: 1 << 15,
   WRITEBACK_CACHE: 1 << 16,
   NO_OPEN_SUPPORT: 1 << 17,

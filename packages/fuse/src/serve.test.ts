@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { cannotMount, mounted, scratch } from '../test/mounted.ts';
 import { serveFilesystem } from './serve.ts';
 
@@ -99,4 +100,11 @@ void test('parent and file system exchange messages, and idleness costs no proce
   await sleep(500);
   const spent = process.cpuUsage(before);
   assert.ok(spent.user + spent.system < 100_000, `${spent.user + spent.system} µs`);
+});
+
+void test('the bare addon serves where there is no npm package', options, async (t) => {
+  const folder = `../../../node_modules/@koromix/koffi-linux-${process.arch}/linux_${process.arch}`;
+  const koffiPath = fileURLToPath(new URL(`${folder}/koffi.node`, import.meta.url));
+  const { path } = await mounted(t, { root }, { koffiPath });
+  assert.deepEqual(readdirSync(path), ['a']);
 });

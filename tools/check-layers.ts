@@ -17,7 +17,10 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   { name: 'wire', node: ['node:crypto'] },
   { name: 'policy', node: ['node:crypto'] },
   { name: 'secrets', node: ['node:crypto'] },
-  { name: 'fuse', node: ['node:fs', 'node:worker_threads', 'node:buffer'] },
+  {
+    name: 'fuse',
+    node: ['node:fs', 'node:module', 'node:os', 'node:perf_hooks', 'node:worker_threads'],
+  },
   { name: 'sealed-layer', node: ['node:crypto', 'node:zlib', 'node:fs', 'node:buffer'] },
   { name: 'simulation', node: ['node:crypto', 'node:fs', 'node:path', 'node:http'] },
   {
@@ -53,7 +56,7 @@ function sources(folder: string): string[] {
 }
 
 const importPattern =
-  /(?:^|\n)\s*(?:import|export)\b[^'"`;]*?from\s*['"]([^'"]+)['"]|(?:^|\n)\s*import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g;
+  /(?:^|\n)\s*(?:import|export)\b[^'"`;]*?from\s*['"]([^'"]+)['"]|(?:^|\n)\s*import\s*['"]([^'"]+)['"]|\b(?:import|require)\(\s*['"]([^'"]+)['"]/g;
 
 function check(
   folder: string,

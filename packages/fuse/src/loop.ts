@@ -1,0 +1,144 @@
+import { putU64 } from './attributes.ts';
+import { Dispatcher, silent } from './dispatch.ts';
+import { errno, errnoName } from './errno.ts';
+import { FuseError } from './errors.ts';
+import { deferred } from './filesystem.ts';
+import type { Connection, Filesystem } from './filesystem.ts';
+import type { Native } from './native.ts';
+import { negotiate } from './negotiate.ts';
+import { headerOut, opcode, requestBufferSize } from './protocol.ts';
+import { Request } from './request.ts';
+
+export interface LoopOptions {
+  readonly native: Native;
+  /** The FUSE device, open without blocking, already mounted. */
+  readonly device: number;
+  /** An eventfd that interrupts the wait. */
+  readonly wake: number;
+  readonly filesystem: Filesystem;
+  readonly log: (line: string) => void;
+  /** Called before each wait and after each wake-up; false ends the loop. */
+  readonly attend: () => boolean;
+  /** INIT has been answered. */
+  readonly settled: () => void;
+  /** How many reads find nothing before the loop waits: latency for a little time of a processor. 0 where there is one. */
+  readonly spins: number;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+}
+
+const invalidateInode = 2;
+const pollIn = 1;
+/** Requests served between two looks at the clock and the parent's messages, while there is no pause. */
+const attention = 64;
+
+/**
+ * Serves requests until the file system is unmounted or `attend` says stop.
+ *
+ * @throws FuseError `FUSE_PROTOCOL` where the kernel's version is too old, `FUSE_DEVICE` where the device fails
+ */
+export function runLoop(options: LoopOptions): void {
+  const { native, device, filesystem, log } = options;
+  const input = new Uint8Array(requestBufferSize);
+  const request = new Request(input);
+  const dispatcher = new Dispatcher(filesystem, request, log);
+  const { reply, view } = dispatcher;
+  const late = new Uint8Array(headerOut + 24);
+  const lateView = new DataView(late.buffer);
+  const pollSet = new Uint8Array(16);
+  const pollView = new DataView(pollSet.buffer);
+  pollView.setInt32(0, device, true);
+  pollView.setUint16(4, pollIn, true);
+  pollView.setInt32(8, options.wake, true);
+  pollView.setUint16(12, pollIn, true);
+  const drain = new Uint8Array(8);
+
+  const send = (bytes: Uint8Array, header: DataView, size: number, error: number, unique: number): void => {
+    header.setUint32(0, size, true);
+    header.setInt32(4, error, true);
+    putU64(header, 8, unique);
+    const written = native.write(device, bytes, size);
+    // ENOENT: whoever asked was interrupted and is gone.
+    if (written < 0 && written !== -errno.ENOENT && written !== -errno.ENODEV)
+      log(`reply of ${size} bytes to request ${request.opcode}: refused with ${errnoName(-written)}`);
+  };
+  const connectionOf = (minor: number, writebackCache: boolean): Connection => ({
+    minor,
+    writebackCache,
+    reply: (unique, status) => send(late, lateView, headerOut, status, unique),
+    invalidate: (node, offset, length) => {
+      putU64(lateView, headerOut, node);
+      putU64(lateView, headerOut + 8, offset);
+      putU64(lateView, headerOut + 16, length);
+      send(late, lateView, headerOut + 24, invalidateInode, 0);
+    },
+  });
+
+  const serve = (length: number): void => {
+    try {
+      request.parse(length);
+    } catch (error) {
+      log(error instanceof Error ? error.message : 'a request could not be parsed');
+      if (length >= headerOut) send(reply, view, headerOut, -errno.EIO, request.unique);
+      return;
+    }
+    if (request.opcode === opcode.INIT) {
+      const agreement = negotiate(request, filesystem.wishes ?? {}, view, headerOut);
+      if (agreement.settled) {
+        dispatcher.extendedSetxattr = agreement.extendedSetxattr;
+        filesystem.init?.(connectionOf(agreement.minor, agreement.writebackCache));
+      }
+      send(reply, view, headerOut + agreement.size, 0, request.unique);
+      if (agreement.settled) options.settled();
+      return;
+    }
+    const { unique } = request;
+    const result = dispatcher.handle();
+    if (result === silent || result === deferred) return;
+    if (result < 0) send(reply, view, headerOut, result, unique);
+    else send(reply, view, headerOut + result, 0, unique);
+  };
+
+  /** Lets the parent and the file system's own clock have their turn; returns the time-out of the wait, or false. */
+  const pause = (): number | false => {
+    if (!options.attend()) return false;
+    return filesystem.tick ? Math.max(0, Math.ceil(filesystem.tick(options.now()))) : -1;
+  };
+
+  let empty = 0;
+  let served = 0;
+  for (;;) {
+    const length = native.read(device, input, requestBufferSize);
+    if (length > 0) {
+      empty = 0;
+      serve(length);
+      if (++served % attention === 0 && pause() === false) return;
+      continue;
+    }
+    switch (-length) {
+      case errno.EAGAIN: {
+        if (++empty < options.spins) break;
+        empty = 0;
+        const timeout = pause();
+        if (timeout === false) return;
+        native.poll(pollSet, 2, timeout);
+        if (pollView.getUint16(14, true) & pollIn) {
+          native.read(options.wake, drain, 8);
+          if (!options.attend()) return;
+        }
+        break;
+      }
+      // ENOENT: the request was interrupted before it was read (linux/fs/fuse/dev.c).
+      case errno.EINTR:
+      case errno.ENOENT:
+        break;
+      case errno.ENODEV:
+        return;
+      default:
+        throw new FuseError(
+          'FUSE_DEVICE',
+          `the FUSE device: a request expected, ${errnoName(-length)} found`,
+        );
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import { createRequire } from 'node:module';
+import { FuseError } from './errors.ts';
+import { errnoName } from './errno.ts';
+
+/** Memory that a C function reads or writes. */
+export type Memory = Uint8Array;
+
+/** The calls of the C library that Node does not offer. All return the result, or the negative error number. */
+export interface Native {
+  /** read(2): unlike `fs.readSync`, EAGAIN is a value, so a non-blocking read that finds nothing costs no exception. */
+  read(fd: number, into: Memory, length: number): number;
+  write(fd: number, from: Memory, length: number): number;
+  /** poll(2) over `count` packed `struct pollfd`; the time-out is in milliseconds, -1 waits for ever. */
+  poll(descriptors: Memory, count: number, timeout: number): number;
+  /** ioctl(2) whose argument is memory. */
+  ioctl(fd: number, request: number, argument: Memory): number;
+  eventfd(initial: number, flags: number): number;
+  mount(source: string, target: string, type: string, flags: number, options: string): number;
+  umount2(target: string, flags: number): number;
+  /** umount2(2) off this thread: it may wait for a file system that this process serves. */
+  umount2Async(target: string, flags: number): Promise<number>;
+}
+
+interface CFunction {
+  (...args: unknown[]): unknown;
+  async(...args: unknown[]): void;
+}
+
+/** The part of koffi that is used here; the bare addon (`koffi.node`) has it as well as the npm package. */
+export interface Koffi {
+  load(path: null): { func(definition: string): CFunction };
+  errno(): number;
+}
+
+const require = createRequire(import.meta.url);
+const loaded = new Map<string, Koffi>();
+
+/**
+ * The foreign-function addon: the npm package `koffi`, or the addon file at `path` where the program is bundled and
+ * carries it as a plain file.
+ *
+ * @throws FuseError `FUSE_NATIVE`
+ */
+export function loadKoffi(path?: string): Koffi {
+  const specifier = path ?? 'koffi';
+  const known = loaded.get(specifier);
+  if (known) return known;
+  try {
+    const koffi = (path === undefined ? require('koffi') : require(path)) as Koffi;
+    loaded.set(specifier, koffi);
+    return koffi;
+  } catch (cause) {
+    throw new FuseError('FUSE_NATIVE', `the foreign-function addon expected at ${specifier}, none loaded`, {
+      cause,
+      hint: 'install the npm dependencies, or name the addon of this architecture',
+    });
+  }
+}
+
+/**
+ * Binds the C library that Node itself is linked to (never a second one).
+ *
+ * @throws FuseError `FUSE_NATIVE`
+ */
+export function loadNative(koffiPath?: string): Native {
+  const koffi = loadKoffi(koffiPath);
+  const library = koffi.load(null);
+  const bind = (definition: string): CFunction => {
+    try {
+      return library.func(definition);
+    } catch (cause) {
+      throw new FuseError('FUSE_NATIVE', `a C library with \`${definition}\` expected, none found`, {
+        cause,
+      });
+    }
+  };
+  const read = bind('long read(int fd, void *into, size_t length)');
+  const write = bind('long write(int fd, const void *from, size_t length)');
+  const poll = bind('int poll(void *descriptors, unsigned long count, int timeout)');
+  const ioctl = bind('int ioctl(int fd, unsigned long request, void *argument)');
+  const eventfd = bind('int eventfd(unsigned int initial, int flags)');
+  const mount = bind(
+    'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+  );
+  const umount2 = bind('int umount2(const char *target, int flags)');
+  const result = (value: unknown): number => ((value as number) < 0 ? -koffi.errno() : (value as number));
+  return {
+    read: (fd, into, length) => result(read(fd, into, length)),
+    write: (fd, from, length) => result(write(fd, from, length)),
+    poll: (descriptors, count, timeout) => result(poll(descriptors, count, timeout)),
+    ioctl: (fd, request, argument) => result(ioctl(fd, request, argument)),
+    eventfd: (initial, flags) => result(eventfd(initial, flags)),
+    mount: (source, target, type, flags, options) => result(mount(source, target, type, flags, options)),
+    umount2: (target, flags) => result(umount2(target, flags)),
+    umount2Async: (target, flags) =>
+      new Promise((resolve, reject) => {
+        umount2.async(target, flags, (error: unknown, value: unknown) => {
+          if (error instanceof Error) reject(error);
+          else resolve(result(value));
+        });
+      }),
+  };
+}
+
+/** `result` itself, or an error that says what was tried. */
+export function expectSuccess(result: number, what: string): number {
+  if (result < 0)
+    throw new FuseError('FUSE_NATIVE', `${what}: success expected, ${errnoName(-result)} found`);
+  return result;
+}

@@ -1,0 +1,125 @@
+import { availableParallelism } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { FuseError } from './errors.ts';
+import type { Filesystem } from './filesystem.ts';
+import { runLoop } from './loop.ts';
+import { loadNative } from './native.ts';
+
+/** What the parent hands to the worker beside the file system's own data. */
+export interface WorkerStart {
+  readonly device: number;
+  readonly wake: number;
+  /** Counts what the parent has posted; see {@link WorkerServices.receive}. */
+  readonly posted: Int32Array;
+  readonly port: MessagePort;
+  readonly koffiPath: string | undefined;
+  readonly data: unknown;
+}
+
+export type ToWorker =
+  | { readonly kind: 'go' }
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'message'; readonly value: unknown };
+
+export type FromWorker =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'log'; readonly line: string }
+  | { readonly kind: 'message'; readonly value: unknown }
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** What a file system in a worker has of its surroundings. */
+export interface WorkerServices {
+  /** One line of the log. */
+  log(line: string): void;
+  /** A message to the parent (`ServeOptions.onMessage`). */
+  post(value: unknown): void;
+  /** Waits for the parent's next message, at most `timeout` milliseconds; undefined when none came. */
+  receive(timeout: number): unknown;
+}
+
+const spins = 150;
+
+/**
+ * The whole of a worker's entry module: makes the file system from the parent's data and serves it until it is
+ * unmounted. `create` may throw; nothing has been mounted then.
+ */
+export function serveWorker(create: (data: unknown, services: WorkerServices) => Filesystem): void {
+  const start = workerData as WorkerStart;
+  const { port, posted } = start;
+  const send = (message: FromWorker): void => port.postMessage(message, []);
+  let filesystem: Filesystem | undefined;
+  let seen = 0;
+  const waiting: unknown[] = [];
+
+  /** The parent's next message, if there is one. */
+  const next = (): ToWorker | undefined => {
+    const received = receiveMessageOnPort(port);
+    if (received) seen++;
+    return received?.message as ToWorker | undefined;
+  };
+  const state = { going: false, stopped: false };
+  const take = (): boolean => {
+    const message = next();
+    if (!message) return false;
+    if (message.kind === 'go') state.going = true;
+    else if (message.kind === 'stop') state.stopped = true;
+    else waiting.push(message.value);
+    return true;
+  };
+  const waitForPost = (timeout: number): boolean =>
+    Atomics.load(posted, 0) !== seen || Atomics.wait(posted, 0, seen, timeout) !== 'timed-out';
+
+  const log = (line: string): void => send({ kind: 'log', line });
+  const services: WorkerServices = {
+    log,
+    post: (value) => send({ kind: 'message', value }),
+    receive: (timeout) => {
+      const end = performance.now() + timeout;
+      while (waiting.length === 0 && !state.stopped) {
+        if (take()) continue;
+        const left = end - performance.now();
+        if (left <= 0 || !waitForPost(left)) return undefined;
+      }
+      return waiting.shift();
+    },
+  };
+  const attend = (): boolean => {
+    while (Atomics.load(posted, 0) !== seen && take());
+    while (waiting.length > 0) filesystem?.message?.(waiting.shift());
+    return !state.stopped;
+  };
+
+  try {
+    filesystem = create(start.data, services);
+    send({ kind: 'ready' });
+    while (!state.going && !state.stopped) if (!take()) waitForPost(Infinity);
+    if (!state.stopped) {
+      runLoop({
+        native: loadNative(start.koffiPath),
+        device: start.device,
+        wake: start.wake,
+        filesystem,
+        log,
+        attend,
+        settled: () => send({ kind: 'settled' }),
+        spins: availableParallelism() > 1 ? spins : 1,
+        now: () => performance.now(),
+      });
+    }
+    filesystem.destroy?.();
+    send({ kind: 'closed' });
+  } catch (error) {
+    send({ kind: 'failed', message: error instanceof Error ? error.message : 'not an error was thrown' });
+  }
+  parentPort?.close();
+  port.close();
+}
+
+/** For the error that a worker reported as text. */
+export function workerError(message: string): FuseError {
+  return new FuseError('FUSE_WORKER', `the file system's worker: service expected, it failed: ${message}`);
+}

@@ -1,54 +1,90 @@
 // The one entry point of `npm run setup|test|demo|bench|check|format`: plain JavaScript without dependencies that
 // works on Node 18 and later, installs what is missing and goes on under the Node that package.json pins.
-import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { commandLines } from './setup/commands.mjs';
+import { asRoot, installDebianPackages, missingPackages, neededPackages } from './setup/debian.mjs';
+import { installPackages, missingPackage, pinnedNode } from './setup/npm.mjs';
+import { SetupProblem } from './setup/problem.mjs';
+import { runForeground } from './setup/run.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const node = join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
 const [command, ...args] = process.argv.slice(2);
+const kept = ['CI', 'FORCE_COLOR', 'NO_COLOR', 'TERM', 'NODE_OPTIONS', 'ENSCONCE_SHARED', 'ENSCONCE_CACHE'];
 
-function run(program, programArgs, options = {}) {
-  const result = spawnSync(program, programArgs, { cwd: root, stdio: 'inherit', ...options });
-  if (result.error) throw result.error;
-  if (result.signal) process.kill(process.pid, result.signal);
-  if (result.status !== 0) process.exit(result.status ?? 1);
+function say(text) {
+  process.stderr.write(`setup: ${text}\n`);
 }
 
-function installed() {
-  const lock = join(root, 'package-lock.json');
-  const stamp = join(root, 'node_modules', '.package-lock.json');
-  return existsSync(node) && existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs;
+async function installMissing() {
+  const packages = missingPackages(neededPackages(command, args));
+  const steps = [];
+  if (missingPackage(root) !== undefined) {
+    steps.push({ what: 'npm packages (Node among them)', install: () => installPackages(root) });
+  }
+  if (packages.length > 0) {
+    steps.push({
+      what: `Debian packages: ${packages.join(' ')}`,
+      install: () => installDebianPackages(packages),
+    });
+  }
+  for (const [index, step] of steps.entries()) {
+    const started = Date.now();
+    say(`[${index + 1}/${steps.length}] ${step.what} …`);
+    await step.install();
+    say(`[${index + 1}/${steps.length}] done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  }
+  if (steps.length === 0 && command === 'setup') say('everything is there already');
 }
 
-if (!installed()) {
-  console.error('setup: installing npm packages');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']);
+/** Runs the pinned Node, as root where needed; what root wrote in the repository is given back to its owner. */
+async function runNode(nodeArgs, needsRoot) {
+  const line = [pinnedNode(root), ...nodeArgs];
+  if (!needsRoot || process.getuid() === 0) return runForeground(line[0], line.slice(1), { cwd: root });
+  const [sudo] = asRoot(line, 'mounts and containers');
+  const status = await runForeground(sudo, [`--preserve-env=${kept.join(',')}`, '--', ...line], {
+    cwd: root,
+  });
+  const written = ['.cache', 'bench/results'].filter((folder) => existsSync(join(root, folder)));
+  if (written.length > 0) {
+    await runForeground(
+      sudo,
+      ['--', 'chown', '-R', `${process.getuid()}:${process.getgid()}`, '--', ...written],
+      { cwd: root },
+    );
+  }
+  return status;
 }
 
-const bin = (name) => join(root, 'node_modules', '.bin', name);
-switch (command) {
-  case 'setup':
-    break;
-  case 'check':
-    run(node, [bin('tsc'), '--noEmit']);
-    run(node, [bin('oxlint'), '--type-aware', '--deny-warnings']);
-    run(node, [bin('oxfmt'), '--check', '.']);
-    run(node, [join(root, 'tools', 'check-layers.ts')]);
-    break;
-  case 'format':
-    run(node, [bin('oxfmt'), '.']);
-    break;
-  case 'test':
-    run(node, [
-      '--test',
-      ...(args.length > 0
-        ? args
-        : ['packages/**/*.test.ts', 'services/**/*.test.ts', 'apps/**/*.test.ts', 'test/**/*.test.ts']),
-    ]);
-    break;
-  default:
-    console.error(`start: setup, check, format, test, demo or bench expected, ${command ?? 'nothing'} found`);
-    process.exit(2);
+async function main() {
+  const wanted = commandLines(root, command, args);
+  if (wanted === undefined) {
+    throw new SetupProblem(
+      `setup, test, demo, check, bench or format expected, ${command ?? 'nothing'} found`,
+      'for example: npm run demo',
+    );
+  }
+  if (process.platform !== 'linux') {
+    throw new SetupProblem(
+      `Linux expected, ${process.platform} found`,
+      'on macOS and Windows use a Linux machine or VM',
+    );
+  }
+  await installMissing();
+  for (const line of wanted.lines) {
+    const status = await runNode(line, wanted.root);
+    if (status !== 0) return status;
+  }
+  return 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof SetupProblem)) throw error;
+  if (error.details !== '') console.error(error.details);
+  console.error(`error: ${error.message}`);
+  console.error(`hint: ${error.hint}`);
+  process.exitCode = 2;
 }

@@ -1,0 +1,81 @@
+// The Debian packages that a command needs: looked for by the program they bring, installed with apt-get if it is missing.
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { SetupProblem, tail } from './problem.mjs';
+import { runQuietly } from './run.mjs';
+
+/** The program by which a package is known to be there, where it is not named like the package. */
+const programs = { 'squashfs-tools': 'mksquashfs', dpkg: 'dpkg-deb' };
+
+/** The packages that each command needs beyond Debian's essential ones. */
+const needs = {
+  setup: ['runc', 'umoci'],
+  demo: ['runc', 'umoci'],
+  test: ['runc', 'crun', 'umoci', 'skopeo', 'squashfs-tools', 'zstd', 'strace'],
+  bench: ['runc', 'umoci', 'skopeo', 'squashfs-tools', 'zstd'],
+};
+
+/** Packages for `command` with its arguments: an image of the user's own comes by skopeo. */
+export function neededPackages(command, args = []) {
+  const packages = needs[command] ?? [];
+  const ownImage = command === 'demo' && args.some((arg) => arg === '--image' || arg.startsWith('--image='));
+  return ownImage ? [...packages, 'skopeo'] : packages;
+}
+
+/** The absolute path of a program, also where an ordinary user's PATH lacks the administrator's folders. */
+export function findProgram(name, path = process.env.PATH ?? '') {
+  for (const folder of [...path.split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin']) {
+    if (folder === '') continue;
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return join(folder, name);
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+/** Those of `packages` whose program is not on this machine. */
+export function missingPackages(packages, path = process.env.PATH ?? '') {
+  return packages.filter((name) => findProgram(programs[name] ?? name, path) === undefined);
+}
+
+/** `[program, ...args]` with what is needed in front to run it as root. */
+export function asRoot(commandLine, what, { uid = process.getuid(), path = process.env.PATH ?? '' } = {}) {
+  if (uid === 0) return commandLine;
+  const sudo = findProgram('sudo', path);
+  if (sudo === undefined)
+    throw new SetupProblem(
+      `root or sudo expected for ${what}, user ${uid} without sudo found`,
+      'run the command as root, or install sudo',
+    );
+  return [sudo, ...commandLine];
+}
+
+const aptGet = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=180'];
+
+/** Installs `packages`; package lists are fetched only if the first attempt fails without them or with old ones. */
+export async function installDebianPackages(packages) {
+  const names = packages.join(' ');
+  if (findProgram('apt-get') === undefined)
+    throw new SetupProblem(
+      `${names} expected in PATH, none found, and there is no apt-get`,
+      `install ${names} with this system's package manager`,
+    );
+  const install = [...aptGet, 'install', '--yes', '--no-install-recommends', ...packages];
+  const [program, ...args] = asRoot(install, `installing the Debian packages ${names}`);
+  const first = await runQuietly(program, args);
+  if (first.status === 0) return;
+  const [updateProgram, ...updateArgs] = asRoot([...aptGet, 'update'], 'apt-get update');
+  const update = await runQuietly(updateProgram, updateArgs);
+  const second = await runQuietly(program, args);
+  if (second.status === 0) return;
+  throw new SetupProblem(
+    `apt-get install ${names}: status 0 expected, ${second.status} found`,
+    update.status === 0
+      ? 'the reason is above; once the packages are there, no network is needed any more'
+      : 'apt-get update failed too: is the package archive reachable?',
+    tail(second.output),
+  );
+}

@@ -39,6 +39,18 @@ const packages: readonly { readonly name: string; readonly node: readonly string
       'node:zlib',
     ],
   },
+  {
+    name: 'bundle',
+    node: [
+      'node:child_process',
+      'node:fs',
+      'node:fs/promises',
+      'node:path',
+      'node:stream/promises',
+      'node:zlib',
+      'node:os',
+    ],
+  },
 ];
 const services = ['las', 'cas', 'runtime'] as const;
 const apps = ['cli'] as const;

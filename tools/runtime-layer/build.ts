@@ -101,10 +101,14 @@ function compileLauncher(tools: string, folder: string): void {
   const library = join(tools, 'usr', 'lib', 'x86_64-linux-gnu', 'tcc');
   for (const name of ['launch', 'init']) {
     const output = join(folder, 'bin', name);
-    execFileSync(tcc, ['-B', library, '-nostdlib', '-static', '-o', output, join(runtime, 'launch', `${name}.c`)], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: {},
-    });
+    execFileSync(
+      tcc,
+      ['-B', library, '-nostdlib', '-static', '-o', output, join(runtime, 'launch', `${name}.c`)],
+      {
+        stdio: ['ignore', 'inherit', 'inherit'],
+        env: {},
+      },
+    );
     chmodSync(output, 0o555);
   }
 }
@@ -113,18 +117,21 @@ function compileLauncher(tools: string, folder: string): void {
 async function tarOf(folder: string): Promise<Buffer> {
   const archive = pack();
   const chunks: Buffer[] = [];
-  archive.on('data', (chunk: Buffer) => chunks.push(chunk));
+  archive.on('data', (chunk: unknown) => chunks.push(chunk as Buffer));
   const done = new Promise<void>((resolve, reject) => {
     archive.on('end', resolve);
     archive.on('error', reject);
   });
   const common = { uid: 0, gid: 0, mtime: new Date(0) };
-  for (const name of ['.ensconce/', '.ensconce/runtime/']) archive.entry({ name, type: 'directory', mode: 0o755, ...common });
+  for (const name of ['.ensconce/', '.ensconce/runtime/'])
+    archive.entry({ name, type: 'directory', mode: 0o755, ...common });
   const entries = readManifest(folder).toSorted((a, b) => (a.path < b.path ? -1 : 1));
   for (const entry of entries) {
     const name = `.ensconce/runtime/${entry.path}`;
-    if (entry.type === 'directory') archive.entry({ name: `${name}/`, type: 'directory', mode: entry.mode, ...common });
-    else if (entry.type === 'symlink') archive.entry({ name, type: 'symlink', linkname: entry.target, ...common });
+    if (entry.type === 'directory')
+      archive.entry({ name: `${name}/`, type: 'directory', mode: entry.mode, ...common });
+    else if (entry.type === 'symlink')
+      archive.entry({ name, type: 'symlink', linkname: entry.target, ...common });
     else archive.entry({ name, mode: entry.mode, ...common }, readFileSync(join(folder, entry.path)));
   }
   archive.finalize();
@@ -134,10 +141,14 @@ async function tarOf(folder: string): Promise<Buffer> {
 
 async function assemble(folder: string): Promise<boolean> {
   const platform = process.arch === 'x64' ? platforms.x64 : undefined;
-  if (platform === undefined) throw new Error(`runtime layer: x64 expected, ${process.arch} found; the launcher has no other port yet`);
-  const packages = await fetchDebianPackages(readDebianLock(join(root, 'services', 'runtime', 'layer', 'debian.lock.json')), {
-    cacheFolder: cache,
-  });
+  if (platform === undefined)
+    throw new Error(`runtime layer: x64 expected, ${process.arch} found; the launcher has no other port yet`);
+  const packages = await fetchDebianPackages(
+    readDebianLock(join(root, 'services', 'runtime', 'layer', 'debian.lock.json')),
+    {
+      cacheFolder: cache,
+    },
+  );
   const inputs = mkdtempSync(join(cache, 'runtime-inputs-'));
   try {
     await unpackPackages(packages, inputs);
@@ -145,19 +156,36 @@ async function assemble(folder: string): Promise<boolean> {
     for (const name of libraries) {
       const candidates = [join(system, name), join(inputs, 'usr', 'lib', platform.triplet, name)];
       const found = candidates.find((path) => existsSync(path));
-      if (found === undefined) throw new Error(`runtime layer: ${name} expected in the locked Debian packages, it is not there`);
-      install(withoutSections(readFileSync(realpathSync(found))), join(folder, 'lib', platform.triplet, name), 0o444);
+      if (found === undefined)
+        throw new Error(`runtime layer: ${name} expected in the locked Debian packages, it is not there`);
+      install(
+        withoutSections(readFileSync(realpathSync(found))),
+        join(folder, 'lib', platform.triplet, name),
+        0o444,
+      );
     }
     install(realpathSync(join(system, platform.loader)), join(folder, 'lib64', platform.loader), 0o555);
     const node = join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
     install(withoutSections(readFileSync(node)), join(folder, 'bin', 'node'), 0o555);
-    const addon = join(root, 'node_modules', '@koromix', `koffi-linux-${process.arch}`, `linux_${process.arch}`, 'koffi.node');
+    const addon = join(
+      root,
+      'node_modules',
+      '@koromix',
+      `koffi-linux-${process.arch}`,
+      `linux_${process.arch}`,
+      'koffi.node',
+    );
     install(withoutSections(readFileSync(addon)), join(folder, 'lib', 'koffi.node'), 0o444);
-    install(Buffer.from("module.exports = require('/lib/koffi.node');\n"), join(folder, 'node_modules', 'koffi', 'index.js'), 0o444);
+    install(
+      Buffer.from("module.exports = require('/lib/koffi.node');\n"),
+      join(folder, 'node_modules', 'koffi', 'index.js'),
+      0o444,
+    );
     compileLauncher(inputs, folder);
     await bundle(folder);
     for (const name of emptyFolders) mkdirSync(join(folder, name), { mode: 0o755 });
-    for (const entry of readManifest(folder)) if (entry.type === 'directory') chmodSync(join(folder, entry.path), 0o755);
+    for (const entry of readManifest(folder))
+      if (entry.type === 'directory') chmodSync(join(folder, entry.path), 0o755);
   } finally {
     rmSync(inputs, { recursive: true, force: true });
   }
@@ -200,7 +228,8 @@ export async function buildRuntimeLayer(): Promise<RuntimeLayer> {
     copyFileSync(description, `${current}.new`);
     renameSync(`${current}.new`, current);
     for (const name of readdirSync(output)) {
-      if (name !== runtimeDigest && name !== 'current.json') rmSync(join(output, name), { recursive: true, force: true });
+      if (name !== runtimeDigest && name !== 'current.json')
+        rmSync(join(output, name), { recursive: true, force: true });
     }
     return JSON.parse(readFileSync(current, 'utf8')) as RuntimeLayer;
   } finally {
@@ -211,5 +240,7 @@ export async function buildRuntimeLayer(): Promise<RuntimeLayer> {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const layer = await buildRuntimeLayer();
   console.log(`runtime ${layer.runtimeDigest}`);
-  console.log(`layer   ${layer.layer.digest} ${layer.layer.size} bytes${layer.released ? '' : ' (development build)'}`);
+  console.log(
+    `layer   ${layer.layer.digest} ${layer.layer.size} bytes${layer.released ? '' : ' (development build)'}`,
+  );
 }

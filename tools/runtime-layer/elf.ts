@@ -3,7 +3,8 @@
  * symbols and debugging information behind it go, the section table is forgotten. Only 64-bit little-endian files.
  */
 export function withoutSections(elf: Buffer): Buffer {
-  if (elf.readUInt32BE(0) !== 0x7f454c46 || elf[4] !== 2 || elf[5] !== 1) throw new RangeError('a 64-bit little-endian ELF file expected');
+  if (elf.readUInt32BE(0) !== 0x7f454c46 || elf[4] !== 2 || elf[5] !== 1)
+    throw new RangeError('a 64-bit little-endian ELF file expected');
   const headersAt = Number(elf.readBigUInt64LE(32));
   const headerSize = elf.readUInt16LE(54);
   const headers = elf.readUInt16LE(56);

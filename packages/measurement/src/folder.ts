@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type BigIntStats } from 'node:fs';
+import {
+  closeSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  type BigIntStats,
+} from 'node:fs';
 import { posix } from 'node:path';
 import { MeasurementError } from './image.ts';
 import type { ManifestEntry } from './manifest.ts';
@@ -52,8 +60,6 @@ export interface FolderOptions {
   readonly opaque?: ReadonlySet<string>;
   /** Which files and folders count at all; by default every one. */
   readonly include?: (path: string, isDirectory: boolean) => boolean;
-  /** Told of each file with its status, for callers that compare device and inode later. */
-  readonly onFile?: (path: string, status: BigIntStats) => void;
 }
 
 const maxEntries = 100_000;
@@ -69,19 +75,24 @@ export function readManifest(folder: string, options: FolderOptions = {}): Manif
       const status = lstatSync(full, { bigint: true });
       if (options.include && !options.include(path, status.isDirectory())) continue;
       if (entries.length >= maxEntries) {
-        throw new MeasurementError('FOLDER_INVALID', `${folder}: at most ${maxEntries} files expected, more found`);
+        throw new MeasurementError(
+          'FOLDER_INVALID',
+          `${folder}: at most ${maxEntries} files expected, more found`,
+        );
       }
       const mode = Number(status.mode & 0o7777n);
       if (status.isDirectory()) {
         entries.push({ path, type: 'directory', mode });
         if (!options.opaque?.has(path)) visit(path);
       } else if (status.isFile()) {
-        options.onFile?.(path, status);
         entries.push({ path, type: 'file', mode, sha256: cache.digest(full, status) });
       } else if (status.isSymbolicLink()) {
         entries.push({ path, type: 'symlink', target: readlinkSync(full) });
       } else {
-        throw new MeasurementError('FOLDER_INVALID', `${full}: a folder, regular file or link expected, another kind found`);
+        throw new MeasurementError(
+          'FOLDER_INVALID',
+          `${full}: a folder, regular file or link expected, another kind found`,
+        );
       }
     }
   };

@@ -25,13 +25,17 @@ export function describeProgram(folder: string, node: string, cache: DigestCache
     include: (path, isDirectory) =>
       roots.some((root) => path === root || path.startsWith(`${root}/`)) &&
       !path.split('/').includes('node_modules') &&
-      (isDirectory || !/\.test\.ts$/.test(path)),
+      (isDirectory || !path.endsWith('.test.ts')),
   });
-  const files = entries.filter((entry) => entry.type !== 'directory').map((entry) => (entry.type === 'file' ? { ...entry, mode: 0 } : entry));
+  const files = entries
+    .filter((entry) => entry.type !== 'directory')
+    .map((entry) => (entry.type === 'file' ? { ...entry, mode: 0 } : entry));
   return { format: 'ensconce-program/1', node, sources: manifestDigest(files) };
 }
 
 /** SHA-256, hex; stands where the image measurement stands for a confidential image. */
 export function measureProgram(description: ProgramDescription): string {
-  return createHash('sha256').update(canonicalJson({ ...description })).digest('hex');
+  return createHash('sha256')
+    .update(canonicalJson({ ...description }))
+    .digest('hex');
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, statSync, type BigIntStats } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EnsconceError } from '@ensconce/base/errors';
 import { DigestCache, readManifest } from '@ensconce/measurement/folder';
@@ -36,20 +36,27 @@ function tracer(proc: string): string {
   return /^TracerPid:\s*(\d+)$/m.exec(readFileSync(join(proc, 'status'), 'latin1'))?.[1] ?? 'unknown';
 }
 
-function identity(status: BigIntStats): string {
-  return `${status.dev}:${status.ino}`;
-}
-
-/** Every file that the process executes code from must be one of `files`: no preloaded library, no other interpreter. */
-function checkMappings(proc: string, files: ReadonlySet<string>): void {
+/**
+ * Everything that the process executes code from must be a measured file: no preloaded library, no other interpreter.
+ * Compared by contents, because file systems that stack show one file under different device numbers.
+ */
+function checkMappings(proc: string, digests: ReadonlySet<string>, cache: DigestCache): void {
   const maps = readFileSync(join(proc, 'maps'), 'latin1').trimEnd().split('\n');
+  const seen = new Set<string>();
   for (const line of maps) {
-    const [range = '', permissions = '', , device, , path = ''] = line.split(/\s+/);
+    const [range = '', permissions = '', , device, inode, path = ''] = line.split(/\s+/);
     if (!permissions.includes('x') || path.startsWith('[') || (path === '' && device === '00:00')) continue;
+    if (seen.has(`${device}:${inode}`)) continue;
+    seen.add(`${device}:${inode}`);
     // map_files leads to the mapped file itself, whatever is mounted over its path; leading zeros are not in its names.
-    const name = range.split('-').map((end) => end.replace(/^0+(?=.)/, '')).join('-');
-    const status = statSync(join(proc, 'map_files', name), { bigint: true });
-    if (!files.has(identity(status))) refuse('code of measured files only', `code of ${path || 'a nameless file'}`);
+    const name = range
+      .split('-')
+      .map((end) => end.replace(/^0+(?=.)/, ''))
+      .join('-');
+    const file = join(proc, 'map_files', name);
+    if (!digests.has(cache.digest(file, statSync(file, { bigint: true })))) {
+      refuse('code of measured files only', `code of ${path || 'a nameless file'}`);
+    }
   }
 }
 
@@ -57,24 +64,33 @@ function checkMounts(proc: string): void {
   for (const line of readFileSync(join(proc, 'mountinfo'), 'latin1').trimEnd().split('\n')) {
     const point = line.split(' ')[4] ?? '';
     const top = point.split('/')[1] ?? '';
-    if (point !== '/' && !mountPoints.has(top)) refuse("no mount over the runtime's folder", `one on ${point}`);
+    if (point !== '/' && !mountPoints.has(top))
+      refuse("no mount over the runtime's folder", `one on ${point}`);
   }
 }
 
 function measureContainer(proc: string, cache: DigestCache): Measured {
   const root = join(proc, 'root');
   const command = readFileSync(join(proc, 'cmdline'), 'latin1');
-  if (command !== commandLine) refuse(`the command line ${commandLine.replaceAll('\0', ' ')}`, JSON.stringify(command.replaceAll('\0', ' ').slice(0, 200)));
+  if (command !== commandLine)
+    refuse(
+      `the command line ${commandLine.replaceAll('\0', ' ')}`,
+      JSON.stringify(command.replaceAll('\0', ' ').slice(0, 200)),
+    );
   const environment = readFileSync(join(proc, 'environ'), 'latin1');
-  if (environment !== '') refuse('an empty environment', `${environment.split('\0').filter(Boolean).length} variables`);
+  if (environment !== '')
+    refuse('an empty environment', `${environment.split('\0').filter(Boolean).length} variables`);
   checkMounts(proc);
-  const files = new Map<string, string>();
-  const runtime = manifestDigest(
-    readManifest(root, { cache, opaque: mountPoints, onFile: (path, status) => files.set(identity(status), path) }),
+  const manifest = readManifest(root, { cache, opaque: mountPoints });
+  const digests = new Map(
+    manifest.flatMap((entry) => (entry.type === 'file' ? [[entry.path, entry.sha256] as const] : [])),
   );
-  checkMappings(proc, new Set(files.keys()));
-  const executable = identity(statSync(join(proc, 'exe'), { bigint: true }));
-  if (files.get(executable) !== 'bin/node') refuse('/bin/node of the measured folder', 'another executable');
+  checkMappings(proc, new Set(digests.values()), cache);
+  const executable = join(proc, 'exe');
+  if (cache.digest(executable, statSync(executable, { bigint: true })) !== digests.get('bin/node')) {
+    refuse('/bin/node of the measured folder', 'another executable');
+  }
+  const runtime = manifestDigest(manifest);
   const claimed = parseDescription(readFileSync(join(root, 'host', '.ensconce', 'image')));
   // The runtime digest is what is seen here; layer roots and CAS are enforced by the runtime that this digest names.
   const description = encodeDescription({ ...claimed, runtime });
@@ -85,7 +101,8 @@ function checkoutOf(path: string): string | undefined {
   for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
     try {
       const manifest: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-      if (typeof manifest === 'object' && manifest !== null && Reflect.get(manifest, 'name') === 'ensconce') return folder;
+      if (typeof manifest === 'object' && manifest !== null && Reflect.get(manifest, 'name') === 'ensconce')
+        return folder;
     } catch {
       // No manifest here; the next folder up may have it.
     }
@@ -94,14 +111,22 @@ function checkoutOf(path: string): string | undefined {
 }
 
 /** Variables that make Node or the loader run other code than the program's. */
-const loaderVariables = /^(?:NODE_OPTIONS|NODE_PATH|NODE_EXTRA_CA_CERTS|LD_[A-Z_]+|GLIBC_TUNABLES|OPENSSL_CONF)=/;
+const loaderVariables =
+  /^(?:NODE_OPTIONS|NODE_PATH|NODE_EXTRA_CA_CERTS|LD_[A-Z_]+|GLIBC_TUNABLES|OPENSSL_CONF)=/;
 
 function measureCheckout(proc: string, cache: DigestCache): Measured {
   const [executable = '', ...args] = readFileSync(join(proc, 'cmdline'), 'utf8').split('\0');
   const script = args.find((argument) => !argument.startsWith('-'));
   const cwd = readlinkSync(join(proc, 'cwd'));
-  const checkout = script === undefined ? undefined : checkoutOf(join('/', script.startsWith('/') ? script : join(cwd, script)));
-  if (checkout === undefined) refuse('a confidential container, or a service of an Ensconce checkout', JSON.stringify(executable.slice(0, 200)));
+  const checkout =
+    script === undefined
+      ? undefined
+      : checkoutOf(join('/', script.startsWith('/') ? script : join(cwd, script)));
+  if (checkout === undefined)
+    refuse(
+      'a confidential container, or a service of an Ensconce checkout',
+      JSON.stringify(executable.slice(0, 200)),
+    );
   const environment = readFileSync(join(proc, 'environ'), 'latin1').split('\0');
   const loader = environment.find((entry) => loaderVariables.test(entry));
   if (loader !== undefined) refuse('an environment without loader variables', loader.split('=')[0] ?? '');
@@ -119,14 +144,21 @@ export function measureProcess(pid: number, cache: DigestCache, procRoot = '/pro
     const before = startTime(proc);
     if (tracer(proc) !== '0') refuse('a process that nobody traces', `a tracer, process ${tracer(proc)}`);
     const entries = readdirSync(join(proc, 'root'));
-    const measured = entries.includes('runtime.mjs') && entries.includes('host') ? measureContainer(proc, cache) : measureCheckout(proc, cache);
+    const measured =
+      entries.includes('runtime.mjs') && entries.includes('host')
+        ? measureContainer(proc, cache)
+        : measureCheckout(proc, cache);
     if (startTime(proc) !== before) refuse('the same process throughout', 'another one under its number');
     return measured;
   } catch (cause) {
     if (cause instanceof EnsconceError) throw cause;
-    throw new LasError('LAS_NOT_MEASURABLE', `process ${pid}: files and memory map to measure expected, they cannot be read`, {
-      cause,
-      hint: 'the LAS runs as root of the node',
-    });
+    throw new LasError(
+      'LAS_NOT_MEASURABLE',
+      `process ${pid}: files and memory map to measure expected, they cannot be read`,
+      {
+        cause,
+        hint: 'the LAS runs as root of the node',
+      },
+    );
   }
 }

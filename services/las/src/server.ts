@@ -39,7 +39,9 @@ async function answer(socket: Socket, options: LasOptions, cache: DigestCache): 
     reply = {
       type: 'evidence',
       format: 'sgx',
-      evidence: Buffer.from(options.makeQuote(measured, Uint8Array.fromHex(request.output.reportData))).toString('base64'),
+      evidence: Buffer.from(
+        options.makeQuote(measured, Uint8Array.fromHex(request.output.reportData)),
+      ).toString('base64'),
       ...(measured.description ? { description: Buffer.from(measured.description).toString('base64') } : {}),
     };
     options.log(`SIMULATED evidence for process ${pid}, measurement ${measured.measurement}`);
@@ -65,7 +67,8 @@ async function answer(socket: Socket, options: LasOptions, cache: DigestCache): 
 async function removeStale(path: string): Promise<void> {
   const status = statSync(path, { throwIfNoEntry: false });
   if (status === undefined) return;
-  if (!status.isSocket()) throw new LasError('LAS_SOCKET', `${path}: a free name or a socket expected, another file found`);
+  if (!status.isSocket())
+    throw new LasError('LAS_SOCKET', `${path}: a free name or a socket expected, another file found`);
   const alive = await new Promise<boolean>((resolve) => {
     const probe = connect(path);
     probe.once('connect', () => {
@@ -74,7 +77,10 @@ async function removeStale(path: string): Promise<void> {
     });
     probe.once('error', () => resolve(false));
   });
-  if (alive) throw new LasError('LAS_SOCKET', `${path}: a free socket expected, another LAS listens there`, { hint: 'stop it, or name another --socket' });
+  if (alive)
+    throw new LasError('LAS_SOCKET', `${path}: a free socket expected, another LAS listens there`, {
+      hint: 'stop it, or name another --socket',
+    });
   rmSync(path);
 }
 
@@ -92,7 +98,9 @@ export async function startLas(options: LasOptions): Promise<Las> {
   });
   server.maxConnections = maxConnections;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(new LasError('LAS_SOCKET', `${options.socketPath}: cannot listen there`, { cause })));
+    server.once('error', (cause) =>
+      reject(new LasError('LAS_SOCKET', `${options.socketPath}: cannot listen there`, { cause })),
+    );
     server.listen(options.socketPath, resolve);
   });
   // Containers run as other users; who may have evidence is decided by what they are, not who they are.

@@ -37,7 +37,11 @@ function specification(application: Application, host: HostRecord): Buffer {
     'X',
   ];
   for (const entry of entries) {
-    if (entry.includes('\0')) throw new RuntimeError('CONFIGURATION', 'command and environment: text without NUL expected, a NUL found');
+    if (entry.includes('\0'))
+      throw new RuntimeError(
+        'CONFIGURATION',
+        'command and environment: text without NUL expected, a NUL found',
+      );
   }
   return Buffer.from(entries.map((entry) => `${entry}\0`).join(''), 'utf8');
 }
@@ -53,7 +57,8 @@ const hints: Readonly<Record<string, string>> = {
 
 function startError(application: Application, report: string): { error: RuntimeError; status: number } {
   const [step = '', number = ''] = report.trim().split(' ');
-  const errno = Object.entries(constants.errno).find(([, value]) => String(value) === number)?.[0] ?? `errno ${number}`;
+  const errno =
+    Object.entries(constants.errno).find(([, value]) => String(value) === number)?.[0] ?? `errno ${number}`;
   if (step === 'exec') {
     const missing = errno === 'ENOENT';
     return {
@@ -66,7 +71,9 @@ function startError(application: Application, report: string): { error: RuntimeE
     };
   }
   return {
-    error: new RuntimeError('APPLICATION_START', `starting the application failed at ${step}: ${errno}`, { hint: hints[step] }),
+    error: new RuntimeError('APPLICATION_START', `starting the application failed at ${step}: ${errno}`, {
+      hint: hints[step],
+    }),
     status: 125,
   };
 }
@@ -117,7 +124,9 @@ export function startApplication(application: Application, host: HostRecord): Ru
       report = (report + chunk.toString('latin1')).slice(0, 200);
     });
     channel.on('error', () => channel.destroy());
-    child.once('error', (cause) => reject(new RuntimeError('SYSTEM', 'starting /bin/init failed', { cause })));
+    child.once('error', (cause) =>
+      reject(new RuntimeError('SYSTEM', 'starting /bin/init failed', { cause })),
+    );
     channel.once('close', () => {
       if (report === '') {
         resolve();
@@ -131,7 +140,9 @@ export function startApplication(application: Application, host: HostRecord): Ru
   channel.write(specification(application, host));
 
   const exited = new Promise<number>((resolve) => {
-    child.once('close', (code, signal) => resolve(status ?? code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+    child.once('close', (code, signal) =>
+      resolve(status ?? code ?? 128 + constants.signals[signal ?? 'SIGKILL']),
+    );
     child.once('error', () => resolve(125));
   });
   return { started, exited };

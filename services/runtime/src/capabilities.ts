@@ -71,7 +71,11 @@ function bits(names: Iterable<string>): bigint {
   let set = 0n;
   for (const name of names) {
     const number = numbers[name];
-    if (number === undefined) throw new RuntimeError('CONFIGURATION', `capabilities: a capability of Linux expected, ${JSON.stringify(name)} found`);
+    if (number === undefined)
+      throw new RuntimeError(
+        'CONFIGURATION',
+        `capabilities: a capability of Linux expected, ${JSON.stringify(name)} found`,
+      );
     set |= 1n << BigInt(number);
   }
   return set;

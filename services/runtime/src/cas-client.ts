@@ -2,7 +2,14 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { connect, type TLSSocket } from 'node:tls';
 import { isIP } from 'node:net';
 import * as v from 'valibot';
-import { attest, attestAnswer, attestationFrameLimit, attestationProtocol, challenge, type ServiceEvent } from '@ensconce/wire/attestation';
+import {
+  attest,
+  attestAnswer,
+  attestationFrameLimit,
+  attestationProtocol,
+  challenge,
+  type ServiceEvent,
+} from '@ensconce/wire/attestation';
 import { exporterLabel, exporterSize, reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
 import { FrameConnection } from '@ensconce/wire/frames';
@@ -54,10 +61,14 @@ async function connectTls(request: AttestationRequest): Promise<TLSSocket> {
     });
   } catch (cause) {
     socket.destroy();
-    throw new RuntimeError('CAS_UNREACHABLE', `CAS: an attestation service expected at ${where}, none answers`, {
-      cause,
-      hint: 'check SCONE_CAS_ADDR and that CAS runs',
-    });
+    throw new RuntimeError(
+      'CAS_UNREACHABLE',
+      `CAS: an attestation service expected at ${where}, none answers`,
+      {
+        cause,
+        hint: 'check SCONE_CAS_ADDR and that CAS runs',
+      },
+    );
   }
   socket.setTimeout(0);
   return socket;
@@ -67,14 +78,21 @@ async function connectTls(request: AttestationRequest): Promise<TLSSocket> {
 function checkIdentity(socket: TLSSocket, expected: string): Uint8Array {
   const certificate = socket.getPeerX509Certificate();
   if (!(certificate instanceof X509Certificate) || socket.alpnProtocol !== attestationProtocol) {
-    throw new RuntimeError('CAS_IDENTITY', `CAS: a peer that speaks ${attestationProtocol} expected, another found`);
+    throw new RuntimeError(
+      'CAS_IDENTITY',
+      `CAS: a peer that speaks ${attestationProtocol} expected, another found`,
+    );
   }
   const publicKey = certificate.publicKey.export({ type: 'spki', format: 'der' });
   const found = createHash('sha256').update(publicKey).digest('hex');
   if (found !== expected) {
-    throw new RuntimeError('CAS_IDENTITY', `CAS: identity ${expected} expected (it is part of this image's measurement), ${found} found`, {
-      hint: 'the address leads to another CAS; use the one that the image was made for, or transform the image for this one',
-    });
+    throw new RuntimeError(
+      'CAS_IDENTITY',
+      `CAS: identity ${expected} expected (it is part of this image's measurement), ${found} found`,
+      {
+        hint: 'the address leads to another CAS; use the one that the image was made for, or transform the image for this one',
+      },
+    );
   }
   return publicKey;
 }
@@ -109,11 +127,18 @@ export async function attestToCas(request: AttestationRequest): Promise<CasSessi
     );
     const answer = v.parse(attestAnswer, await frames.receive(timeout));
     if (answer.type === 'refused') {
-      const cause = answer.msg.reduceRight<Error | undefined>((inner, text) => new Error(text, inner && { cause: inner }), undefined);
-      throw new RuntimeError('CAS_REFUSED', `CAS refused to configure ${request.configId.replace(/@.*/, '')}: ${answer.code}`, {
-        cause,
-        hint: answer.hint,
-      });
+      const cause = answer.msg.reduceRight<Error | undefined>(
+        (inner, text) => new Error(text, inner && { cause: inner }),
+        undefined,
+      );
+      throw new RuntimeError(
+        'CAS_REFUSED',
+        `CAS refused to configure ${request.configId.replace(/@.*/, '')}: ${answer.code}`,
+        {
+          cause,
+          hint: answer.hint,
+        },
+      );
     }
     return {
       configuration: answer.configuration,

@@ -23,8 +23,11 @@ const lifetimeSeconds = 10 * 365 * 86_400;
 export function makeIdentity(): FreshIdentity {
   const openssl = koffi.load(null);
   const pointer = 'void *';
-  const call = (name: string, result: string, parameters: string[]): Koffi.KoffiFunc<(...args: unknown[]) => unknown> =>
-    openssl.func(name, result, parameters);
+  const call = (
+    name: string,
+    result: string,
+    parameters: string[],
+  ): Koffi.KoffiFunc<(...args: unknown[]) => unknown> => openssl.func(name, result, parameters);
   const fail = (step: string): never => {
     throw new RuntimeError('SYSTEM', `making a certificate: OpenSSL refused ${step}`);
   };
@@ -50,12 +53,27 @@ export function makeIdentity(): FreshIdentity {
   some('notBefore', adjust(call('X509_getm_notBefore', pointer, [pointer])(certificate), -86_400));
   some('notAfter', adjust(call('X509_getm_notAfter', pointer, [pointer])(certificate), lifetimeSeconds));
   const subject = call('X509_get_subject_name', pointer, [pointer])(certificate);
-  const addName = call('X509_NAME_add_entry_by_txt', 'int', [pointer, 'str', 'int', 'uint8_t *', 'int', 'int', 'int']);
+  const addName = call('X509_NAME_add_entry_by_txt', 'int', [
+    pointer,
+    'str',
+    'int',
+    'uint8_t *',
+    'int',
+    'int',
+    'int',
+  ]);
   const utf8String = 0x1000;
   done('the name', addName(subject, 'CN', utf8String | 1, name, name.length, -1, 0));
   done('the issuer', call('X509_set_issuer_name', 'int', [pointer, pointer])(certificate, subject));
   done('the public key', call('X509_set_pubkey', 'int', [pointer, pointer])(certificate, key));
-  done('the signature', call('X509_sign', 'int', [pointer, pointer, pointer])(certificate, key, call('EVP_sha256', pointer, [])()));
+  done(
+    'the signature',
+    call('X509_sign', 'int', [pointer, pointer, pointer])(
+      certificate,
+      key,
+      call('EVP_sha256', pointer, [])(),
+    ),
+  );
   const output = call('BIO_new', pointer, [pointer])(call('BIO_s_mem', pointer, [])());
   done('the encoding', call('i2d_X509_bio', 'int', [pointer, pointer])(output, certificate));
   const buffer = Buffer.alloc(4096);
@@ -66,7 +84,7 @@ export function makeIdentity(): FreshIdentity {
   call('EVP_PKEY_free', 'void', [pointer])(key);
 
   return {
-    privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }),
     certificatePem: new X509Certificate(buffer.subarray(0, Number(length))).toString(),
     publicKey: publicKey.export({ type: 'spki', format: 'der' }),
   };

@@ -21,7 +21,11 @@ export async function makeEvidence(socketPath: string, reportData: Uint8Array): 
       socket.once('connect', resolve);
       socket.once('error', reject);
     }).catch((cause: unknown) => {
-      throw new RuntimeError('LAS_UNREACHABLE', `LAS: a socket expected at ${socketPath.replace(/^\/host/, '')}, none answers`, { cause, hint });
+      throw new RuntimeError(
+        'LAS_UNREACHABLE',
+        `LAS: a socket expected at ${socketPath.replace(/^\/host/, '')}, none answers`,
+        { cause, hint },
+      );
     });
     const frames = new FrameConnection(socket, 'LAS', lasFrameLimit);
     const request: LasRequest = { version: 1, type: 'evidence', reportData: reportData.toHex() };

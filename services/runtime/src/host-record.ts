@@ -59,13 +59,18 @@ export function parseHostRecord(bytes: Buffer): HostRecord {
       case 'E': {
         const equals = text.indexOf('=');
         // The first of two equal names counts, as getenv has it.
-        if (equals > 0 && !environment.has(text.slice(0, equals))) environment.set(text.slice(0, equals), text.slice(equals + 1));
+        if (equals > 0 && !environment.has(text.slice(0, equals)))
+          environment.set(text.slice(0, equals), text.slice(equals + 1));
         break;
       }
       case 'L': {
         const match = /^(\d+) (\d+) (\d+)$/.exec(text);
         if (!match) throw invalid('a malformed limit');
-        limits.push({ resource: Number(match[1]), soft: BigInt(match[2] as string), hard: BigInt(match[3] as string) });
+        limits.push({
+          resource: Number(match[1]),
+          soft: BigInt(match[2] as string),
+          hard: BigInt(match[3] as string),
+        });
         break;
       }
       case 'I':

@@ -20,7 +20,10 @@ function casAddress(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(text);
   const port = match?.[3] === undefined ? defaultCasPort : Number(match[3]);
   if (!match || port < 1 || port > 65_535) {
-    throw new RuntimeError('HOST_ENVIRONMENT', `SCONE_CAS_ADDR: host or host:port expected, ${JSON.stringify(text.slice(0, 100))} found`);
+    throw new RuntimeError(
+      'HOST_ENVIRONMENT',
+      `SCONE_CAS_ADDR: host or host:port expected, ${JSON.stringify(text.slice(0, 100))} found`,
+    );
   }
   return { host: (match[1] ?? match[2]) as string, port };
 }
@@ -38,9 +41,13 @@ export function hostSettings(environment: ReadonlyMap<string, string>): HostSett
   const { host, port } = casAddress(required('SCONE_CAS_ADDR', "CAS's address"));
   const las = environment.get('SCONE_LAS_ADDR') ?? lasSocketPath;
   if (!las.startsWith('/')) {
-    throw new RuntimeError('HOST_ENVIRONMENT', `SCONE_LAS_ADDR: the absolute path of a unix socket expected, ${JSON.stringify(las.slice(0, 100))} found`, {
-      hint: `mount the LAS socket into the container, by default at ${lasSocketPath}; TCP never attests a process`,
-    });
+    throw new RuntimeError(
+      'HOST_ENVIRONMENT',
+      `SCONE_LAS_ADDR: the absolute path of a unix socket expected, ${JSON.stringify(las.slice(0, 100))} found`,
+      {
+        hint: `mount the LAS socket into the container, by default at ${lasSocketPath}; TCP never attests a process`,
+      },
+    );
   }
   const configId = required('SCONE_CONFIG_ID', 'session/service');
   const level = environment.get('SCONE_LOG') ?? 'WARNING';

@@ -21,12 +21,18 @@ export function resolveInRoot(root: string, path: string): string {
       continue;
     }
     const candidate = posix.join(root, ...resolved, part);
-    const link = lstatSync(candidate, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(candidate) : undefined;
+    const link = lstatSync(candidate, { throwIfNoEntry: false })?.isSymbolicLink()
+      ? readlinkSync(candidate)
+      : undefined;
     if (link === undefined) {
       resolved.push(part);
       continue;
     }
-    if (++links > maxLinks) throw new RuntimeError('CONFIGURATION', `${path}: at most ${maxLinks} symbolic links expected on the way, more found`);
+    if (++links > maxLinks)
+      throw new RuntimeError(
+        'CONFIGURATION',
+        `${path}: at most ${maxLinks} symbolic links expected on the way, more found`,
+      );
     if (link.startsWith('/')) resolved = [];
     pending = [...link.split('/').filter((step) => step !== '' && step !== '.'), ...pending];
   }

@@ -17,9 +17,13 @@ const folder = posix.join(hostPath, '.ensconce', 'layers');
 function layerFiles(configuration: Configuration, description: ImageDescription): LayerWorkerData {
   const roots = configuration.layers.map((layer) => layer.root);
   if (roots.length !== description.layers.length || roots.some((root, i) => root !== description.layers[i])) {
-    throw new RuntimeError('CONFIGURATION', `layers: the ${description.layers.length} measured sealed layers expected in the policy, others found`, {
-      hint: "the policy's `ensconce: layers:` must be what `ensconce image` wrote for this image",
-    });
+    throw new RuntimeError(
+      'CONFIGURATION',
+      `layers: the ${description.layers.length} measured sealed layers expected in the policy, others found`,
+      {
+        hint: "the policy's `ensconce: layers:` must be what `ensconce image` wrote for this image",
+      },
+    );
   }
   return {
     layers: configuration.layers.map((layer, i) => ({
@@ -31,7 +35,11 @@ function layerFiles(configuration: Configuration, description: ImageDescription)
 }
 
 /** Mounts the merged sealed layers, read-only, served by a worker of this process. */
-export async function mountLayers(configuration: Configuration, description: ImageDescription, log: Log): Promise<ServedFilesystem> {
+export async function mountLayers(
+  configuration: Configuration,
+  description: ImageDescription,
+  log: Log,
+): Promise<ServedFilesystem> {
   try {
     return await serveFilesystem({
       mountpoint: lowerPath,

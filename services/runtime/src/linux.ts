@@ -6,7 +6,9 @@ import { RuntimeError } from './errors.ts';
 const koffi: typeof Koffi = createRequire(import.meta.url)('koffi');
 const libc = koffi.load(null);
 
-const mountFunction = libc.func('int mount(const char *, const char *, const char *, unsigned long, const char *)');
+const mountFunction = libc.func(
+  'int mount(const char *, const char *, const char *, unsigned long, const char *)',
+);
 const umountFunction = libc.func('int umount2(const char *, int)');
 const prctlFunction = libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
 
@@ -33,7 +35,9 @@ const mountHint = 'the container needs /dev/fuse and CAP_SYS_ADMIN, or a user na
 export function mount(source: string, target: string, type: string, flags: number, data = ''): void {
   if (mountFunction(source, target, type, flags, data) !== 0) {
     const errno = koffi.errno();
-    throw new RuntimeError('MOUNT', `mounting ${type || 'a binding'} on ${target}: ${errnoName(errno)}`, { hint: mountHint });
+    throw new RuntimeError('MOUNT', `mounting ${type || 'a binding'} on ${target}: ${errnoName(errno)}`, {
+      hint: mountHint,
+    });
   }
 }
 

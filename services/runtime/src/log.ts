@@ -17,5 +17,9 @@ export function describeFailure(error: unknown): string {
   const [first, ...causes] = causeChain(error);
   const code = error instanceof EnsconceError ? ` (${error.code})` : '';
   const hint = hintOf(error);
-  return [`[ENSCONCE|FATAL] ${first}${code}`, ...causes.map((cause) => `  Caused by: ${cause}`), ...(hint ? [`hint: ${hint}`] : [])].join('\n');
+  return [
+    `[ENSCONCE|FATAL] ${first}${code}`,
+    ...causes.map((cause) => `  Caused by: ${cause}`),
+    ...(hint ? [`hint: ${hint}`] : []),
+  ].join('\n');
 }

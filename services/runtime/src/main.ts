@@ -35,10 +35,14 @@ function readDescription(): Uint8Array {
       closeSync(descriptor);
     }
   } catch (cause) {
-    throw new RuntimeError('IMAGE_DESCRIPTION', 'the image description expected at /.ensconce/image, it cannot be read', {
-      cause,
-      hint: 'the image must come from `ensconce image`',
-    });
+    throw new RuntimeError(
+      'IMAGE_DESCRIPTION',
+      'the image description expected at /.ensconce/image, it cannot be read',
+      {
+        cause,
+        hint: 'the image must come from `ensconce image`',
+      },
+    );
   }
 }
 
@@ -68,7 +72,10 @@ async function run(): Promise<number> {
   });
   const { configuration } = cas;
   if (cas.simulated && !description.cas.simulated) {
-    throw new RuntimeError('CONFIGURATION', 'hardware evidence expected by this image, CAS accepted SIMULATED evidence');
+    throw new RuntimeError(
+      'CONFIGURATION',
+      'hardware evidence expected by this image, CAS accepted SIMULATED evidence',
+    );
   }
   if (cas.simulated) log('WARNING', 'attested by SIMULATED hardware: nothing is protected from the host');
   step('attested and configured');
@@ -87,25 +94,28 @@ async function run(): Promise<number> {
       environment: {
         PATH: defaultPath,
         HOME: user.home,
-        ...Object.fromEntries(configuration.hostEnvironment.map((name) => [name, host.environment.get(name) ?? ''])),
+        ...Object.fromEntries(
+          configuration.hostEnvironment.map((name) => [name, host.environment.get(name) ?? '']),
+        ),
         ...configuration.environment,
       },
       directory: configuration.pwd,
       user,
-      capabilities: applicationCapabilities(host.permittedCapabilities & host.boundingSet, configuration.capabilities),
+      capabilities: applicationCapabilities(
+        host.permittedCapabilities & host.boundingSet,
+        configuration.capabilities,
+      ),
     },
     host,
   );
   let failure: unknown;
-  await application.started.then(
-    () => {
-      step('application started');
-      cas.send({ type: 'started' });
-    },
-    (error: unknown) => {
-      failure = error;
-    },
-  );
+  try {
+    await application.started;
+    step('application started');
+    cas.send({ type: 'started' });
+  } catch (error) {
+    failure = error;
+  }
   const status = await application.exited;
   removeRoot();
   await layers.unmount({ lazy: true, graceMs: 100 });

@@ -1,5 +1,17 @@
 import { Buffer } from 'node:buffer';
-import { closeSync, constants, fchmodSync, fstatSync, mkdirSync, openSync, readSync, statSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { posix } from 'node:path';
 import type { Configuration } from '@ensconce/wire/configuration';
 import { RuntimeError } from './errors.ts';
@@ -57,9 +69,14 @@ const devices: readonly (readonly [name: string, major: number, minor: number])[
 function bindDevice(dev: string, name: string, expected?: readonly [number, number]): void {
   const source = posix.join(hostPath, 'dev', name);
   const status = statSync(source, { throwIfNoEntry: false });
-  const number: readonly [number, number] = status?.isCharacterDevice() ? [(status.rdev >> 8) & 0xfff, status.rdev & 0xff] : [-1, -1];
+  const number: readonly [number, number] = status?.isCharacterDevice()
+    ? [(status.rdev >> 8) & 0xfff, status.rdev & 0xff]
+    : [-1, -1];
   if (number[0] < 0 || (expected && (number[0] !== expected[0] || number[1] !== expected[1]))) {
-    throw new RuntimeError('MOUNT', `/dev/${name}: character device ${expected?.join(':') ?? ''} expected from the engine, another file found`);
+    throw new RuntimeError(
+      'MOUNT',
+      `/dev/${name}: character device ${expected?.join(':') ?? ''} expected from the engine, another file found`,
+    );
   }
   const target = posix.join(dev, name);
   writeFileSync(target, '', { flag: 'wx' });
@@ -75,7 +92,13 @@ function mountDevices(terminal: boolean): void {
   mount('devpts', posix.join(dev, 'pts'), 'devpts', noSuid | noExec, 'newinstance,ptmxmode=0666,mode=0620');
   mount('shm', posix.join(dev, 'shm'), 'tmpfs', noSuid | noDev | noExec, 'mode=1777,size=65536k');
   mount('mqueue', posix.join(dev, 'mqueue'), 'mqueue', noSuid | noDev | noExec);
-  const links = { fd: '/proc/self/fd', stdin: '/proc/self/fd/0', stdout: '/proc/self/fd/1', stderr: '/proc/self/fd/2', ptmx: 'pts/ptmx' };
+  const links = {
+    fd: '/proc/self/fd',
+    stdin: '/proc/self/fd/0',
+    stdout: '/proc/self/fd/1',
+    stderr: '/proc/self/fd/2',
+    ptmx: 'pts/ptmx',
+  };
   for (const [name, target] of Object.entries(links)) symlinkSync(target, posix.join(dev, name));
 }
 
@@ -97,20 +120,31 @@ function copyHostFile(path: string): void {
   const source = posix.join(hostPath, path);
   let descriptor: number;
   try {
-    descriptor = openSync(resolveInRoot(hostPath, path), constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    descriptor = openSync(
+      resolveInRoot(hostPath, path),
+      constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW,
+    );
   } catch {
     // The engine gave none, as for `--network none`: the application finds none either.
     return;
   }
   try {
-    if (!fstatSync(descriptor).isFile()) throw new RuntimeError('CONFIGURATION', `${source}: a regular file expected from the host, another kind found`);
+    if (!fstatSync(descriptor).isFile())
+      throw new RuntimeError(
+        'CONFIGURATION',
+        `${source}: a regular file expected from the host, another kind found`,
+      );
     const buffer = Buffer.alloc(maxHostFile + 1);
     let length = 0;
     for (;;) {
       const got = readSync(descriptor, buffer, length, buffer.length - length, null);
       if (got === 0) break;
       length += got;
-      if (length > maxHostFile) throw new RuntimeError('CONFIGURATION', `${source}: at most ${maxHostFile} bytes expected from the host, more found`);
+      if (length > maxHostFile)
+        throw new RuntimeError(
+          'CONFIGURATION',
+          `${source}: at most ${maxHostFile} bytes expected from the host, more found`,
+        );
     }
     writeInRoot(path, buffer.subarray(0, length), 0o644);
   } finally {
@@ -121,7 +155,11 @@ function copyHostFile(path: string): void {
 function writeInRoot(path: string, content: Uint8Array, mode: number): void {
   makeFolder(posix.dirname(path));
   const target = resolveInRoot(rootPath, path);
-  const descriptor = openSync(target, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, mode);
+  const descriptor = openSync(
+    target,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
+    mode,
+  );
   try {
     fchmodSync(descriptor, mode);
     let at = 0;
@@ -137,7 +175,8 @@ export function furnishRoot(configuration: Configuration, terminal: boolean): vo
   mountDevices(terminal);
   mountSys();
   for (const path of configuration.hostFiles) copyHostFile(path);
-  for (const file of configuration.injectionFiles) writeInRoot(file.path, Buffer.from(file.content, 'base64'), file.mode & 0o7777);
+  for (const file of configuration.injectionFiles)
+    writeInRoot(file.path, Buffer.from(file.content, 'base64'), file.mode & 0o7777);
   makeFolder(configuration.pwd);
 }
 

@@ -41,10 +41,14 @@ export function resolveUser(root: string, text: string): ApplicationUser {
   const passwd = lines(root, '/etc/passwd');
   const group = lines(root, '/etc/group');
   const wanted = userText === '' ? '0' : userText;
-  const entry = passwd.find((fields) => fields[0] === wanted) ?? passwd.find((fields) => fields[2] === wanted);
+  const entry =
+    passwd.find((fields) => fields[0] === wanted) ?? passwd.find((fields) => fields[2] === wanted);
   const uid = id(entry?.[2]) ?? id(wanted);
   if (uid === undefined) {
-    throw new RuntimeError('CONFIGURATION', `user: a user of the image expected, ${JSON.stringify(userText)} is not in its /etc/passwd`);
+    throw new RuntimeError(
+      'CONFIGURATION',
+      `user: a user of the image expected, ${JSON.stringify(userText)} is not in its /etc/passwd`,
+    );
   }
   let gid = id(entry?.[3]) ?? 0;
   let groups: number[] = [];
@@ -52,12 +56,17 @@ export function resolveUser(root: string, text: string): ApplicationUser {
     const found = group.find((fields) => fields[0] === groupText);
     const explicit = id(found?.[2]) ?? id(groupText);
     if (explicit === undefined) {
-      throw new RuntimeError('CONFIGURATION', `user: a group of the image expected, ${JSON.stringify(groupText)} is not in its /etc/group`);
+      throw new RuntimeError(
+        'CONFIGURATION',
+        `user: a group of the image expected, ${JSON.stringify(groupText)} is not in its /etc/group`,
+      );
     }
     gid = explicit;
   } else if (entry?.[0] !== undefined) {
     const name = entry[0];
-    groups = group.filter((fields) => fields[3]?.split(',').includes(name)).flatMap((fields) => id(fields[2]) ?? []);
+    groups = group
+      .filter((fields) => fields[3]?.split(',').includes(name))
+      .flatMap((fields) => id(fields[2]) ?? []);
   }
   return { uid, gid, groups, home: entry?.[5] || '/' };
 }

@@ -1,0 +1,119 @@
+import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
+import { constants, zstdDecompressSync } from 'node:zlib';
+import { utf8 } from '@ensconce/base/bytes';
+import { SealedLayerError } from './errors.ts';
+import { formatName, method, purpose, viewOf, writeU64, type Purpose, type UnitRecord } from './format.ts';
+import type { LayerKeys } from './keys.ts';
+
+const algorithm = 'aes-256-gcm';
+const windowLog = { [constants.ZSTD_d_windowLogMax]: 23 };
+
+/** 64 bytes that say what a unit is and where it belongs; they enter the id, the nonce and the tag. */
+function associatedData(
+  kind: Purpose,
+  index: number,
+  unitMethod: number,
+  storedLength: number,
+  plainLength: number,
+): Uint8Array {
+  const bytes = new Uint8Array(64);
+  const view = viewOf(bytes);
+  bytes.set(utf8(formatName), 0);
+  view.setUint32(32, purpose[kind], true);
+  view.setUint32(36, unitMethod, true);
+  writeU64(view, 40, index);
+  view.setUint32(48, storedLength, true);
+  view.setUint32(52, plainLength, true);
+  return bytes;
+}
+
+/**
+ * Encrypts one unit. `body` is what is stored (compressed, or as it is). The nonce is the start of a keyed hash over
+ * the associated data *and* the body: under one key two different messages never meet with one nonce, also where two
+ * chunks have equal bytes (their places differ, so their nonces do: equal nonces with different associated data
+ * would give away GCM's hash key).
+ */
+export function sealUnit(
+  keys: LayerKeys,
+  kind: Purpose,
+  index: number,
+  offset: number,
+  unitMethod: number,
+  plainLength: number,
+  body: Uint8Array,
+): { record: UnitRecord; stored: Uint8Array } {
+  const aad = associatedData(kind, index, unitMethod, body.length, plainLength);
+  const id = createHmac('sha256', keys.nonce).update(aad).update(body).digest();
+  const cipher = createCipheriv(algorithm, keys.encryption, id.subarray(0, 12));
+  cipher.setAAD(aad);
+  const stored = cipher.update(body);
+  cipher.final();
+  const record = { offset, storedLength: body.length, method: unitMethod, id, tag: cipher.getAuthTag() };
+  return { record, stored };
+}
+
+/**
+ * Decrypts, authenticates and decompresses one unit from untrusted bytes; `stored` is left as it is. GCM's tag alone
+ * does not commit whoever knows the key to one content, so the id, a collision-resistant hash, is compared too.
+ */
+export function openUnit(
+  keys: LayerKeys,
+  kind: Purpose,
+  index: number,
+  record: UnitRecord,
+  plainLength: number,
+  stored: Uint8Array,
+  what: string,
+): Uint8Array {
+  const damaged = (cause?: unknown) =>
+    new SealedLayerError(
+      'SEALED_DAMAGED',
+      `${what}: ${kind} ${index}: authentic bytes expected, others found`,
+      {
+        cause,
+        hint: 'the sealed layer was damaged or changed; pull the image again from a source you trust',
+      },
+    );
+  const aad = associatedData(kind, index, record.method, record.storedLength, plainLength);
+  const decipher = createDecipheriv(algorithm, keys.encryption, record.id.subarray(0, 12));
+  decipher.setAAD(aad);
+  decipher.setAuthTag(record.tag);
+  const body = decipher.update(stored);
+  try {
+    decipher.final();
+  } catch (cause) {
+    throw damaged(cause);
+  }
+  if (!timingSafeEqual(createHmac('sha256', keys.nonce).update(aad).update(body).digest(), record.id))
+    throw damaged();
+  if (record.method === method.raw) return body;
+  try {
+    const plain = zstdDecompressSync(body, {
+      chunkSize: Math.max(plainLength, 64),
+      maxOutputLength: plainLength,
+      params: windowLog,
+    });
+    if (plain.length === plainLength) return plain;
+  } catch (cause) {
+    throw damaged(cause);
+  }
+  throw damaged();
+}
+
+/** Refuses a record that no writer makes, before anything is allocated or read for it. */
+export function checkUnitRecord(
+  record: UnitRecord,
+  plainLength: number,
+  fileSize: number,
+  what: string,
+): void {
+  const rightLength =
+    record.method === method.raw
+      ? record.storedLength === plainLength
+      : record.method === method.zstd && record.storedLength > 0 && record.storedLength < plainLength;
+  if (!rightLength || record.offset + record.storedLength > fileSize)
+    throw new SealedLayerError(
+      'SEALED_STRUCTURE',
+      `${what}: a place inside the file expected, another found`,
+    );
+}

@@ -55,6 +55,6 @@ export async function privateApt(cacheFolder: string, architecture: string): Pro
     'Acquire::Languages=none',
   ];
   const apt = aptWith([...sandbox, ...settings.flatMap((setting) => ['-o', setting])]);
-  await apt.run(['update'], state);
+  await apt.run(['update', '-o', 'APT::Update::Error-Mode=any'], state);
   return apt;
 }

@@ -1,9 +1,9 @@
 // The one entry point of `npm run setup|test|demo|bench|check|format`: plain JavaScript without dependencies that
 // works on Node 18 and later, installs what is missing and goes on under the Node that package.json pins.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { commandLines } from './setup/commands.mjs';
+import { commandLines, usesArchive } from './setup/commands.mjs';
 import { asRoot, installDebianPackages, missingPackages, neededPackages } from './setup/debian.mjs';
 import { installPackages, missingPackage, pinnedNode } from './setup/npm.mjs';
 import { SetupProblem } from './setup/problem.mjs';
@@ -35,7 +35,16 @@ async function installMissing() {
     await step.install();
     say(`[${index + 1}/${steps.length}] done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
   }
-  if (steps.length === 0 && command === 'setup') say('everything is there already');
+}
+
+/** Folders that a run as root adds to; unpacked images in .cache/native keep their owners and stay root's. */
+function writtenByRoot() {
+  const inside = (folder) =>
+    existsSync(join(root, folder)) ? readdirSync(join(root, folder)).map((name) => join(folder, name)) : [];
+  return [
+    ...inside('.cache').filter((path) => path !== join('.cache', 'native')),
+    ...inside(join('bench', 'results')),
+  ];
 }
 
 /** Runs the pinned Node, as root where needed; what root wrote in the repository is given back to its owner. */
@@ -46,13 +55,10 @@ async function runNode(nodeArgs, needsRoot) {
   const status = await runForeground(sudo, [`--preserve-env=${kept.join(',')}`, '--', ...line], {
     cwd: root,
   });
-  const written = ['.cache', 'bench/results'].filter((folder) => existsSync(join(root, folder)));
+  const written = writtenByRoot();
   if (written.length > 0) {
-    await runForeground(
-      sudo,
-      ['--', 'chown', '-R', `${process.getuid()}:${process.getgid()}`, '--', ...written],
-      { cwd: root },
-    );
+    const owner = `${process.getuid()}:${process.getgid()}`;
+    await runForeground(sudo, ['--', 'chown', '-R', owner, '--', ...written], { cwd: root });
   }
   return status;
 }
@@ -72,6 +78,11 @@ async function main() {
     );
   }
   await installMissing();
+  if (usesArchive.has(command)) {
+    const status = await runNode([join(root, 'tools', 'setup', 'fetch.ts')], false);
+    if (status !== 0) return status;
+  }
+  if (command === 'setup') say('everything is there');
   for (const line of wanted.lines) {
     const status = await runNode(line, wanted.root);
     if (status !== 0) return status;

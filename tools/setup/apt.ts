@@ -55,6 +55,16 @@ export async function privateApt(cacheFolder: string, architecture: string): Pro
     'Acquire::Languages=none',
   ];
   const apt = aptWith([...sandbox, ...settings.flatMap((setting) => ['-o', setting])]);
-  await apt.run(['update'], state);
-  return apt;
+  // One unreachable source of several need not matter: whether the lists will do shows when they are used.
+  const problem = await apt.run(['update'], state).then(
+    () => undefined,
+    (error: unknown) => error as Error,
+  );
+  if (problem === undefined) return apt;
+  return {
+    run: (args, folder) =>
+      apt.run(args, folder).catch((cause: unknown) => {
+        throw new Error(`${(cause as Error).message}; ${problem.message}`, { cause });
+      }),
+  };
 }

@@ -21,6 +21,9 @@ export function testArguments(args) {
   return ['--test', ...args, ...(named ? [] : testFiles)];
 }
 
+/** The commands that need the Debian package files of the lock files. */
+export const usesArchive = new Set(['setup', 'demo', 'test', 'bench']);
+
 /**
  * The commands, each a list of argument lists for the pinned Node, run one after the other until one fails; `root`
  * says that it mounts file systems and starts containers.

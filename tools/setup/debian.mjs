@@ -22,9 +22,10 @@ export function neededPackages(command, args = []) {
   return ownImage ? [...packages, 'skopeo'] : packages;
 }
 
-/** The absolute path of a program, also where an ordinary user's PATH lacks the administrator's folders. */
+/** The absolute path of a program; beside each `bin` of PATH its `sbin` counts too, which ordinary users lack. */
 export function findProgram(name, path = process.env.PATH ?? '') {
-  for (const folder of [...path.split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin']) {
+  const folders = path.split(':').flatMap((folder) => [folder, folder.replace(/\/bin\/?$/, '/sbin')]);
+  for (const folder of folders) {
     if (folder === '') continue;
     try {
       accessSync(join(folder, name), constants.X_OK);

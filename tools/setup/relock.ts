@@ -7,10 +7,10 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { privateApt, type Apt } from './apt.ts';
 import { parseDebianLock, readDebianLock, type LockedPackage } from './debian-lock.ts';
+import { lockFiles } from './lock-files.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const cacheFolder = join(root, '.cache');
-const defaults = ['services/runtime/layer/debian.lock.json', 'test/images/debian.lock.json'];
 const architectures = ['amd64', 'arm64'];
 
 /** Reads a line of `apt-get download --print-uris`: 'URI' FILE SIZE SHA256:HASH. */
@@ -31,7 +31,7 @@ async function newest(apt: Apt, names: readonly string[]): Promise<LockedPackage
 }
 
 mkdirSync(cacheFolder, { recursive: true });
-const files = process.argv.length > 2 ? process.argv.slice(2) : defaults.map((file) => join(root, file));
+const files = process.argv.length > 2 ? process.argv.slice(2) : lockFiles.map((file) => join(root, file));
 const apts = await Promise.all(
   architectures.map(async (name) => ({ name, apt: await privateApt(cacheFolder, name) })),
 );

@@ -34,8 +34,12 @@ export const sessionRead = v.strictObject({
   name: v.string(),
   hash,
   predecessor: v.nullable(hash),
-  /** Key hash of the creator. */
-  creator: v.string(),
+  /** Who created the session; part of its hash. */
+  creator: v.strictObject({
+    kind: v.picklist(['certificate', 'signer']),
+    pem: v.string(),
+    keyHash: v.string(),
+  }),
   /** The session as it was uploaded, YAML. */
   session: v.string(),
 });

@@ -1,0 +1,82 @@
+import {
+  constants,
+  createPublicKey,
+  hash,
+  verify,
+  type KeyObject,
+  type VerifyKeyObjectInput,
+} from 'node:crypto';
+import { X509Error } from '@ensconce/x509/errors';
+import type { CryptoProvider, SignatureAlgorithm, VerificationKey } from '@ensconce/x509/crypto';
+
+interface Parameters {
+  readonly digest: string;
+  /** As `KeyObject.asymmetricKeyType` and, for curves, `asymmetricKeyDetails.namedCurve` say. */
+  readonly type: 'ec' | 'rsa';
+  readonly curve?: 'prime256v1' | 'secp384r1';
+  readonly options: Omit<VerifyKeyObjectInput, 'key'>;
+}
+
+const p1363 = { dsaEncoding: 'ieee-p1363' } as const;
+const pkcs1 = { padding: constants.RSA_PKCS1_PADDING } as const;
+
+const algorithms: Readonly<Record<SignatureAlgorithm, Parameters>> = {
+  'ecdsa-p256-sha256': { digest: 'sha256', type: 'ec', curve: 'prime256v1', options: p1363 },
+  'ecdsa-p256-sha384': { digest: 'sha384', type: 'ec', curve: 'prime256v1', options: p1363 },
+  'ecdsa-p384-sha256': { digest: 'sha256', type: 'ec', curve: 'secp384r1', options: p1363 },
+  'ecdsa-p384-sha384': { digest: 'sha384', type: 'ec', curve: 'secp384r1', options: p1363 },
+  'rsa-pss-sha384': {
+    digest: 'sha384',
+    type: 'rsa',
+    options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 48 },
+  },
+  'rsa-pkcs1-sha256': { digest: 'sha256', type: 'rsa', options: pkcs1 },
+  'rsa-pkcs1-sha384': { digest: 'sha384', type: 'rsa', options: pkcs1 },
+  'rsa-pkcs1-sha512': { digest: 'sha512', type: 'rsa', options: pkcs1 },
+};
+
+/** Bits. Below it a key is refused, above it verification costs an attacker's choice of time. */
+const rsaBits = { least: 2048, most: 8192 } as const;
+
+function fits(key: KeyObject, wanted: Parameters): boolean {
+  if (key.asymmetricKeyType !== wanted.type) return false;
+  if (wanted.type === 'ec') return key.asymmetricKeyDetails?.namedCurve === wanted.curve;
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  return bits >= rsaBits.least && bits <= rsaBits.most;
+}
+
+function importKey(spki: Uint8Array, algorithm: SignatureAlgorithm): KeyObject {
+  let key: KeyObject;
+  try {
+    key = createPublicKey({
+      key: Buffer.from(spki.buffer, spki.byteOffset, spki.length),
+      format: 'der',
+      type: 'spki',
+    });
+  } catch (cause) {
+    throw new X509Error('X509_KEY', `public key: one for ${algorithm} expected, a malformed one found`, {
+      cause,
+    });
+  }
+  if (!fits(key, algorithms[algorithm]))
+    throw new X509Error(
+      'X509_KEY',
+      `public key: one for ${algorithm} expected, ${key.asymmetricKeyType} found`,
+    );
+  return key;
+}
+
+function publicKey(spki: Uint8Array, algorithm: SignatureAlgorithm): VerificationKey {
+  const { digest, options } = algorithms[algorithm];
+  const input = { key: importKey(spki, algorithm), ...options };
+  return { verify: (signature, data) => verify(digest, data, input, signature) };
+}
+
+/** Cryptography by the OpenSSL of this Node. Answers at once, so a judgement on warm collateral never waits. */
+export const nodeCrypto: CryptoProvider = {
+  sha1: (data) => hash('sha1', data, 'buffer'),
+  sha256: (data) => hash('sha256', data, 'buffer'),
+  sha384: (data) => hash('sha384', data, 'buffer'),
+  sha512: (data) => hash('sha512', data, 'buffer'),
+  publicKey,
+};

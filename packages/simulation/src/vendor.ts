@@ -1,0 +1,123 @@
+import { pemEncode } from '@ensconce/x509/pem';
+import type { IntelCollateral } from '@ensconce/verify/intel/collateral';
+import { SimulationError } from './errors.ts';
+import { keepState, readState } from './state.ts';
+import {
+  loadIntelAuthority,
+  makeIntelAuthority,
+  storeIntelAuthority,
+  type IntelAuthority,
+} from './intel/authority.ts';
+import { issueIntelCollateral } from './intel/collateral.ts';
+import { loadPlatform, makePlatform, storePlatform, type SimulatedPlatform } from './intel/platform.ts';
+import { makeSgxQuote, type SgxQuoteRequest } from './sgx/quote.ts';
+import type { TcbSpec } from './intel/statement.ts';
+
+/** How long the simulated vendor's statements hold. Intel's hold for 30 days. */
+const validity = 30 * 86_400_000;
+const day = 86_400_000;
+
+function defaultTcb(platform: SimulatedPlatform, now: Date): TcbSpec {
+  const { spec } = platform;
+  const date = `${new Date(now.getTime() - 30 * day).toISOString().slice(0, 10)}T00:00:00Z`;
+  return {
+    id: 'SGX',
+    fmspc: spec.fmspc,
+    pceId: spec.pceId,
+    evaluationDataNumber: 1,
+    levels: [{ components: spec.components, pceSvn: spec.pceSvn, status: 'UpToDate', date }],
+    qeLevels: [{ isvSvn: spec.qeIsvSvn, status: 'UpToDate', date }],
+  };
+}
+
+/**
+ * A hardware vendor in software, with one platform. Everything about it is genuine in format and worthless as protection: whoever holds its
+ * folder can make any evidence. Its names say SIMULATED, and verifiers believe it only through an option that says insecure.
+ */
+export class SimulatedVendor {
+  readonly #authority: IntelAuthority;
+  readonly #platform: SimulatedPlatform;
+  readonly #now: () => Date;
+  #current: { readonly collateral: IntelCollateral; readonly renewAt: number } | undefined;
+
+  constructor(authority: IntelAuthority, platform: SimulatedPlatform, now: () => Date) {
+    this.#authority = authority;
+    this.#platform = platform;
+    this.#now = now;
+  }
+
+  /** DER of the root, for options such as `insecureSimulatedRoots`. */
+  get rootCertificate(): Uint8Array {
+    return Uint8Array.from(this.#authority.root.certificate);
+  }
+
+  /** The root as PEM, to be handed to a verifier as a file. */
+  get rootPem(): string {
+    return pemEncode(this.#authority.root.certificate, 'CERTIFICATE');
+  }
+
+  /** The platform's FMSPC, lower-case hexadecimal. */
+  get fmspc(): string {
+    return this.#platform.spec.fmspc;
+  }
+
+  /** As claims name the platform. */
+  get platformId(): string {
+    return this.#platform.spec.platformInstanceId;
+  }
+
+  /** An SGX quote (version 3, PCK chain inside) for what the simulated hardware measured. */
+  makeSgxQuote(request: SgxQuoteRequest): Uint8Array {
+    return makeSgxQuote(this.#platform, request);
+  }
+
+  /** Collateral for the platform, valid now; signed anew after half of its time. Another process has its own, just as valid. */
+  async collateral(): Promise<IntelCollateral> {
+    const now = this.#now();
+    const time = now.getTime();
+    if (
+      this.#current !== undefined &&
+      time < this.#current.renewAt &&
+      time > this.#current.renewAt - validity
+    )
+      return this.#current.collateral;
+    const issued = new Date(time - 60_000);
+    const collateral = await issueIntelCollateral(this.#authority, {
+      dates: { issued, next: new Date(time + validity) },
+      tcb: defaultTcb(this.#platform, now),
+      ca: this.#platform.spec.ca,
+      crlNumber: Math.floor(time / 1000),
+      revokedPcks: [],
+      revokedByRoot: [],
+    });
+    this.#current = { collateral, renewAt: time + validity / 2 };
+    return collateral;
+  }
+}
+
+/**
+ * Opens the simulated vendor kept in `folder`, or makes one there (folder 0700, file 0600). Several processes may open the same folder.
+ */
+export async function openSimulatedVendor(options: {
+  readonly folder: string;
+  readonly now: () => Date;
+}): Promise<SimulatedVendor> {
+  const { folder, now } = options;
+  if (readState(folder) === undefined) {
+    const authority = await makeIntelAuthority(now());
+    const platform = await makePlatform(authority, now());
+    keepState(folder, {
+      format: 'ensconce-simulated-vendor/1',
+      intel: storeIntelAuthority(authority),
+      platform: {
+        ...storePlatform(platform),
+        spec: { ...platform.spec, components: [...platform.spec.components] },
+      },
+    });
+  }
+  const state = readState(folder);
+  if (state === undefined)
+    throw new SimulationError('SIMULATION_STATE', `${folder}: a simulated vendor expected, none found`);
+  const authority = loadIntelAuthority(state.intel);
+  return new SimulatedVendor(authority, loadPlatform(authority, state.platform), now);
+}

@@ -1,0 +1,188 @@
+import { equalBytes, fromHex, toHex } from '@ensconce/base/bytes';
+import { CheckList, type Check } from './check.ts';
+import { Verdict } from './verdict.ts';
+import type { AppraisalPolicy, Range, SgxIdentity, Toleration } from './policy.ts';
+import type { SgxClaims } from './sgx/claims.ts';
+import type { TcbStatus } from './intel/status.ts';
+
+/** The word that `--json` and audit logs use for the result. */
+export type Decision = 'accepted' | 'not-accepted' | 'not-genuine' | 'undetermined';
+
+const authority = Symbol('appraisal');
+
+/** A verdict held against a policy. Only {@link appraise} makes one; code that releases secrets takes nothing else and demands `accepted`. */
+export class Appraisal {
+  readonly #verdict: Verdict;
+  readonly #checks: readonly Check[];
+  readonly #identityChecked: boolean;
+  readonly #reportDataChecked: boolean;
+
+  constructor(key: symbol, verdict: Verdict, checks: readonly Check[], policy: AppraisalPolicy) {
+    if (key !== authority) throw new TypeError('only appraise() makes appraisals');
+    this.#verdict = verdict;
+    this.#checks = Object.freeze([...checks]);
+    this.#identityChecked = policy.sgx !== 'not-checked';
+    this.#reportDataChecked = policy.reportData !== 'not-checked';
+    Object.freeze(this);
+  }
+
+  static is(value: unknown): value is Appraisal {
+    return typeof value === 'object' && value !== null && #verdict in value;
+  }
+
+  get verdict(): Verdict {
+    return this.#verdict;
+  }
+  get decision(): Decision {
+    if (this.#verdict.outcome !== 'genuine') return this.#verdict.outcome;
+    return this.#checks.every((check) => check.ok) ? 'accepted' : 'not-accepted';
+  }
+  get accepted(): boolean {
+    return this.decision === 'accepted';
+  }
+  /** The policy's checks; those of the verdict stand in the verdict. */
+  get checks(): readonly Check[] {
+    return this.#checks;
+  }
+  /** What stood in the way, decisive first: the verdict's failures, then the policy's. */
+  get failures(): readonly Check[] {
+    return [...this.#verdict.failures, ...this.#checks.filter((check) => !check.ok)];
+  }
+  /** False where the policy judged the platform only: the code could be anybody's. */
+  get identityChecked(): boolean {
+    return this.#identityChecked;
+  }
+  /** False where the evidence was not bound to anything: it may be a replay. */
+  get reportDataChecked(): boolean {
+    return this.#reportDataChecked;
+  }
+}
+
+/** What must be tolerated for a status; null where nothing helps. */
+const needed: Readonly<Record<TcbStatus, readonly Toleration[] | null>> = {
+  UpToDate: [],
+  SWHardeningNeeded: ['software-hardening-needed'],
+  ConfigurationNeeded: ['insecure-configuration'],
+  ConfigurationAndSWHardeningNeeded: ['insecure-configuration', 'software-hardening-needed'],
+  OutOfDate: ['outdated-tcb'],
+  OutOfDateConfigurationNeeded: ['outdated-tcb', 'insecure-configuration'],
+  TDRelaunchAdvised: ['outdated-tcb'],
+  TDRelaunchAdvisedConfigurationNeeded: ['outdated-tcb', 'insecure-configuration'],
+  Revoked: null,
+  TcbNotSupported: null,
+};
+
+function checkTcb(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy): void {
+  const status = verdict.tcbStatus;
+  if (status === null) return;
+  const wants = needed[status];
+  const missing = wants?.filter((one) => !policy.tolerate.includes(one)) ?? [];
+  const tolerated = wants !== null && missing.length === 0;
+  const advisories =
+    status === 'UpToDate' || policy.ignoreAdvisories === '*'
+      ? []
+      : verdict.advisories.filter((one) => !policy.ignoreAdvisories.includes(one));
+  const list = advisories.length === 0 ? '' : ` and ignore_advisories: [${advisories.join(', ')}]`;
+  checks.that('TCB status is accepted', tolerated, {
+    expected: ['UpToDate', ...policy.tolerate].join(', or tolerated: '),
+    found: status,
+    hint:
+      wants === null
+        ? 'no policy can accept this status'
+        : `platform is ${status}: update firmware and microcode, or add tolerate: [${missing.join(', ')}]${list}`,
+  });
+  checks.that('advisories are accepted', advisories.length === 0, {
+    expected: policy.ignoreAdvisories === '*' ? 'any' : policy.ignoreAdvisories.join(', ') || 'none',
+    found: verdict.advisories.join(', ') || 'none',
+    hint: `update the platform, or add ignore_advisories: [${advisories.join(', ')}]`,
+  });
+  const { minimumTcbDate } = policy;
+  if (minimumTcbDate !== undefined) {
+    checks.that(
+      'TCB level is recent enough',
+      verdict.tcbDate !== null && Date.parse(verdict.tcbDate) >= minimumTcbDate.getTime(),
+      {
+        expected: `${minimumTcbDate.toISOString()} or later`,
+        found: verdict.tcbDate ?? 'no level',
+        hint: 'update firmware and microcode of the platform',
+      },
+    );
+  }
+}
+
+const within = (value: number, range: Range): boolean => value >= range.minimum && value <= range.maximum;
+
+function matches(claims: SgxClaims, identity: SgxIdentity): boolean {
+  if ('mrenclave' in identity)
+    return equalBytes(fromHex(identity.mrenclave, 32), fromHex(claims.mrenclave, 32));
+  return (
+    equalBytes(fromHex(identity.mrsigner, 32), fromHex(claims.mrsigner, 32)) &&
+    within(claims.isvprodid, identity.isvprodid) &&
+    within(claims.isvsvn, identity.isvsvn)
+  );
+}
+
+function describe(identity: SgxIdentity): string {
+  return 'mrenclave' in identity
+    ? `MRENCLAVE ${identity.mrenclave}`
+    : `MRSIGNER ${identity.mrsigner}, ISVPRODID ${identity.isvprodid.minimum} to ${identity.isvprodid.maximum}, ISVSVN ${identity.isvsvn.minimum} to ${identity.isvsvn.maximum}`;
+}
+
+function checkIdentity(checks: CheckList, claims: SgxClaims, policy: AppraisalPolicy): void {
+  if (policy.sgx === 'not-checked') return;
+  checks.that(
+    'code is accepted',
+    policy.sgx.some((identity) => matches(claims, identity)),
+    {
+      expected:
+        policy.sgx.map((identity) => describe(identity)).join('; or ') ||
+        'nothing: the policy lists no identity',
+      found: `MRENCLAVE ${claims.mrenclave}, MRSIGNER ${claims.mrsigner}, ISVPRODID ${claims.isvprodid}, ISVSVN ${claims.isvsvn}`,
+      hint: `if this is the code you mean, add mrenclave ${claims.mrenclave} to the policy`,
+    },
+  );
+}
+
+function checkReportData(checks: CheckList, found: string, policy: AppraisalPolicy): void {
+  if (policy.reportData === 'not-checked') return;
+  const expected = toHex(policy.reportData);
+  checks.that('evidence is bound to this exchange', equalBytes(policy.reportData, fromHex(found)), {
+    expected,
+    found,
+    hint: 'the evidence was made for another connection or nonce',
+  });
+}
+
+/** Holds genuine evidence against a policy. Evidence that is not genuine, or could not be judged, is never accepted. */
+export function appraise(verdict: Verdict, policy: AppraisalPolicy): Appraisal {
+  if (!Verdict.is(verdict)) throw new TypeError('a verdict of the verifier expected');
+  const checks = new CheckList();
+  const { claims } = verdict;
+  if (claims !== null && verdict.outcome === 'genuine') {
+    checks.that('hardware is real', !verdict.simulated || policy.acceptSimulation, {
+      expected: policy.acceptSimulation ? 'real or simulated hardware' : 'real hardware',
+      found: verdict.simulated ? 'SIMULATED hardware, which protects nothing' : 'real hardware',
+      hint: 'for tests only: accept simulation in the policy',
+    });
+    checks.that('debug mode is off', !claims.debug || policy.tolerate.includes('debug-mode'), {
+      expected: policy.tolerate.includes('debug-mode') ? 'on or off' : 'off',
+      found: claims.debug ? 'on: the host can read its memory' : 'off',
+      hint: 'build and start without debug, or for tests only: add tolerate: [debug-mode]',
+    });
+    checkTcb(checks, verdict, policy);
+    checkIdentity(checks, claims, policy);
+    checkReportData(checks, claims.reportData, policy);
+    if (policy.platforms !== undefined) {
+      checks.that(
+        'platform is accepted',
+        policy.platforms.some((id) => id.toLowerCase() === claims.platformId),
+        {
+          expected: policy.platforms.join(', '),
+          found: claims.platformId,
+          hint: 'add the platform to the policy, or run elsewhere',
+        },
+      );
+    }
+  }
+  return new Appraisal(authority, verdict, checks.list, policy);
+}

@@ -1,0 +1,73 @@
+/** What a failed check means for the evidence: it is false, or it could not be judged. */
+export type Failure = 'not-genuine' | 'undetermined';
+
+/** One step of a judgement, in words for the person who must act on it. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly expected: string;
+  readonly found: string;
+  /** What to do about it; only on failure. */
+  readonly hint?: string;
+  /** Only on failure, and only where it decides about genuineness. */
+  readonly failure?: Failure;
+}
+
+/** What a check says beyond yes or no. */
+export interface Wording {
+  readonly expected: string;
+  readonly found: string;
+  readonly hint?: string | undefined;
+  /** Without it a failed check means `not-genuine`. */
+  readonly failure?: Failure;
+}
+
+/** A passed check is a constant wherever its words are; making them once keeps warm judgements cheap. */
+export function passed(name: string, expected: string, found: string = expected): Check {
+  return Object.freeze({ name, ok: true, expected, found });
+}
+
+/** Collects checks in the order they are made. */
+export class CheckList {
+  readonly #checks: Check[] = [];
+  #failure: Failure | undefined;
+
+  /** Records one check and gives `ok` back. */
+  that(name: string, ok: boolean, wording: Wording): boolean {
+    if (ok) {
+      this.#checks.push({ name, ok, expected: wording.expected, found: wording.found });
+      return true;
+    }
+    const failure = wording.failure ?? 'not-genuine';
+    this.#checks.push({
+      name,
+      ok,
+      expected: wording.expected,
+      found: wording.found,
+      ...(wording.hint === undefined ? {} : { hint: wording.hint }),
+      failure,
+    });
+    this.#note(failure);
+    return false;
+  }
+
+  add(checks: readonly Check[]): void {
+    for (const check of checks) {
+      this.#checks.push(check);
+      if (check.failure !== undefined) this.#note(check.failure);
+    }
+  }
+
+  #note(failure: Failure): void {
+    if (this.#failure !== 'not-genuine') this.#failure = failure;
+  }
+
+  /** The worst of all: false evidence outweighs missing collateral. */
+  get outcome(): 'genuine' | Failure {
+    return this.#failure ?? 'genuine';
+  }
+
+  get list(): readonly Check[] {
+    return this.#checks;
+  }
+}

@@ -1,0 +1,61 @@
+/** What Intel's TCB information can say of a level. */
+export const intelStatuses = [
+  'UpToDate',
+  'SWHardeningNeeded',
+  'ConfigurationNeeded',
+  'ConfigurationAndSWHardeningNeeded',
+  'OutOfDate',
+  'OutOfDateConfigurationNeeded',
+  'Revoked',
+] as const;
+export type IntelStatus = (typeof intelStatuses)[number];
+
+/** Also what follows from a level: advice after an update of the TDX module, and that no level fits. */
+export type TcbStatus =
+  | IntelStatus
+  | 'TDRelaunchAdvised'
+  | 'TDRelaunchAdvisedConfigurationNeeded'
+  | 'TcbNotSupported';
+
+/** One matched level. */
+export interface LevelMatch {
+  readonly status: IntelStatus;
+  /** ISO 8601. */
+  readonly date: string;
+  readonly advisories: readonly string[];
+}
+
+/** How Intel's status came about. A part that matched no level is null. */
+export interface TcbJudgement {
+  readonly evaluationDataNumber: number;
+  readonly platform: LevelMatch | null;
+  readonly qe: LevelMatch | null;
+  /** TDX only, where the module has an identity of its own. */
+  readonly module: (LevelMatch & { readonly id: string }) | null;
+  /** TDX 1.5: status with the TCB at launch and with the current one. */
+  readonly launch: TcbStatus | null;
+  readonly current: TcbStatus | null;
+}
+
+const outOfDateWith: Readonly<Partial<Record<IntelStatus, IntelStatus>>> = {
+  UpToDate: 'OutOfDate',
+  SWHardeningNeeded: 'OutOfDate',
+  ConfigurationNeeded: 'OutOfDateConfigurationNeeded',
+  ConfigurationAndSWHardeningNeeded: 'OutOfDateConfigurationNeeded',
+};
+
+/** Joins the platform's status with those of its components, the quoting enclave and the TDX module (Intel QVL, TCB convergence). */
+export function converge(platform: IntelStatus, components: readonly IntelStatus[]): IntelStatus {
+  if (components.includes('Revoked')) return 'Revoked';
+  if (components.includes('OutOfDate')) return outOfDateWith[platform] ?? platform;
+  return platform;
+}
+
+/** All matches in one: earliest date, all advisories sorted. */
+export function joinMatches(matches: readonly LevelMatch[]): { date: string; advisories: string[] } {
+  const dates = matches.map((match) => match.date).sort();
+  return {
+    date: dates[0] ?? '',
+    advisories: [...new Set(matches.flatMap((match) => match.advisories))].sort(),
+  };
+}

@@ -1,0 +1,1 @@
+export { Verdict, type Outcome, type VerdictContent } from '../verdict.ts';

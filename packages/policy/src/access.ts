@@ -1,0 +1,98 @@
+import type { AccessEntry, AccessRule, Creator } from './session.ts';
+
+/** Who asks: the key of the TLS client certificate, and the keys of signatures that were verified over this request. */
+export interface Identity {
+  readonly keyHash?: string | undefined;
+  readonly signers?: readonly string[] | undefined;
+}
+
+export interface Access {
+  readonly allowed: boolean;
+  /** Which entry allows it, or why none does. */
+  readonly reason: string;
+}
+
+/**
+ * Judges a rule that {@link AccessRule} gives. An entry that is not resolved (a reference to a secret) is satisfied by
+ * nobody: it is never dropped.
+ *
+ * @param creator whose key `CREATOR` means; nobody's where it is absent.
+ */
+export function mayAccess(rule: AccessRule, identity: Identity, creator: Creator | undefined): Access {
+  for (const entry of rule) {
+    if (satisfied(entry, identity, creator)) return { allowed: true, reason: describeEntry(entry) };
+  }
+  const missing = rule.map((entry) => describeEntry(entry)).join(', or ');
+  return {
+    allowed: false,
+    reason: `${missing === '' ? 'nobody' : missing} expected, ${describeIdentity(identity)} found`,
+  };
+}
+
+function satisfied(entry: AccessEntry, identity: Identity, creator: Creator | undefined): boolean {
+  switch (entry.kind) {
+    case 'any':
+      return true;
+    case 'creator':
+      return creator !== undefined && holds(identity, creator.keyHash, creator.kind === 'signer');
+    case 'key':
+      return identity.keyHash === entry.keyHash;
+    case 'signer':
+      return identity.signers?.includes(entry.keyHash) === true;
+    case 'require': {
+      const agreeing = entry.of.filter((member) => satisfied(member, identity, creator)).length;
+      const wanted = entry.atLeast === 'all' ? entry.of.length : entry.atLeast;
+      return wanted > 0 && agreeing >= wanted;
+    }
+    case 'none':
+    case 'reference':
+    case 'signer-reference':
+      return false;
+    default:
+      return unknownEntry(entry);
+  }
+}
+
+function unknownEntry(entry: never): never {
+  throw new TypeError(`an access entry expected, ${JSON.stringify(entry)} found`);
+}
+
+function holds(identity: Identity, keyHash: string, signed: boolean): boolean {
+  return signed ? identity.signers?.includes(keyHash) === true : identity.keyHash === keyHash;
+}
+
+/** One entry in words. */
+export function describeEntry(entry: AccessEntry): string {
+  switch (entry.kind) {
+    case 'any':
+      return 'anybody';
+    case 'none':
+      return 'nobody';
+    case 'creator':
+      return 'the creator';
+    case 'key':
+      return `key ${entry.keyHash}`;
+    case 'signer':
+      return `a signature by ${entry.keyHash}`;
+    case 'reference':
+      return `whom ${entry.reference} names (not resolved)`;
+    case 'signer-reference':
+      return `a signature by whom ${entry.reference} names (not resolved)`;
+    case 'require': {
+      const members = entry.of.map((member) => describeEntry(member)).join('; ');
+      return `${entry.atLeast === 'all' ? 'all' : `at least ${entry.atLeast}`} of (${members})`;
+    }
+    default:
+      return unknownEntry(entry);
+  }
+}
+
+function describeIdentity(identity: Identity): string {
+  const signers = identity.signers ?? [];
+  if (identity.keyHash === undefined && signers.length === 0) return 'no client certificate and no signature';
+  const parts = [
+    ...(identity.keyHash === undefined ? [] : [`key ${identity.keyHash}`]),
+    ...signers.map((signer) => `a signature by ${signer}`),
+  ];
+  return parts.join(' and ');
+}

@@ -1,0 +1,331 @@
+import { byShape, invalid, transform, type Form } from '../form/form.ts';
+import { dictionary, map, oneOrList, optional, required, strict, type Field } from '../form/collection.ts';
+import { boolean, freeText, integer, oneOf, text } from '../form/scalar.ts';
+import type { AkvImport, Secret, SecretExport, SecretImport, SecretKind } from '../session.ts';
+import { entryOf, isNull, nounOf, type YamlNode } from '../yaml/node.ts';
+import type { Place } from '../form/place.ts';
+import { suggest } from '../form/suggestion.ts';
+import { duration } from './duration.ts';
+import { anyData } from './fragment.ts';
+import {
+  combineReference,
+  secretName,
+  sessionName,
+  sessionReferenceFields,
+  sessionReferenceText,
+  withReferences,
+} from './names.ts';
+
+const valueText = freeText(262_144);
+const size = integer({ min: 1, max: 65_536, expected: 'a size from 1 to 65536' });
+const line = text({ expected: 'one line of text', pattern: /^[^\r\n]{1,1024}$/ });
+
+const san = text({
+  expected: 'dns:NAME or ip:ADDRESS',
+  pattern: /^(?:(?:dns|DNS):(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|(?:ip|IP):[0-9A-Fa-f.:]{2,45})$/,
+});
+const dnsName = text({
+  expected: 'a DNS name',
+  pattern: /^(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})$/,
+});
+
+const certificateFields = {
+  value: optional(valueText, 'The certificate chain itself, PEM.'),
+  private_key: optional(secretName, 'The private-key secret that the certificate is for.'),
+  issuer: optional(secretName, 'The x509-ca secret that signs; self-signed if absent.'),
+  common_name: optional(line, 'Subject common name; the secret’s name if absent.'),
+  endpoint: optional(oneOf(['server', 'client']), 'Extended key usage; both if absent.'),
+  dns: optional(
+    oneOrList(dnsName, { of: 'DNS names' }),
+    'DNS names.',
+    '`dns` is written as `san: ["dns:NAME"]` today',
+  ),
+  san: optional(oneOrList(san, { of: 'alternative names' }), 'Alternative names: dns:NAME, ip:ADDRESS.'),
+  valid_for: optional(duration, 'Validity; renewed before it ends.'),
+} as const;
+
+const payloadNames = {
+  pattern: /^(?!(?:iat|nbf|exp)$)\P{Cc}{1,256}$/u,
+  expected: 'a claim other than iat, nbf and exp',
+};
+
+const kinds = {
+  ascii: {
+    value: optional(valueText, 'The value; generated if absent.'),
+    size: optional(size, 'Characters to generate; 20 if absent.'),
+  },
+  binary: {
+    value: optional(
+      text({
+        expected: 'an even number of hexadecimal digits',
+        pattern: /^(?:[0-9a-fA-F]{2})*$/,
+        maxLength: 262_144,
+      }),
+      'The value in hexadecimal; generated if absent.',
+    ),
+    size: optional(size, 'Bytes to generate; 20 if absent.'),
+  },
+  'private-key': {
+    value: optional(valueText, 'The key itself, PEM; generated if absent.'),
+    key_type: optional(oneOf(['P-256', 'P-384', 'Ed25519', 'RSA-2048', 'RSA-3072']), 'P-256 if absent.'),
+    migrate: optional(boolean(), 'Whether an update keeps the key (set it in both versions).'),
+  },
+  'public-key': {
+    value: optional(valueText, 'The key itself, PEM.'),
+    private_key: optional(secretName, 'The private-key secret whose public half this is.'),
+  },
+  x509: certificateFields,
+  'x509-ca': certificateFields,
+  'aad-token': {
+    tenant_id: required(line, 'Directory.'),
+    client_id: required(line, 'Application.'),
+    application_secret: optional(withReferences(line), 'Password of the application.'),
+    private_key: optional(secretName, 'Private key of the application, with certificate_thumbprint.'),
+    certificate_thumbprint: optional(line, 'Thumbprint of the application’s certificate.'),
+  },
+  'config-fragment': { value: required(anyData, 'Any structure; put in where it is referred to.') },
+  'pgp-key': { value: optional(valueText, 'The key itself, ASCII-armoured; generated if absent.') },
+  jwt: {
+    signer: required(secretName, 'The private-key secret that signs.'),
+    alg: optional(
+      oneOf(['ES256', 'ES384', 'EdDSA', 'RS256', 'PS256']),
+      'That of the signer’s key type if absent.',
+    ),
+    validity: optional(
+      map({ for: required(duration, 'How long a token is valid.') }, 'validity'),
+      'Validity.',
+    ),
+    payload: optional(
+      dictionary(payloadNames, withReferences(freeText()), 'a map of claims'),
+      'Claims; values are strings.',
+    ),
+  },
+} as const satisfies Readonly<Record<SecretKind, Readonly<Record<string, Field<unknown>>>>>;
+export const secretKinds = Object.keys(kinds) as readonly SecretKind[];
+
+const exportMap: Form<SecretExport> = byShape(
+  {
+    scalar: transform(sessionReferenceText, (to): SecretExport => ({ kind: 'session', to })),
+    map: {
+      schema: { type: 'object' },
+      read(node, place) {
+        if (entryOf(node, 'namespace')) {
+          const read = map({ namespace: required(sessionName, 'Every session below it.') }, 'an export').read(
+            node,
+            place,
+          );
+          return read === invalid ? invalid : { kind: 'namespace', namespace: read.namespace };
+        }
+        const read = map(sessionReferenceFields, 'an export').read(node, place);
+        if (read === invalid) return invalid;
+        const to = combineReference(read, node, place);
+        return to === invalid ? invalid : { kind: 'session', to };
+      },
+    },
+  },
+  'an export (session or namespace)',
+);
+
+const akv: Form<AkvImport> = transform(
+  map(
+    {
+      vault: required(line, 'Address of the vault.'),
+      secret_name: required(line, 'Name there.'),
+      token: required(secretName, 'The aad-token secret.'),
+      decryption_key: optional(secretName, 'The binary secret that decrypts the value.'),
+    },
+    'import_akv',
+  ),
+  ({ vault, secret_name: name, token, decryption_key: decryptionKey }) => ({
+    vault,
+    secretName: name,
+    token,
+    decryptionKey,
+  }),
+);
+
+const importForm = map(
+  { ...sessionReferenceFields, secret: optional(secretName, 'The secret there; the same name if absent.') },
+  'an import',
+);
+
+const common = {
+  name: required(secretName, 'Name in $$SCONE::name$$.'),
+  kind: optional(oneOf(secretKinds, { 'session-ca': 'x509-ca' }), 'What it is.'),
+  export: optional(oneOrList(exportMap, { of: 'exports' }), 'Sessions and namespaces that may import it.'),
+  export_public: optional(boolean(), 'Whether anybody may read the public value.'),
+  import: strict(importForm, 'The session it comes from.'),
+  import_akv: strict(akv, 'The Azure Key Vault it comes from.'),
+  persistency: optional(freeText(), 'Printed by older tools.', '`persistency` has no effect'),
+  ensconce: optional(map({}, 'ensconce (secret)'), 'What the session language itself lacks.'),
+} as const;
+
+/** Everything that some kind takes: the keys are checked against the kind by {@link readSecret}. */
+const allFields = { ...common, ...Object.assign({}, ...Object.values(kinds)) } as Record<
+  string,
+  Field<unknown>
+>;
+
+export const secret: Form<Secret> = {
+  schema: {
+    type: 'object',
+    required: ['name'],
+    additionalProperties: false,
+    properties: Object.fromEntries(
+      Object.entries(allFields).map(([key, field]) => [key, { description: field.about }]),
+    ),
+    oneOf: [
+      { ...map(common, 'a secret').schema, not: { required: ['kind'] } },
+      ...secretKinds.map((kind) => ({
+        ...map({ ...common, ...kinds[kind], kind: required(oneOf([kind]), 'What it is.') }, 'a secret')
+          .schema,
+      })),
+    ],
+  },
+  read: readSecret,
+};
+
+function readSecret(node: YamlNode, place: Place): Secret | typeof invalid {
+  if (node.type !== 'map') {
+    place.error(node.offset, `a secret expected, ${nounOf(node)} found`);
+    return invalid;
+  }
+  const imported = entryOf(node, 'import') !== undefined;
+  const kindNode = entryOf(node, 'kind')?.value;
+  if (
+    !imported &&
+    entryOf(node, 'import_akv') === undefined &&
+    (kindNode === undefined || isNull(kindNode))
+  ) {
+    place.error(node.offset, 'the key `kind` (or an import) expected, none found');
+  }
+  const named =
+    kindNode?.type === 'scalar' ? (kindNode.text === 'session-ca' ? 'x509-ca' : kindNode.text) : undefined;
+  const kind = secretKinds.find((candidate) => candidate === named);
+  const own: Readonly<Record<string, Field<unknown>>> = kind ? kinds[kind] : {};
+  // A value that is imported is not also made here, so what its kind requires elsewhere is not required.
+  const parameters = imported
+    ? Object.fromEntries(Object.entries(own).map(([key, field]) => [key, { ...field, required: false }]))
+    : own;
+  for (const { key, keyOffset } of kind ? node.entries : []) {
+    if (Object.hasOwn(common, key) || Object.hasOwn(own, key) || !Object.hasOwn(allFields, key)) continue;
+    place
+      .key(key)
+      .error(
+        keyOffset,
+        `a parameter of the kind ${kind} expected, one of another kind found`,
+        suggest(key, Object.keys(own)),
+      );
+  }
+  const known = {
+    ...node,
+    entries: node.entries.filter(
+      ({ key }) => Object.hasOwn(common, key) || Object.hasOwn(own, key) || !Object.hasOwn(allFields, key),
+    ),
+  };
+  const read = map({ ...common, ...parameters }, 'a secret').read(kind ? known : node, place);
+  if (read === invalid) return invalid;
+  const result = normalise(read, node, place);
+  place.findings.keepOrigin(result, node, place);
+  return result;
+}
+
+/** The parameters of all kinds; those that a kind does not have are absent. */
+interface Parameters {
+  readonly value?: Secret['value'];
+  readonly size?: number;
+  readonly key_type?: Secret['keyType'];
+  readonly migrate?: boolean;
+  readonly private_key?: string;
+  readonly issuer?: string;
+  readonly common_name?: string;
+  readonly endpoint?: Secret['endpoint'];
+  readonly dns?: readonly string[];
+  readonly san?: readonly string[];
+  readonly valid_for?: number;
+  readonly tenant_id?: string;
+  readonly client_id?: string;
+  readonly application_secret?: string;
+  readonly certificate_thumbprint?: string;
+  readonly signer?: string;
+  readonly alg?: string;
+  readonly validity?: { readonly for: number };
+  readonly payload?: ReadonlyMap<string, string>;
+}
+
+interface Common {
+  readonly name: string;
+  readonly kind?: SecretKind | undefined;
+  readonly export?: readonly SecretExport[] | undefined;
+  readonly export_public?: boolean | undefined;
+  readonly import?: ImportParts | undefined;
+  readonly import_akv?: AkvImport | undefined;
+}
+type ImportParts = Exclude<ReturnType<typeof importForm.read>, typeof invalid>;
+
+function normalise(value: Common & Parameters, node: YamlNode, place: Place): Secret {
+  const { kind } = value;
+  if (value.import && value.import_akv) place.error(node.offset, 'import or import_akv expected, both found');
+  if (value.import && value.value !== undefined)
+    place.error(node.offset, 'import or value expected, both found');
+  if (value.value !== undefined && value.size !== undefined) {
+    place.warning(node.offset, 'value or size expected, both found: the size has no effect');
+  }
+  if (kind === 'aad-token') aadRules(value, node, place);
+  const random =
+    (kind === 'ascii' || kind === 'binary') &&
+    value.value === undefined &&
+    !value.import &&
+    !value.import_akv;
+  const generated = kind === 'private-key' && value.value === undefined && !value.import && !value.import_akv;
+  return {
+    name: value.name,
+    kind,
+    value: kind === 'binary' && typeof value.value === 'string' ? value.value.toLowerCase() : value.value,
+    export: value.export ?? [],
+    exportPublic: value.export_public ?? false,
+    import: value.import ? importOf(value.import, value.name, node, place) : undefined,
+    importAkv: value.import_akv,
+    size: random ? (value.size ?? 20) : undefined,
+    keyType: generated ? (value.key_type ?? 'P-256') : undefined,
+    migrate: kind === 'private-key' ? (value.migrate ?? false) : undefined,
+    privateKey: value.private_key,
+    issuer: value.issuer,
+    commonName: value.common_name,
+    endpoint: value.endpoint,
+    san: sanOf(value),
+    validFor: value.valid_for ?? value.validity?.for,
+    tenantId: value.tenant_id,
+    clientId: value.client_id,
+    applicationSecret: value.application_secret,
+    certificateThumbprint: value.certificate_thumbprint,
+    signer: value.signer,
+    alg: value.alg,
+    payload: value.payload ? Object.fromEntries(value.payload) : undefined,
+  };
+}
+
+function sanOf(value: Parameters): readonly string[] | undefined {
+  if (value.dns === undefined && value.san === undefined) return undefined;
+  const names = [...(value.dns ?? []).map((name) => `dns:${name}`), ...(value.san ?? [])];
+  return [...new Set(names.map((name) => name.replace(/^[A-Za-z]+/, (prefix) => prefix.toLowerCase())))];
+}
+
+function aadRules(value: Parameters, node: YamlNode, place: Place): void {
+  const password = value.application_secret !== undefined;
+  const certificate = value.private_key !== undefined || value.certificate_thumbprint !== undefined;
+  if (
+    password === certificate ||
+    (value.private_key === undefined) !== (value.certificate_thumbprint === undefined)
+  ) {
+    place.error(
+      node.offset,
+      'application_secret, or private_key with certificate_thumbprint, expected, both or neither found',
+    );
+  }
+}
+
+function importOf(value: ImportParts, own: string, node: YamlNode, place: Place): SecretImport | undefined {
+  const from = combineReference(value, node, place);
+  return from === invalid ? undefined : { from, secret: value.secret ?? own };
+}

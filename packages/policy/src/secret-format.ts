@@ -1,0 +1,68 @@
+import type { Secret, SecretKind, Session } from './session.ts';
+import type { SecretReference } from './substitution.ts';
+
+const bytes = ['', 'bin', 'hex', 'base64', 'base64url', 'base32', 'base32nopad'] as const;
+const certificate = [
+  '',
+  'crt',
+  'crt:pem',
+  'crt:der',
+  'privatekey',
+  'privatekey:pem',
+  'privatekey:pkcs8:pem',
+  'privatekey:der',
+  'privatekey:pkcs8:der',
+  'chain',
+  'pkcs12-with-private-key',
+  // The older suffix `.chain`: the certificate itself included, root first.
+  'dotted-chain',
+] as const;
+
+/** The format suffixes of each kind; '' is none. */
+const formats: Readonly<Record<SecretKind, readonly string[]>> = {
+  ascii: bytes,
+  binary: bytes,
+  'private-key': ['', 'pem', 'pkcs8:pem', 'der', 'pkcs8:der'],
+  'public-key': ['', 'spki:pem', 'spki:der'],
+  x509: certificate,
+  'x509-ca': certificate,
+  'aad-token': [''],
+  'config-fragment': [''],
+  'pgp-key': [
+    '',
+    ...['privatekey', 'publickey'].flatMap((half) => [
+      half,
+      ...['asciiarmored', 'binary', 'base64'].map((form) => `${half}:${form}`),
+    ]),
+  ],
+  jwt: [''],
+};
+
+/** `undefined` where the kind is not known here: an imported secret. */
+export function formatsOf(kind: SecretKind | undefined): readonly string[] | undefined {
+  return kind === undefined ? undefined : formats[kind];
+}
+
+/** The older dotted suffixes; `.chain` holds the leaf too, unlike `:chain`. */
+const dotted: Readonly<Record<string, string>> = { crt: 'crt', key: 'privatekey', chain: 'dotted-chain' };
+
+/** The secret that a reference means: that of the whole name, or else that before a dotted suffix. */
+export function resolveReference(
+  reference: SecretReference,
+  session: Pick<Session, 'secrets'>,
+): { readonly secret: Secret; readonly format: string } | undefined {
+  const exact = session.secrets.find(({ name }) => name === reference.name);
+  // Nobody writes our own name for the older suffix.
+  if (exact)
+    return {
+      secret: exact,
+      format: reference.format === 'dotted-chain' ? 'dotted-chain-unknown' : reference.format,
+    };
+  const dot = reference.name.lastIndexOf('.');
+  const suffix = reference.name.slice(dot + 1);
+  const format = dot > 0 && Object.hasOwn(dotted, suffix) ? dotted[suffix] : undefined;
+  if (format === undefined || reference.format !== '') return undefined;
+  const secret = session.secrets.find(({ name }) => name === reference.name.slice(0, dot));
+  if (!secret) return undefined;
+  return { secret, format: secret.kind === 'private-key' && suffix === 'key' ? 'pkcs8:pem' : format };
+}

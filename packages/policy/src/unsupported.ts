@@ -1,0 +1,65 @@
+import { resolveReference } from './secret-format.ts';
+import { findService, imageOf, type Session } from './session.ts';
+import { references } from './substitution.ts';
+
+/** What a start of this service would need that CAS does not do yet; a start is refused with these reasons. */
+export function unsupportedBy(session: Session, serviceName: string): readonly string[] {
+  const service = findService(session, serviceName);
+  const image = imageOf(session, service);
+  const { security } = session;
+  const needs: [boolean, string][] = [
+    [service.command.length === 0, `service ${service.name} has no command`],
+    [security.attestation.mode === 'maa', 'security.attestation.mode maa is not supported yet'],
+    [
+      security.reference !== undefined || security.attestation.reference !== undefined,
+      'security from a config fragment is not supported yet',
+    ],
+    [
+      security.attestation.tolerate.some((value) => value.startsWith('$$')),
+      'references in tolerate are not supported yet',
+    ],
+    [
+      Array.isArray(security.attestation.ignoreAdvisories) &&
+        security.attestation.ignoreAdvisories.some((value: string) => value.startsWith('$$')),
+      'references in ignore_advisories are not supported yet',
+    ],
+    [security.attestation.mustBeSgxLocal, 'must_be_sgx_local is not supported yet'],
+    [security.singletonEnclaves, 'singleton_enclaves is not supported yet'],
+    [security.serviceAccessToken !== undefined, 'service_access_token is not supported yet'],
+    [
+      (service.oneTimePasswordSharedSecret ?? security.attestation.oneTimePasswordSharedSecret) !== undefined,
+      'one-time passwords are not supported yet',
+    ],
+    [service.platforms !== undefined, 'platforms are not supported yet'],
+    [
+      service.fspf !== undefined,
+      'fspf_path, fspf_key and fspf_tag (SCONE’s own file format) are not supported: use volumes',
+    ],
+    [session.secretConfig?.storeIn === 'akv', 'secret_config !akv is not supported yet'],
+    [(image?.volumes.length ?? 0) > 0, `volumes of image ${image?.name ?? ''} are not supported yet`],
+    [
+      image?.injectionFiles.some(({ content }) => content === undefined) === true,
+      'injection files whose template is in the image are not supported yet',
+    ],
+  ];
+  const reasons = needs.filter(([needed]) => needed).map(([, reason]) => reason);
+  const texts = [
+    ...service.command,
+    ...Object.values(service.environment),
+    ...(image?.injectionFiles ?? []).flatMap(({ content }) => (content === undefined ? [] : [content])),
+    ...(image?.layers ?? []).map(({ key }) => key),
+  ];
+  const used = new Set(
+    texts
+      .flatMap((text) => references(text))
+      .flatMap((reference) => resolveReference(reference, session)?.secret ?? []),
+  );
+  for (const secret of used) {
+    if (secret.import || secret.importAkv)
+      reasons.push(`secret ${secret.name}: imports are not supported yet`);
+    else if (secret.kind !== 'ascii' && secret.kind !== 'binary') {
+      reasons.push(`secret ${secret.name}: the kind ${secret.kind ?? ''} is not supported yet`);
+    }
+  }
+  return reasons;
+}

@@ -1,0 +1,15 @@
+import { EnsconceError } from '@ensconce/base/errors';
+
+export type SecretsErrorCode =
+  /** A stored state that this version cannot read. */
+  | 'SECRETS_STATE'
+  /** A given value that its kind cannot take. */
+  | 'SECRETS_VALUE'
+  /** A kind or parameter that is not implemented. */
+  | 'SECRETS_UNSUPPORTED'
+  /** A format that the kind does not have, or a secret that is not there. */
+  | 'SECRETS_FORMAT'
+  /** An import that is not allowed or cannot be resolved. */
+  | 'SECRETS_IMPORT';
+
+export class SecretsError extends EnsconceError<SecretsErrorCode> {}

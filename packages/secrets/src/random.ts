@@ -1,0 +1,2 @@
+/** `size` unpredictable bytes from a cryptographic source. */
+export type Random = (size: number) => Uint8Array;

@@ -15,6 +15,9 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   { name: 'crypto-node', node: ['node:crypto'] },
   { name: 'measurement', node: ['node:crypto', 'node:fs', 'node:path'] },
   { name: 'wire', node: ['node:crypto'] },
+  { name: 'identity', node: ['node:crypto'] },
+  { name: 'las-client', node: ['node:net'] },
+  { name: 'api', node: ['node:crypto', 'node:https', 'node:http', 'node:tls'] },
   { name: 'policy', node: ['node:crypto'] },
   { name: 'secrets', node: ['node:crypto'] },
   {

@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+// Plain JavaScript that Node 18 understands: goes on under the Node that the project pins.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..', '..', '..');
+const node = join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
+const program = join(here, '..', 'src', 'program.ts');
+
+if (process.execPath === node) {
+  await import(pathToFileURL(program).href);
+} else if (!existsSync(node)) {
+  console.error(`error: Node expected at ${node}, none found`);
+  console.error('hint: run npm run setup in the folder of the project');
+  process.exitCode = 1;
+} else {
+  const child = spawn(node, [program, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // A terminal sends SIGINT to both processes; the others reach only this one.
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    console.error(`error: ${node} expected to start, ${error.message}`);
+    process.exitCode = 1;
+  });
+  child.on('exit', (status, signal) => {
+    process.exitCode = status ?? 128 + (constants.signals[signal] ?? 0);
+  });
+}

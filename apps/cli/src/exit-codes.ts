@@ -1,0 +1,35 @@
+import { ApiError, RefusedByCas } from '@ensconce/api/errors';
+import { CliError } from './errors.ts';
+
+/** The contract with scripts; documented in every --help. */
+export const exitCodes = {
+  ok: 0,
+  error: 1,
+  usage: 2,
+  refused: 3,
+  untrusted: 4,
+  unreachable: 5,
+  interrupted: 130,
+} as const;
+
+export const exitCodeHelp = `Exit codes:
+  0    done
+  1    error
+  2    wrong usage
+  3    CAS refused: not allowed, not found, or not acceptable
+  4    not trusted: evidence or identity of CAS is not what was expected
+  5    CAS cannot be reached, or asks to try again later
+  130  interrupted`;
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof RefusedByCas) return error.retry ? exitCodes.unreachable : exitCodes.refused;
+  if (error instanceof ApiError) {
+    if (error.code === 'API_UNREACHABLE') return exitCodes.unreachable;
+    if (error.code === 'API_OTHER_CAS') return exitCodes.untrusted;
+  }
+  if (error instanceof CliError) {
+    if (error.code === 'CLI_USAGE') return exitCodes.usage;
+    if (error.code === 'CLI_CAS_UNTRUSTED' || error.code === 'CLI_CAS_NOT_ATTESTED') return exitCodes.untrusted;
+  }
+  return exitCodes.error;
+}

@@ -1,0 +1,52 @@
+import { formatAddress, parseAddress, type CasAddress } from '@ensconce/api/address';
+import { CasConnection } from '@ensconce/api/connection';
+import { CliError } from '../errors.ts';
+import type { Io } from '../io.ts';
+import { loadIdentity, loadState, type AttestedCas } from './cli-state.ts';
+
+const timeout = 30_000;
+
+/** The CAS that is meant: the one named, else SCONE_CAS_ADDR, else the one attested last. It must have been attested. */
+export function attestedCasOf(
+  io: Io,
+  named: string | undefined,
+): { readonly name: string; readonly address: CasAddress; readonly entry: AttestedCas } {
+  const state = loadState(io);
+  const wanted = named ?? io.environment['SCONE_CAS_ADDR'] ?? state.defaultCas;
+  if (wanted === undefined) {
+    throw new CliError('CLI_CAS_NOT_ATTESTED', 'CAS: an attested one expected, none has been attested from here', {
+      hint: 'run ensconce cas attest ADDRESS --mrenclave HEX first',
+    });
+  }
+  const address = parseAddress(wanted);
+  const name = formatAddress(address);
+  const entry = state.cas[name];
+  if (entry === undefined) {
+    throw new CliError('CLI_CAS_NOT_ATTESTED', `CAS ${name}: an attested one expected, it has not been attested from here`, {
+      hint: `run ensconce cas attest ${name} --mrenclave HEX first: nothing is sent to a CAS that proved nothing`,
+    });
+  }
+  return { name, address, entry };
+}
+
+/** Does something over a connection to an attested CAS, as this identity. Another CAS at that address is refused. */
+export async function withCas<Result>(
+  io: Io,
+  named: string | undefined,
+  use: (cas: CasConnection) => Promise<Result>,
+): Promise<Result> {
+  const { address, entry, name } = attestedCasOf(io, named);
+  if (entry.simulated) io.stderr(`warning: CAS ${name} runs on SIMULATED hardware, which protects nothing\n`);
+  const cas = await CasConnection.open({
+    address,
+    identity: await loadIdentity(io),
+    pinned: entry.identity,
+    timeout,
+    signal: io.signal,
+  });
+  try {
+    return await use(cas);
+  } finally {
+    cas.close();
+  }
+}

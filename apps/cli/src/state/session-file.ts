@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { InvalidArgumentError, type Command } from 'commander';
+import type { Problem } from '@ensconce/policy/problem';
+import { parseSession } from '@ensconce/policy/parse';
+import type { Session } from '@ensconce/policy/session';
+import { templateSession } from '@ensconce/policy/template';
+import { CliError } from '../errors.ts';
+import type { Io } from '../io.ts';
+import { printable } from '../output/printable.ts';
+
+export interface TemplateOptions {
+  readonly env: Readonly<Record<string, string>>;
+  readonly useEnv?: true;
+}
+
+/** A session file after templating: the text to send, and what it says. */
+export interface SessionFile {
+  readonly text: string;
+  readonly session: Session;
+  readonly warnings: readonly Problem[];
+}
+
+/** Adds -e and --use-env. */
+export function withTemplateOptions(command: Command): Command {
+  return command
+    .option(
+      '-e, --env <NAME=value>',
+      'a value for $NAME in the file; may be repeated',
+      (entry: string, before: Record<string, string>) => {
+        const at = entry.indexOf('=');
+        if (at < 1) throw new InvalidArgumentError('NAME=value expected.');
+        return { ...before, [entry.slice(0, at)]: entry.slice(at + 1) };
+      },
+      {},
+    )
+    .option('--use-env', 'take values for $NAME from the environment too');
+}
+
+export function readSessionText(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (cause) {
+    throw new CliError('CLI_FILE', `${file}: a readable file expected`, { cause });
+  }
+}
+
+/** Everything that is wrong with a file or worth a warning, and the result where nothing is wrong. */
+export function examineSession(
+  io: Io,
+  file: string,
+  options: TemplateOptions,
+): { readonly problems: readonly Problem[]; readonly result: SessionFile | undefined } {
+  const variables = {
+    ...(options.useEnv === true ? definedIn(io.environment) : {}),
+    ...options.env,
+  };
+  const template = templateSession(readSessionText(file), variables);
+  if (template.text === undefined) return { problems: template.problems, result: undefined };
+  const parsed = parseSession(template.text);
+  const { text } = template;
+  return {
+    problems: parsed.problems,
+    result:
+      parsed.session === undefined
+        ? undefined
+        : { text, session: parsed.session, warnings: parsed.problems },
+  };
+}
+
+/** The session in a file, or an error that names its first problem; warnings go to stderr. */
+export function loadSession(io: Io, file: string, options: TemplateOptions): SessionFile {
+  const { problems, result } = examineSession(io, file, options);
+  if (result === undefined) {
+    const errors = problems.filter((problem) => problem.severity === 'error');
+    const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+    throw new CliError('CLI_SESSION', `${problemLine(file, errors[0])}${more}`, {
+      hint: `ensconce session check ${file} lists all of it`,
+    });
+  }
+  for (const warning of result.warnings) io.stderr(`warning: ${problemLine(file, warning)}\n`);
+  return result;
+}
+
+export function problemLine(file: string, problem: Problem | undefined): string {
+  if (problem === undefined) return `${file}: a session expected`;
+  const suggestion = problem.suggestion === undefined ? '' : ` (${problem.suggestion})`;
+  return printable(`${file}:${problem.line}:${problem.column}: ${problem.message}${suggestion}`);
+}
+
+/** Puts a predecessor into the text of a session, in place of one that is empty, and holds the result against what was meant. */
+export function insertPredecessor(file: SessionFile, predecessor: string): SessionFile {
+  if (file.session.predecessor !== undefined) return file;
+  const line = `predecessor: ${predecessor}`;
+  const empty = /^predecessor[ \t]*:[ \t]*(?:~|null)?[ \t]*(?:#.*)?$/m;
+  const text = empty.test(file.text)
+    ? file.text.replace(empty, line)
+    : file.text.replace(/^(?=name[ \t]*:)/m, `${line}\n`);
+  const { session } = parseSession(text);
+  if (session?.predecessor !== predecessor) {
+    throw new CliError('CLI_SESSION', 'session: a place for the predecessor expected in the file, none found', {
+      hint: `write the line "${line}" into it yourself`,
+    });
+  }
+  return { ...file, text, session };
+}
+
+function definedIn(environment: Io['environment']): Record<string, string> {
+  const entries = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  return Object.fromEntries(entries);
+}
+

@@ -1,0 +1,21 @@
+import type { Command } from 'commander';
+import type { Io } from './io.ts';
+
+/** One verb of the command line: a small file in verbs/, registered in verbs.ts. */
+export interface Verb {
+  /** As typed: `cas serve`. The words before the last are groups. */
+  readonly name: string;
+  /** One line for lists. */
+  readonly summary: string;
+  /** Whole command lines for --help. */
+  readonly examples: readonly string[];
+  /** Adds arguments, options and the action. The action throws to fail; it sets nothing global. */
+  readonly define: (command: Command, io: Io) => void;
+}
+
+/** What the groups are about. */
+export const groups: Readonly<Record<string, string>> = {
+  cas: 'configuration and attestation service',
+  session: 'sessions: what may run, and what it gets',
+  self: 'the identity of this command',
+};

@@ -1,0 +1,33 @@
+import type { Verb } from './verb.ts';
+import { casAttest } from './verbs/cas-attest.ts';
+import { casList } from './verbs/cas-list.ts';
+import { casServe } from './verbs/cas-serve.ts';
+import { casShowIdentification } from './verbs/cas-show-identification.ts';
+import { completion } from './verbs/completion.ts';
+import { selfShow } from './verbs/self-show.ts';
+import { selfShowCertificate } from './verbs/self-show-certificate.ts';
+import { selfShowKeyHash } from './verbs/self-show-key-hash.ts';
+import { sessionCalculateHash } from './verbs/session-calculate-hash.ts';
+import { sessionCheck } from './verbs/session-check.ts';
+import { sessionCreate } from './verbs/session-create.ts';
+import { sessionRead } from './verbs/session-read.ts';
+import { sessionUpdate } from './verbs/session-update.ts';
+import { sessionVerify } from './verbs/session-verify.ts';
+
+/** Every verb, in the order of --help. */
+export const verbs: readonly Verb[] = [
+  casServe,
+  casAttest,
+  casList,
+  casShowIdentification,
+  sessionCheck,
+  sessionCreate,
+  sessionUpdate,
+  sessionRead,
+  sessionVerify,
+  sessionCalculateHash,
+  selfShow,
+  selfShowKeyHash,
+  selfShowCertificate,
+  completion,
+];

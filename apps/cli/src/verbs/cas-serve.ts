@@ -1,0 +1,94 @@
+import { InvalidArgumentError } from 'commander';
+import { pino } from 'pino';
+import { startCas } from '@ensconce/cas/cas';
+import { insecureKeyFile } from '@ensconce/cas/key-sealer';
+import { evidenceVerifier } from '@ensconce/cas/verifier';
+import { parseAddress, formatAddress, type CasAddress } from '@ensconce/api/address';
+import { openSimulatedVendor } from '@ensconce/simulation/vendor';
+import { writeResult } from '../output/result.ts';
+import type { Verb } from '../verb.ts';
+
+interface Options {
+  readonly state: string;
+  readonly listenClient: CasAddress;
+  readonly listenService: CasAddress;
+  readonly las?: string;
+  readonly insecureAcceptSimulation?: string;
+  readonly creator?: readonly string[];
+  readonly logLevel: string;
+  readonly json?: true;
+}
+
+const listenAddress =
+  (defaultPort: number) =>
+  (text: string): CasAddress => {
+    try {
+      return parseAddress(text, defaultPort);
+    } catch {
+      throw new InvalidArgumentError('ADDRESS:PORT expected, port 0 for any free one.');
+    }
+  };
+
+const lasTimeout = 10_000;
+
+export const casServe: Verb = {
+  name: 'cas serve',
+  summary: 'run a CAS until it is told to stop',
+  examples: [
+    'ensconce cas serve --state ./cas',
+    'ensconce cas serve --state ./cas --las /run/ensconce/las.sock --insecure-accept-simulation ./simulated-vendor',
+    'ensconce cas serve --state ./cas --listen-client 127.0.0.1:0 --listen-service 127.0.0.1:0 --json',
+  ],
+  define(command, io) {
+    command
+      .requiredOption('--state <dir>', 'folder of the database and the audit log; made where it is missing')
+      .option('--listen-client <address>', 'port of the clients', listenAddress(8081), parseAddress('0.0.0.0:8081'))
+      .option('--listen-service <address>', 'port of the services', listenAddress(18_765), parseAddress('0.0.0.0:18765'))
+      .option('--las <socket>', 'LAS that makes evidence about this CAS')
+      .option('--creator <key-hash...>', 'who may create top-level sessions; by default anybody with a certificate')
+      .option(
+        '--insecure-accept-simulation <dir>',
+        'believe the SIMULATED vendor kept in this folder: it protects nothing',
+      )
+      .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
+      .option('--json', 'write JSON')
+      .action(async (options: Options) => {
+        const folder = options.insecureAcceptSimulation;
+        const vendor = folder === undefined ? undefined : await openSimulatedVendor({ folder, now: io.now });
+        const cas = await startCas({
+          state: options.state,
+          sealer: insecureKeyFile(options.state),
+          clientListen: options.listenClient,
+          serviceListen: options.listenService,
+          las: options.las === undefined ? undefined : { socket: options.las, timeout: lasTimeout },
+          verifier: evidenceVerifier({ insecureSimulatedVendor: vendor }),
+          creators: options.creator === undefined ? 'anybody' : new Set(options.creator),
+          now: io.now,
+          random: io.random,
+          log: pino(
+            { level: options.logLevel, base: { service: 'cas' } },
+            { write: (line: string) => io.stderr(line) },
+          ),
+        });
+        const client = formatAddress({ host: cas.clientAddress.address, port: cas.clientAddress.port });
+        const service = formatAddress({ host: cas.serviceAddress.address, port: cas.serviceAddress.port });
+        const simulated = vendor !== undefined;
+        writeResult(io, options, { identity: cas.identity, client, service, acceptsSimulation: simulated }, () =>
+          [
+            `CAS ${cas.identity} is ready${simulated ? ', and accepts SIMULATED evidence' : ''}`,
+            `clients:  ${client}`,
+            `services: ${service}`,
+          ].join('\n'),
+        );
+        await stopped(io.signal);
+        await cas.close();
+      });
+  },
+};
+
+function stopped(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

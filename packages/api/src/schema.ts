@@ -1,0 +1,83 @@
+import * as v from 'valibot';
+
+/** The client API of CAS on port 8081 (docs/protocol/client-api.md): JSON answers over TLS 1.3. */
+export const apiPort = 8081;
+/** Largest request body, bytes. */
+export const requestLimit = 1_048_576;
+/** Largest answer that a client reads, bytes. */
+export const answerLimit = 4_194_304;
+export const sessionMediaType = 'application/yaml';
+
+const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits expected'));
+const base64 = v.pipe(v.string(), v.base64());
+const text = v.pipe(v.string(), v.maxLength(8192));
+
+/** Every answer that is not 2xx: a cause chain, outermost first. */
+export const errorBody = v.strictObject({
+  msg: v.pipe(v.array(text), v.maxLength(64)),
+  code: text,
+  hint: v.optional(text),
+  retry: v.boolean(),
+});
+export type ErrorBody = v.InferOutput<typeof errorBody>;
+
+/** Answer to `POST /v1/sessions` and `PUT /v1/sessions/<name>`. */
+export const sessionWritten = v.strictObject({
+  name: v.string(),
+  hash,
+  predecessor: v.nullable(hash),
+});
+export type SessionWritten = v.InferOutput<typeof sessionWritten>;
+
+/** Answer to `GET /v1/sessions/<name>`. */
+export const sessionRead = v.strictObject({
+  name: v.string(),
+  hash,
+  predecessor: v.nullable(hash),
+  /** Who created the session; part of its hash. */
+  creator: v.strictObject({
+    kind: v.picklist(['certificate', 'signer']),
+    pem: v.string(),
+    keyHash: v.string(),
+  }),
+  /** The session as it was uploaded, YAML. */
+  session: v.string(),
+});
+export type SessionRead = v.InferOutput<typeof sessionRead>;
+
+/** Answer to `GET /v1/version`. What CAS says of itself proves nothing: only evidence does. */
+export const versionAnswer = v.strictObject({
+  product: v.literal('ensconce-cas'),
+  version: v.string(),
+  api: v.literal(1),
+  /** Hex SHA-256 of CAS's public key. */
+  identity: hash,
+  acceptsSimulation: v.boolean(),
+  /** True for ever once this CAS has accepted simulated evidence. */
+  everAcceptedSimulation: v.boolean(),
+});
+export type VersionAnswer = v.InferOutput<typeof versionAnswer>;
+
+export const attestRequest = v.strictObject({ nonce: hash });
+export type AttestRequest = v.InferOutput<typeof attestRequest>;
+
+/** Answer to `POST /v1/attest`: evidence bound to the TLS connection that carries it. */
+export const attestAnswer = v.strictObject({
+  format: v.picklist(['sgx']),
+  evidence: base64,
+  description: v.optional(base64),
+});
+export type AttestAnswer = v.InferOutput<typeof attestAnswer>;
+
+/** A public value, as `GET /v1/values/session=<s>,secret=<n>` answers. */
+export const valueAnswer = v.strictObject({
+  kind: v.literal('string'),
+  value: v.string(),
+  expires: v.nullable(v.string()),
+  renew: v.nullable(v.string()),
+});
+export type ValueAnswer = v.InferOutput<typeof valueAnswer>;
+
+/** Answer to `GET /v1/values/session=<s>`: all public values by name. */
+export const valuesAnswer = v.strictObject({ values: v.record(v.string(), valueAnswer) });
+export type ValuesAnswer = v.InferOutput<typeof valuesAnswer>;

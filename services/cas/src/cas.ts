@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { toHex } from '@ensconce/base/bytes';
+import type { LasAddress } from '@ensconce/las-client/evidence';
+import { clientApi } from './client-port/client-api.ts';
+import { ClientPort } from './client-port/client-port.ts';
+import { ownEvidence } from './client-port/own-evidence.ts';
+import { RateLimit } from './client-port/rate-limit.ts';
+import type { EvidenceVerifier } from './evidence/verifier.ts';
+import { defaultLimits, type CasLimits } from './limits.ts';
+import type { Listen } from './listen.ts';
+import { serveService } from './service-port/serve-service.ts';
+import { ServicePort } from './service-port/service-port.ts';
+import { Sessions } from './sessions/sessions.ts';
+import { Serial } from './state/serial.ts';
+import { openState, type State } from './state/state.ts';
+import type { KeySealer } from './store/key-sealer.ts';
+import type { Random } from './store/record-cipher.ts';
+
+export const casVersion = '0.1.0';
+
+/** Everything that CAS takes from outside; it reads no clock, environment or random source of its own. */
+export interface CasOptions {
+  /** Folder of the database and the audit log; made where it is missing. */
+  readonly state: string;
+  readonly sealer: KeySealer;
+  readonly clientListen: Listen;
+  readonly serviceListen: Listen;
+  /** Where CAS gets evidence about itself; without it `cas attest` is answered with an error. */
+  readonly las: LasAddress | undefined;
+  readonly verifier: EvidenceVerifier;
+  /** Key hashes that may create sessions outside any namespace. */
+  readonly creators: 'anybody' | ReadonlySet<string>;
+  readonly limits?: Partial<CasLimits>;
+  readonly now: () => Date;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** A running CAS. */
+export interface Cas {
+  /** Hex SHA-256 of the public key: what images and clients know this CAS by. */
+  readonly identity: string;
+  /** PEM. */
+  readonly certificate: string;
+  readonly clientAddress: AddressInfo;
+  readonly serviceAddress: AddressInfo;
+  /** Finishes what has begun, writes the end into the audit log and lets go of the state. */
+  close(): Promise<void>;
+}
+
+/** Opens and verifies the state, then listens on both ports. */
+export async function startCas(options: CasOptions): Promise<Cas> {
+  const { log, now, random, verifier } = options;
+  const limits: CasLimits = { ...defaultLimits, ...options.limits };
+  const state = await openState({ folder: options.state, sealer: options.sealer, random, now });
+  const identity = toHex(createHash('sha256').update(state.identity.publicKey).digest());
+  const writes = new Serial();
+  const ports: { close(): Promise<void> }[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(ports.map((port) => port.close()));
+    await writes.run(() => closeState(state));
+  };
+  try {
+    warn(options, state);
+    const acceptsSimulation = verifier.insecureAcceptsSimulation;
+    await state.audit.append(
+      { type: 'CAS started', casIdentity: identity, acceptsSimulation },
+      state.store.sequence,
+    );
+    const sessions = new Sessions(state);
+    const api = clientApi({
+      state,
+      sessions,
+      writes,
+      random,
+      now,
+      log,
+      mayCreateTopLevel: (keyHash) => options.creators === 'anybody' || options.creators.has(keyHash),
+      ownEvidence: ownEvidence(options.las, state.identity.publicKey),
+      rateLimit: new RateLimit(limits.rate),
+      version: () => ({
+        product: 'ensconce-cas',
+        version: casVersion,
+        api: 1,
+        identity,
+        acceptsSimulation,
+        everAcceptedSimulation: state.store.simulated,
+      }),
+    });
+    const clientPort = await ClientPort.open({
+      listen: options.clientListen,
+      identity: state.identity,
+      api,
+      limits: limits.clients,
+      log,
+    });
+    ports.push(clientPort);
+    const serviceContext = {
+      state,
+      sessions,
+      verifier,
+      random,
+      now,
+      log,
+      casPublicKey: state.identity.publicKey,
+      timeout: limits.services.timeout,
+      markSimulated: () => writes.run(() => markSimulated(state)),
+    };
+    const servicePort = await ServicePort.open({
+      listen: options.serviceListen,
+      identity: state.identity,
+      limits: limits.services,
+      log,
+      serve: (socket, attested) => serveService(serviceContext, socket, attested),
+    });
+    ports.push(servicePort);
+    return {
+      identity,
+      certificate: state.identity.certificate,
+      clientAddress: clientPort.address,
+      serviceAddress: servicePort.address,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function warn(options: CasOptions, state: State): void {
+  const { log, sealer, verifier } = options;
+  if (sealer.insecure) log.warn({ sealer: sealer.name }, 'the database key is not sealed: who reads the disk has it');
+  if (verifier.insecureAcceptsSimulation) log.warn('SIMULATED evidence is accepted: it protects nothing');
+  if (state.store.simulated) log.warn('this state has accepted SIMULATED evidence: it is not fit for production');
+  log.warn('no witness of the state is configured: a roll-back of the whole state folder is not detected');
+}
+
+/** Makes the mark of simulated evidence, once and for ever. */
+async function markSimulated(state: State): Promise<void> {
+  if (state.store.simulated) return;
+  const position = await state.audit.append(
+    { type: 'Simulated evidence accepted for the first time' },
+    state.store.sequence + 1,
+  );
+  state.store.commit([], position, { simulated: true });
+}
+
+/** The last commit holds the end of the audit log, so that a log cut later shows. */
+async function closeState(state: State): Promise<void> {
+  try {
+    const position = await state.audit.append({ type: 'CAS exited' }, state.store.sequence);
+    state.store.commit([], position);
+  } finally {
+    await state.audit.close();
+    state.store.close();
+  }
+}

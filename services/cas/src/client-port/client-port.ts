@@ -1,0 +1,68 @@
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import type { Logger } from 'pino';
+import { listen, type Listen } from '../listen.ts';
+import type { CasIdentity } from '../state/state.ts';
+import type { clientApi } from './client-api.ts';
+
+export interface ClientPortLimits {
+  readonly connections: number;
+  /** Milliseconds for a whole request to arrive. */
+  readonly timeout: number;
+}
+
+export interface ClientPortOptions {
+  readonly listen: Listen;
+  readonly identity: CasIdentity;
+  readonly api: ReturnType<typeof clientApi>;
+  readonly limits: ClientPortLimits;
+  readonly log: Logger;
+}
+
+/** The port of the clients: HTTPS (TLS 1.3), where a client certificate says who asks. */
+export class ClientPort {
+  readonly #server: Server;
+  readonly address: AddressInfo;
+
+  private constructor(server: Server, address: AddressInfo) {
+    this.#server = server;
+    this.address = address;
+  }
+
+  static async open(options: ClientPortOptions): Promise<ClientPort> {
+    const { identity, limits, log } = options;
+    const server = createAdaptorServer({
+      fetch: options.api.fetch,
+      createServer,
+      serverOptions: {
+        key: identity.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+        cert: identity.certificate,
+        minVersion: 'TLSv1.3',
+        ALPNProtocols: ['http/1.1'],
+        // Identities are keys: any self-signed certificate will do, and none is an anonymous client.
+        requestCert: true,
+        rejectUnauthorized: false,
+        handshakeTimeout: limits.timeout,
+        requestTimeout: limits.timeout,
+        headersTimeout: limits.timeout,
+        keepAliveTimeout: limits.timeout,
+        connectionsCheckingInterval: 2000,
+        maxHeaderSize: 16_384,
+      },
+    }) as Server;
+    server.maxConnections = limits.connections;
+    server.on('tlsClientError', (error) => log.debug({ err: error.message }, 'client handshake failed'));
+    server.on('secureConnection', (socket) => {
+      // A resumed connection would show no certificate and prove no key.
+      if (socket.isSessionReused()) socket.destroy();
+    });
+    return new ClientPort(server, await listen(server, options.listen, 'client port'));
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+}

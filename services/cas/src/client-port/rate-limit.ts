@@ -1,0 +1,27 @@
+/** A token bucket per caller. Bounded: with too many callers the one seen longest ago is forgotten. */
+export class RateLimit {
+  readonly #buckets = new Map<string, { tokens: number; at: number }>();
+  readonly #perSecond: number;
+  readonly #burst: number;
+  readonly #callers: number;
+
+  constructor(options: { readonly perSecond: number; readonly burst: number; readonly callers: number }) {
+    this.#perSecond = options.perSecond;
+    this.#burst = options.burst;
+    this.#callers = options.callers;
+  }
+
+  /** Whether `caller` may do one more thing at `now` (milliseconds). */
+  take(caller: string, now: number): boolean {
+    const bucket = this.#buckets.get(caller) ?? { tokens: this.#burst, at: now };
+    const passed = Math.max(0, now - bucket.at) / 1000;
+    const tokens = Math.min(this.#burst, bucket.tokens + passed * this.#perSecond);
+    const allowed = tokens >= 1;
+    this.#buckets.delete(caller);
+    this.#buckets.set(caller, { tokens: allowed ? tokens - 1 : tokens, at: now });
+    if (this.#buckets.size > this.#callers) {
+      this.#buckets.delete(this.#buckets.keys().next().value as string);
+    }
+    return allowed;
+  }
+}

@@ -1,0 +1,24 @@
+/** Bounds of what strangers can make CAS hold or do. */
+export interface CasLimits {
+  readonly clients: {
+    readonly connections: number;
+    /** Milliseconds for a handshake, and for a request to arrive. */
+    readonly timeout: number;
+  };
+  readonly services: {
+    /** Attested ones stay connected as long as they run. */
+    readonly connections: number;
+    /** Connections that are not attested yet. */
+    readonly pending: number;
+    /** Milliseconds for a handshake, and for the evidence to arrive. */
+    readonly timeout: number;
+  };
+  /** Requests of one client identity or, without one, of one address. */
+  readonly rate: { readonly perSecond: number; readonly burst: number; readonly callers: number };
+}
+
+export const defaultLimits: CasLimits = {
+  clients: { connections: 4096, timeout: 20_000 },
+  services: { connections: 65_536, pending: 1024, timeout: 20_000 },
+  rate: { perSecond: 100, burst: 400, callers: 65_536 },
+};

@@ -1,0 +1,100 @@
+import { attestationPolicy, type AppraisalVariant } from '@ensconce/policy/attestation';
+import type { Service, Session } from '@ensconce/policy/session';
+import { appraise, type Appraisal } from '@ensconce/verify/appraisal';
+import type { SgxClaims } from '@ensconce/verify/sgx/claims';
+import type { AppraisalPolicy, Range, SgxIdentity } from '@ensconce/verify/policy';
+import type { Verdict } from '@ensconce/verify/verdict';
+import { CasError } from '../errors.ts';
+import { checkLine } from './genuine.ts';
+
+/**
+ * Holds genuine evidence against the attestation policy of a service; returns an accepted appraisal or throws.
+ * `reportData` is what binds the evidence to the connection.
+ */
+export function appraiseService(
+  session: Session,
+  service: Service,
+  verdict: Verdict,
+  reportData: Uint8Array,
+): Appraisal {
+  const policy = attestationPolicy(session, service.name);
+  if (policy.mode !== 'hardware' || policy.mustBeSgxLocal || policy.platforms !== undefined) {
+    throw new CasError(
+      'CAS_SERVICE_UNSUPPORTED',
+      `service '${session.name}/${service.name}': attestation mode hardware without platforms and must_be_sgx_local expected`,
+      { hint: 'this CAS attests every service by hardware evidence; leave mode, platforms and must_be_sgx_local out' },
+    );
+  }
+  const rest: Omit<AppraisalPolicy, 'sgx'> = {
+    acceptSimulation: policy.acceptSimulation,
+    tolerate: [...policy.tolerate],
+    ignoreAdvisories: policy.ignoreAdvisories === '*' ? '*' : [...policy.ignoreAdvisories],
+    reportData,
+  };
+  const platform = appraise(verdict, { ...rest, sgx: 'not-checked' });
+  const [failure] = platform.failures;
+  if (!platform.accepted) {
+    throw untrustworthy(failure === undefined ? 'the evidence was not accepted' : checkLine(failure), failure?.hint);
+  }
+  for (const variant of policy.variants) {
+    const appraisal = satisfies(verdict, rest, variant);
+    if (appraisal !== undefined) return appraisal;
+  }
+  throw untrustworthy(
+    policy.variants.map((variant) => mismatch(verdict.claims as SgxClaims, variant)).join('; or ') ||
+      'the policy admits no program',
+    'list the measurement in the attestation of the service if this is the program you mean (ensconce session update)',
+  );
+}
+
+/** The appraisal of a variant of which every factor holds. A variant without factors, or with one that is not resolved, holds for nothing. */
+function satisfies(
+  verdict: Verdict,
+  rest: Omit<AppraisalPolicy, 'sgx'>,
+  variant: AppraisalVariant,
+): Appraisal | undefined {
+  if (variant.unresolved !== undefined && variant.unresolved.length > 0) return undefined;
+  const factors: SgxIdentity[][] = [];
+  if (variant.mrenclave !== undefined) factors.push(variant.mrenclave.map((mrenclave) => ({ mrenclave })));
+  if (variant.signer !== undefined) factors.push([signerIdentity(variant.signer)]);
+  const appraisals = factors.map((sgx) => appraise(verdict, { ...rest, sgx }));
+  return appraisals.every((appraisal) => appraisal.accepted) ? appraisals[0] : undefined;
+}
+
+const anyNumber: Range = { minimum: 0, maximum: 65_535 };
+
+function signerIdentity(signer: NonNullable<AppraisalVariant['signer']>): SgxIdentity {
+  const { mrsigner, isvprodid, isvsvnMin, isvsvnMax } = signer;
+  return {
+    mrsigner,
+    isvprodid: isvprodid === undefined ? anyNumber : { minimum: isvprodid, maximum: isvprodid },
+    isvsvn: { minimum: isvsvnMin ?? anyNumber.minimum, maximum: isvsvnMax ?? anyNumber.maximum },
+  };
+}
+
+function mismatch(claims: SgxClaims, variant: AppraisalVariant): string {
+  if (variant.unresolved !== undefined && variant.unresolved.length > 0) {
+    return `${variant.unresolved.join(', ')} could not be resolved`;
+  }
+  const parts: string[] = [];
+  if (variant.mrenclave !== undefined) {
+    parts.push(
+      `Unexpected enclave measurement (MRENCLAVE, ${claims.mrenclave}) - Expected ${variant.mrenclave.join(' or ')}`,
+    );
+  }
+  if (variant.signer !== undefined) {
+    const { mrsigner, isvprodid, isvsvnMin, isvsvnMax } = variant.signer;
+    parts.push(
+      `Unexpected enclave signer (MRSIGNER, ${claims.mrsigner}, ISVPRODID ${claims.isvprodid}, ISVSVN ${claims.isvsvn}) - ` +
+        `Expected ${mrsigner}, ISVPRODID ${isvprodid ?? 'any'}, ISVSVN ${isvsvnMin ?? 0} to ${isvsvnMax ?? 'any'}`,
+    );
+  }
+  return parts.join(' and ');
+}
+
+export function untrustworthy(reason: string, hint?: string): CasError {
+  return new CasError('CAS_SERVICE_REFUSED', 'The program enclave is not trustworthy', {
+    cause: new Error(reason),
+    hint,
+  });
+}

@@ -1,0 +1,147 @@
+import { createHash, timingSafeEqual, type X509Certificate } from 'node:crypto';
+import * as v from 'valibot';
+import { fromHex, toHex } from '@ensconce/base/bytes';
+import { measureDescription, parseDescription, type ImageDescription } from '@ensconce/measurement/image';
+import { findService } from '@ensconce/policy/session';
+import type { Appraisal } from '@ensconce/verify/appraisal';
+import type { Claims } from '@ensconce/verify/claims';
+import { attest, type Attest } from '@ensconce/wire/attestation';
+import { reportData } from '@ensconce/wire/binding';
+import type { Configuration } from '@ensconce/wire/configuration';
+import { CasError } from '../errors.ts';
+import type { EvidenceVerifier } from '../evidence/verifier.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { StoredSession } from '../sessions/session-record.ts';
+import { appraiseService, untrustworthy } from './appraise.ts';
+import { configure } from './configure.ts';
+import { parseConfigId, type ConfigId } from './config-id.ts';
+import { genuineClaims } from './genuine.ts';
+
+/** What is known of the connection, from this side's own TLS stack. */
+export interface PeerConnection {
+  readonly certificate: X509Certificate | undefined;
+  readonly exporter: Uint8Array;
+  /** The 32 bytes that this connection's challenge held. */
+  readonly nonce: Uint8Array;
+}
+
+export interface AttestContext {
+  readonly verifier: EvidenceVerifier;
+  readonly sessions: Sessions;
+  /** SubjectPublicKeyInfo (DER) of CAS. */
+  readonly casPublicKey: Uint8Array;
+  readonly now: () => Date;
+}
+
+/** A service that has been attested for a session that admits it. */
+export interface AttestedService {
+  readonly id: ConfigId;
+  /** Accepted, for this service and this connection. */
+  readonly appraisal: Appraisal;
+  readonly claims: Claims;
+  readonly configuration: Configuration;
+}
+
+/** Reads the service's frame; it comes from anybody. */
+export function parseAttest(frame: unknown): Attest {
+  const parsed = v.safeParse(attest, frame);
+  if (parsed.success) return parsed.output;
+  const where = v.getDotPath(parsed.issues[0]) ?? 'the whole';
+  throw new CasError('CAS_PROTOCOL', `attest: ${where}: ${parsed.issues[0].message}`);
+}
+
+/**
+ * The steps of an attestation, in order. Until the evidence has held, the answer depends on nothing but the evidence:
+ * whether a session exists is learnt only by who proved to be an attested program that obeys this CAS.
+ */
+export async function attestService(
+  context: AttestContext,
+  connection: PeerConnection,
+  message: Attest,
+): Promise<AttestedService> {
+  const id = parseConfigId(message.configId);
+  const expected = expectedReportData(context, connection, message);
+  const verdict = await context.verifier.verify({
+    format: message.format,
+    evidence: Buffer.from(message.evidence, 'base64'),
+    now: context.now(),
+  });
+  const claims = genuineClaims(verdict);
+  checkBinding(claims, expected);
+  const description = checkDescription(context, message, claims);
+  const stored = findAdmitted(context, id);
+  const service = findService(stored.session, id.service);
+  const appraisal = appraiseService(stored.session, service, verdict, expected);
+  return { id, appraisal, claims, configuration: configure(stored, service, description) };
+}
+
+function expectedReportData(
+  context: AttestContext,
+  connection: PeerConnection,
+  message: Attest,
+): Uint8Array {
+  if (connection.certificate === undefined) {
+    throw new CasError('CAS_PROTOCOL', 'attest: a client certificate expected on the connection, none shown');
+  }
+  return reportData({
+    role: 'service-to-cas',
+    publicKey: connection.certificate.publicKey.export({ type: 'spki', format: 'der' }),
+    exporter: connection.exporter,
+    nonce: connection.nonce,
+    configId: message.configId,
+    casIdentity: context.casPublicKey,
+  });
+}
+
+/** Evidence that was made for another connection, key, challenge, service or CAS is somebody else's. */
+function checkBinding(claims: Claims, expected: Uint8Array): void {
+  if (!timingSafeEqual(fromHex(claims.reportData, 64), expected)) {
+    throw new CasError(
+      'CAS_BINDING_MISMATCH',
+      'evidence: report data of this connection, key, challenge, config id and CAS expected, other data found',
+      { hint: 'the evidence was made for another exchange: it was relayed, or the runtime was given another CAS' },
+    );
+  }
+}
+
+/** The description is only as good as the measurement that it hashes to. */
+function checkDescription(
+  context: AttestContext,
+  message: Attest,
+  claims: Claims,
+): ImageDescription {
+  const encoded = Buffer.from(message.description, 'base64');
+  const measured = measureDescription(encoded);
+  if (measured !== claims.mrenclave) {
+    throw untrustworthy(
+      `Unexpected enclave measurement (MRENCLAVE, ${claims.mrenclave}) - Expected ${measured}, as the image description hashes to`,
+    );
+  }
+  let description: ImageDescription;
+  try {
+    description = parseDescription(encoded);
+  } catch (cause) {
+    throw untrustworthy(`the measured image description is not of the documented form: ${messageOf(cause)}`);
+  }
+  const identity = toHex(createHash('sha256').update(context.casPublicKey).digest());
+  if (description.cas.identity !== identity) {
+    throw untrustworthy(
+      `image: it obeys the CAS ${description.cas.identity}, this one is ${identity}`,
+      'transform the image for this CAS, or start it with the address of its own',
+    );
+  }
+  return description;
+}
+
+function findAdmitted(context: AttestContext, id: ConfigId): StoredSession {
+  const stored = context.sessions.find(id.session);
+  if (stored === undefined || !stored.session.services.some((service) => service.name === id.service)) {
+    throw untrustworthy(
+      `service '${id.session}/${id.service}': it does not exist, or its session does not admit this program`,
+      'check SCONE_CONFIG_ID, and that the session was created at this CAS',
+    );
+  }
+  return stored;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'unreadable');

@@ -1,0 +1,92 @@
+import { EnsconceError } from '@ensconce/base/errors';
+import { imageOf, type Image, type Service } from '@ensconce/policy/session';
+import { substituteCommand, substituteSecrets, substituteSecretsBytes } from '@ensconce/policy/substitution';
+import { unsupportedBy } from '@ensconce/policy/unsupported';
+import { secretLookup } from '@ensconce/secrets/render';
+import type { ImageDescription } from '@ensconce/measurement/image';
+import type { Configuration } from '@ensconce/wire/configuration';
+import { CasError } from '../errors.ts';
+import type { StoredSession } from '../sessions/session-record.ts';
+import { defaultCapabilities } from './default-capabilities.ts';
+
+type Lookup = ReturnType<typeof secretLookup>;
+
+/** What an attested service is given: the session's entry for it, secrets put in. `description` is what was measured. */
+export function configure(
+  stored: StoredSession,
+  service: Service,
+  description: ImageDescription,
+): Configuration {
+  const { session, secrets } = stored;
+  const where = `${session.name}/${service.name}`;
+  const [reason] = unsupportedBy(session, service.name);
+  if (reason !== undefined) {
+    throw new CasError('CAS_SERVICE_UNSUPPORTED', `service '${where}': this CAS cannot start it yet: ${reason}`);
+  }
+  const image = imageOf(session, service);
+  if (image === undefined) {
+    throw new CasError('CAS_SERVICE_UNSUPPORTED', `service '${where}': an image expected, none found`, {
+      hint: 'give the service an image_name, and an entry in images with ensconce: {layers: …}',
+    });
+  }
+  const lookup = secretLookup(session, secrets);
+  try {
+    return {
+      session: session.name,
+      sessionHash: stored.stored.hash,
+      service: service.name,
+      command: [...substituteCommand(service.command, lookup)],
+      environment: Object.fromEntries(
+        Object.entries(service.environment).map(([name, value]) => [name, substituteSecrets(value, lookup)]),
+      ),
+      hostEnvironment: [...service.hostEnvironment],
+      pwd: service.pwd ?? '/',
+      user: service.user ?? '',
+      capabilities: [...(service.capabilities ?? defaultCapabilities)],
+      layers: layersOf(image, description, lookup, where),
+      injectionFiles: injectionFilesOf(image, lookup, where),
+      hostFiles: [...service.hostFiles],
+    };
+  } catch (cause) {
+    if (cause instanceof CasError || !(cause instanceof EnsconceError)) throw cause;
+    throw new CasError('CAS_SERVICE_UNSUPPORTED', `service '${where}': its configuration cannot be made`, {
+      cause,
+    });
+  }
+}
+
+function layersOf(
+  image: Image,
+  description: ImageDescription,
+  lookup: Lookup,
+  where: string,
+): Configuration['layers'] {
+  const measured = description.layers;
+  const listed = image.layers.map((layer) => layer.root);
+  if (listed.length !== measured.length || listed.some((root, i) => root !== measured[i])) {
+    throw new CasError(
+      'CAS_SERVICE_REFUSED',
+      `service '${where}': the ${measured.length} sealed layers that were measured expected in image '${image.name}', ` +
+        `${listed.length} others or in another order found`,
+      { hint: 'the session is of another build of the image: update it with the one that ensconce image wrote' },
+    );
+  }
+  return image.layers.map((layer) => ({
+    root: layer.root,
+    key: Buffer.from(substituteSecrets(layer.key, lookup), 'hex').toString('base64'),
+  }));
+}
+
+function injectionFilesOf(image: Image, lookup: Lookup, where: string): Configuration['injectionFiles'] {
+  return image.injectionFiles.map((file) => {
+    if (file.content === undefined) {
+      throw new CasError(
+        'CAS_SERVICE_UNSUPPORTED',
+        `service '${where}': content expected for injection file ${file.path}, none found`,
+        { hint: 'templates on the image itself are not supported yet: put the text into the session' },
+      );
+    }
+    const content = Buffer.from(substituteSecretsBytes(file.content, lookup)).toString('base64');
+    return { path: file.path, content, mode: file.mode };
+  });
+}

@@ -1,0 +1,147 @@
+import type { TLSSocket } from 'node:tls';
+import type { Logger } from 'pino';
+import * as v from 'valibot';
+import { toHex } from '@ensconce/base/bytes';
+import { serviceEvent, type AttestAnswer, type Challenge } from '@ensconce/wire/attestation';
+import { exporterLabel, exporterSize, nonceSize } from '@ensconce/wire/binding';
+import { FrameConnection } from '@ensconce/wire/frames';
+import { CasError, publicError } from '../errors.ts';
+import type { State } from '../state/state.ts';
+import type { Random } from '../store/record-cipher.ts';
+import {
+  attestService,
+  parseAttest,
+  type AttestContext,
+  type AttestedService,
+  type PeerConnection,
+} from './attest-service.ts';
+
+/** Evidence and description fit easily; more is not read from who is not attested. */
+const incomingFrameLimit = 1_048_576;
+
+export interface ServeContext extends AttestContext {
+  readonly state: State;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Milliseconds for the evidence to come. */
+  readonly timeout: number;
+  /** Called before simulated evidence is used: makes the mark in the database durable. */
+  readonly markSimulated: () => Promise<void>;
+}
+
+/** One service's connection from the challenge to its exit. Never throws. */
+export async function serveService(
+  context: ServeContext,
+  socket: TLSSocket,
+  attested: () => void,
+): Promise<void> {
+  const frames = new FrameConnection(socket, 'service', incomingFrameLimit);
+  let configId = '';
+  let service: AttestedService;
+  try {
+    const nonce = context.random(nonceSize);
+    const connection: PeerConnection = {
+      certificate: socket.getPeerX509Certificate(),
+      exporter: socket.exportKeyingMaterial(exporterSize, exporterLabel, Buffer.alloc(0)),
+      nonce,
+    };
+    frames.send({ type: 'challenge', version: 1, nonce: toHex(nonce) } satisfies Challenge);
+    const message = parseAttest(await frames.receive(context.timeout));
+    configId = message.configId;
+    service = await attestService(context, connection, message);
+    await release(context, frames, service);
+    attested();
+  } catch (error) {
+    await refuse(context, frames, configId, error);
+    return;
+  }
+  await follow(context, frames, service);
+}
+
+/** The record of the release is durable before a byte of the configuration leaves. */
+async function release(
+  context: ServeContext,
+  frames: FrameConnection,
+  service: AttestedService,
+): Promise<void> {
+  const { id, appraisal, claims, configuration } = service;
+  const { simulated } = appraisal.verdict;
+  if (!appraisal.accepted || !appraisal.reportDataChecked || !appraisal.identityChecked) {
+    throw new TypeError('an accepted appraisal of program and connection expected');
+  }
+  if (simulated) await context.markSimulated();
+  await context.state.audit.append(
+    {
+      type: 'Service attested',
+      session: id.session,
+      service: id.service,
+      mrenclave: claims.mrenclave,
+      mrsigner: claims.mrsigner,
+      simulated,
+    },
+    context.state.store.sequence,
+  );
+  const answer: AttestAnswer = { type: 'configured', configuration, simulated };
+  frames.send(answer);
+}
+
+async function refuse(
+  context: ServeContext,
+  frames: FrameConnection,
+  configId: string,
+  error: unknown,
+): Promise<void> {
+  const shown = publicError(error);
+  if (shown.code === 'CAS_INTERNAL') context.log.error({ err: error, configId }, 'attestation failed');
+  else context.log.info({ configId, code: shown.code, reason: shown.msg }, 'service refused');
+  try {
+    await context.state.audit.append(
+      { type: 'Service refused', configId, code: shown.code, reason: shown.msg },
+      context.state.store.sequence,
+    );
+    frames.send({
+      type: 'refused',
+      msg: shown.msg,
+      code: shown.code,
+      retry: shown.retry,
+      ...(shown.hint === undefined ? {} : { hint: shown.hint }),
+    } satisfies AttestAnswer);
+  } catch (failure) {
+    context.log.warn({ err: failure }, 'a refusal could not be recorded or sent');
+  }
+}
+
+/** Reads the service's events until it exits or its connection ends; the audit log gets the exit either way. */
+async function follow(
+  context: ServeContext,
+  frames: FrameConnection,
+  { id }: AttestedService,
+): Promise<void> {
+  const who = { session: id.session, service: id.service };
+  const record = async (event: Parameters<State['audit']['append']>[0]): Promise<void> => {
+    await context.state.audit.append(event, context.state.store.sequence);
+  };
+  let status: number | null = null;
+  try {
+    let started = false;
+    while (status === null) {
+      const parsed = v.safeParse(serviceEvent, await frames.receive());
+      if (!parsed.success) throw new CasError('CAS_PROTOCOL', 'event: started or exited expected');
+      const event = parsed.output;
+      if (event.type === 'exited') {
+        status = event.status;
+      } else {
+        if (started) throw new CasError('CAS_PROTOCOL', 'event: started once expected, twice found');
+        started = true;
+        await record({ type: 'Service started', ...who });
+      }
+    }
+  } catch (error) {
+    context.log.info({ ...who, reason: error instanceof Error ? error.message : '' }, 'service connection ended');
+  }
+  try {
+    await record({ type: 'Service exited', ...who, status });
+  } catch (failure) {
+    context.log.warn({ err: failure, ...who }, 'an exit could not be recorded');
+  }
+}

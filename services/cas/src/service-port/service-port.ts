@@ -1,0 +1,85 @@
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { attestationProtocol } from '@ensconce/wire/attestation';
+import type { CasIdentity } from '../state/state.ts';
+import { listen, type Listen } from '../listen.ts';
+
+export interface ServicePortLimits {
+  /** Connections that are open at once, attested ones included. */
+  readonly connections: number;
+  /** Connections that are not attested yet. */
+  readonly pending: number;
+  /** Milliseconds from the connection to the last byte of the evidence. */
+  readonly timeout: number;
+}
+
+export interface ServicePortOptions {
+  readonly listen: Listen;
+  readonly identity: CasIdentity;
+  readonly limits: ServicePortLimits;
+  readonly log: Logger;
+  /** Serves one connection; `attested` is called when the service is known. It never throws. */
+  readonly serve: (socket: TLSSocket, attested: () => void) => Promise<void>;
+}
+
+/** The port of the services: the attestation protocol over TLS 1.3 with certificates on both sides. */
+export class ServicePort {
+  readonly #server: Server;
+  readonly #running = new Map<TLSSocket, Promise<void>>();
+  readonly address: AddressInfo;
+
+  private constructor(server: Server, address: AddressInfo) {
+    this.#server = server;
+    this.address = address;
+  }
+
+  static async open(options: ServicePortOptions): Promise<ServicePort> {
+    const { identity, limits, log } = options;
+    const server = createServer({
+      key: identity.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+      cert: identity.certificate,
+      minVersion: 'TLSv1.3',
+      ALPNProtocols: [attestationProtocol],
+      // Any self-signed certificate will do: the evidence says whose key it is.
+      requestCert: true,
+      rejectUnauthorized: false,
+      handshakeTimeout: limits.timeout,
+    });
+    server.maxConnections = limits.connections;
+    const port = new ServicePort(server, await listen(server, options.listen, 'service port'));
+    let pending = 0;
+    server.on('tlsClientError', (error) => log.debug({ err: error.message }, 'service handshake failed'));
+    server.on('secureConnection', (socket) => {
+      socket.on('error', (error) => log.debug({ err: error.message }, 'service connection failed'));
+      // A resumed connection would show no certificate and prove no key.
+      if (socket.alpnProtocol !== attestationProtocol || socket.isSessionReused() || pending >= limits.pending) {
+        socket.destroy();
+        return;
+      }
+      pending++;
+      let waiting = true;
+      const attested = (): void => {
+        if (waiting) pending--;
+        waiting = false;
+      };
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true, 60_000);
+      const done = options.serve(socket, attested).finally(() => {
+        attested();
+        socket.destroySoon();
+        port.#running.delete(socket);
+      });
+      port.#running.set(socket, done);
+    });
+    return port;
+  }
+
+  /** Ends all connections and waits until what they were doing is done. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#running.keys()) socket.destroy();
+    await Promise.allSettled(this.#running.values());
+    await closed;
+  }
+}

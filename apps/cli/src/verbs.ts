@@ -1,9 +1,11 @@
 import type { Verb } from './verb.ts';
 import { casAttest } from './verbs/cas-attest.ts';
 import { casList } from './verbs/cas-list.ts';
+import { casMeasure } from './verbs/cas-measure.ts';
 import { casServe } from './verbs/cas-serve.ts';
 import { casShowIdentification } from './verbs/cas-show-identification.ts';
 import { completion } from './verbs/completion.ts';
+import { lasServe } from './verbs/las-serve.ts';
 import { selfShow } from './verbs/self-show.ts';
 import { selfShowCertificate } from './verbs/self-show-certificate.ts';
 import { selfShowKeyHash } from './verbs/self-show-key-hash.ts';
@@ -20,6 +22,8 @@ export const verbs: readonly Verb[] = [
   casAttest,
   casList,
   casShowIdentification,
+  casMeasure,
+  lasServe,
   sessionCheck,
   sessionCreate,
   sessionUpdate,

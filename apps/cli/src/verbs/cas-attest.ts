@@ -31,7 +31,8 @@ const measurement = (text: string): string => {
 };
 
 const number = (text: string): number => {
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('0 to 65535 expected.');
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new InvalidArgumentError('0 to 65535 expected.');
   return Number(text);
 };
 
@@ -56,7 +57,10 @@ export const casAttest: Verb = {
       .option('--mrsigner <hex>', 'expected signer', measurement)
       .option('--isvprodid <number>', 'expected product of the signer', number)
       .option('--isvsvn <number>', 'least security version of the product', number)
-      .option('-C, --accept-configuration-needed', 'accept a platform whose configuration is not as recommended')
+      .option(
+        '-C, --accept-configuration-needed',
+        'accept a platform whose configuration is not as recommended',
+      )
       .option('-G, --accept-group-out-of-date', 'accept a platform with old firmware or microcode')
       .option('-S, --accept-sw-hardening-needed', 'accept a platform that needs hardening in software')
       .option('--ignore-advisory <id...>', 'advisories that may apply to the platform')
@@ -78,7 +82,15 @@ export const casAttest: Verb = {
         try {
           const nonce = io.random(nonceSize);
           const answer = await attest(cas, nonce);
-          entry = await judgeCas({ name, connection: cas, nonce, answer, verifier, expectation, now: io.now() });
+          entry = await judgeCas({
+            name,
+            connection: cas,
+            nonce,
+            answer,
+            verifier,
+            expectation,
+            now: io.now(),
+          });
         } finally {
           cas.close();
         }
@@ -112,7 +124,9 @@ export const casAttest: Verb = {
         });
       }
       if (sgx.length === 0) {
-        return command.error('error: --mrenclave or --mrsigner expected: a CAS is not trusted because it was there first');
+        return command.error(
+          'error: --mrenclave or --mrsigner expected: a CAS is not trusted because it was there first',
+        );
       }
       const tolerate: Toleration[] = [
         ...(options.acceptConfigurationNeeded ? (['insecure-configuration'] as const) : []),

@@ -42,10 +42,23 @@ export const casServe: Verb = {
   define(command, io) {
     command
       .requiredOption('--state <dir>', 'folder of the database and the audit log; made where it is missing')
-      .option('--listen-client <address>', 'port of the clients', listenAddress(8081), parseAddress('0.0.0.0:8081'))
-      .option('--listen-service <address>', 'port of the services', listenAddress(18_765), parseAddress('0.0.0.0:18765'))
+      .option(
+        '--listen-client <address>',
+        'port of the clients',
+        listenAddress(8081),
+        parseAddress('0.0.0.0:8081'),
+      )
+      .option(
+        '--listen-service <address>',
+        'port of the services',
+        listenAddress(18_765),
+        parseAddress('0.0.0.0:18765'),
+      )
       .option('--las <socket>', 'LAS that makes evidence about this CAS')
-      .option('--creator <key-hash...>', 'who may create top-level sessions; by default anybody with a certificate')
+      .option(
+        '--creator <key-hash...>',
+        'who may create top-level sessions; by default anybody with a certificate',
+      )
       .option(
         '--insecure-accept-simulation <dir>',
         'believe the SIMULATED vendor kept in this folder: it protects nothing',
@@ -73,12 +86,16 @@ export const casServe: Verb = {
         const client = formatAddress({ host: cas.clientAddress.address, port: cas.clientAddress.port });
         const service = formatAddress({ host: cas.serviceAddress.address, port: cas.serviceAddress.port });
         const simulated = vendor !== undefined;
-        writeResult(io, options, { identity: cas.identity, client, service, acceptsSimulation: simulated }, () =>
-          [
-            `CAS ${cas.identity} is ready${simulated ? ', and accepts SIMULATED evidence' : ''}`,
-            `clients:  ${client}`,
-            `services: ${service}`,
-          ].join('\n'),
+        writeResult(
+          io,
+          options,
+          { identity: cas.identity, client, service, acceptsSimulation: simulated },
+          () =>
+            [
+              `CAS ${cas.identity} is ready${simulated ? ', and accepts SIMULATED evidence' : ''}`,
+              `clients:  ${client}`,
+              `services: ${service}`,
+            ].join('\n'),
         );
         await stopped(io.signal);
         await cas.close();

@@ -18,7 +18,10 @@ if (process.execPath === node) {
   console.error('hint: run npm run setup in the folder of the project');
   process.exitCode = 1;
 } else {
-  const child = spawn(node, [program, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // Variables that make Node or the loader run or trust something else than this program does.
+  const loader = /^(?:NODE_|LD_|GLIBC_TUNABLES$|OPENSSL_)/;
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !loader.test(name)));
+  const child = spawn(node, [program, ...process.argv.slice(2)], { stdio: 'inherit', env });
   // A terminal sends SIGINT to both processes; the others reach only this one.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -111,8 +111,7 @@ function checkoutOf(path: string): string | undefined {
 }
 
 /** Variables that make Node or the loader run other code than the program's. */
-const loaderVariables =
-  /^(?:NODE_OPTIONS|NODE_PATH|NODE_EXTRA_CA_CERTS|LD_[A-Z_]+|GLIBC_TUNABLES|OPENSSL_CONF)=/;
+const loaderVariables = /^(?:NODE_[A-Z_]+|LD_[A-Z_]+|GLIBC_TUNABLES|OPENSSL_[A-Z_]+)=/;
 
 function measureCheckout(proc: string, cache: DigestCache): Measured {
   const [executable = '', ...args] = readFileSync(join(proc, 'cmdline'), 'utf8').split('\0');

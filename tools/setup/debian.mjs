@@ -1,5 +1,5 @@
 // The Debian packages that a command needs: looked for by the program they bring, installed with apt-get if it is missing.
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupProblem, tail } from './problem.mjs';
 import { runQuietly } from './run.mjs';
@@ -7,7 +7,13 @@ import { runQuietly } from './run.mjs';
 /** The program by which a package is known to be there, where it is not named like the package. */
 const programs = { 'squashfs-tools': 'mksquashfs', dpkg: 'dpkg-deb' };
 
-/** The packages that each command needs beyond Debian's essential ones. */
+/** The shared library by which a package is known to be there. */
+const libraries = { libatomic1: 'libatomic.so.1' };
+
+/** What the pinned Node is linked against and a small Debian lacks: needed by every command. */
+const nodeNeeds = ['libatomic1'];
+
+/** The packages that each command needs beyond that and Debian's essential ones. */
 const needs = {
   setup: ['runc', 'umoci'],
   demo: ['runc', 'umoci'],
@@ -17,7 +23,7 @@ const needs = {
 
 /** Packages for `command` with its arguments: an image of the user's own comes by skopeo. */
 export function neededPackages(command, args = []) {
-  const packages = needs[command] ?? [];
+  const packages = [...nodeNeeds, ...(needs[command] ?? [])];
   const ownImage = command === 'demo' && args.some((arg) => arg === '--image' || arg.startsWith('--image='));
   return ownImage ? [...packages, 'skopeo'] : packages;
 }
@@ -37,9 +43,20 @@ export function findProgram(name, path = process.env.PATH ?? '') {
   return undefined;
 }
 
-/** Those of `packages` whose program is not on this machine. */
+const triplets = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' };
+
+function libraryExists(name) {
+  const folders = ['/lib', '/usr/lib', '/lib64', '/usr/lib64', `/usr/lib/${triplets[process.arch]}`];
+  return folders.some((folder) => existsSync(join(folder, name)));
+}
+
+/** Those of `packages` whose program or library is not on this machine. */
 export function missingPackages(packages, path = process.env.PATH ?? '') {
-  return packages.filter((name) => findProgram(programs[name] ?? name, path) === undefined);
+  return packages.filter((name) =>
+    libraries[name] === undefined
+      ? findProgram(programs[name] ?? name, path) === undefined
+      : !libraryExists(libraries[name]),
+  );
 }
 
 /** `[program, ...args]` with what is needed in front to run it as root. */

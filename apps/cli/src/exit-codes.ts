@@ -29,7 +29,8 @@ export function exitCodeOf(error: unknown): number {
   }
   if (error instanceof CliError) {
     if (error.code === 'CLI_USAGE') return exitCodes.usage;
-    if (error.code === 'CLI_CAS_UNTRUSTED' || error.code === 'CLI_CAS_NOT_ATTESTED') return exitCodes.untrusted;
+    if (error.code === 'CLI_CAS_UNTRUSTED' || error.code === 'CLI_CAS_NOT_ATTESTED')
+      return exitCodes.untrusted;
   }
   return exitCodes.error;
 }

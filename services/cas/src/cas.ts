@@ -131,9 +131,11 @@ export async function startCas(options: CasOptions): Promise<Cas> {
 
 function warn(options: CasOptions, state: State): void {
   const { log, sealer, verifier } = options;
-  if (sealer.insecure) log.warn({ sealer: sealer.name }, 'the database key is not sealed: who reads the disk has it');
+  if (sealer.insecure)
+    log.warn({ sealer: sealer.name }, 'the database key is not sealed: who reads the disk has it');
   if (verifier.insecureAcceptsSimulation) log.warn('SIMULATED evidence is accepted: it protects nothing');
-  if (state.store.simulated) log.warn('this state has accepted SIMULATED evidence: it is not fit for production');
+  if (state.store.simulated)
+    log.warn('this state has accepted SIMULATED evidence: it is not fit for production');
   log.warn('no witness of the state is configured: a roll-back of the whole state folder is not detected');
 }
 

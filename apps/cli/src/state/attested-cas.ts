@@ -14,17 +14,25 @@ export function attestedCasOf(
   const state = loadState(io);
   const wanted = named ?? io.environment['SCONE_CAS_ADDR'] ?? state.defaultCas;
   if (wanted === undefined) {
-    throw new CliError('CLI_CAS_NOT_ATTESTED', 'CAS: an attested one expected, none has been attested from here', {
-      hint: 'run ensconce cas attest ADDRESS --mrenclave HEX first',
-    });
+    throw new CliError(
+      'CLI_CAS_NOT_ATTESTED',
+      'CAS: an attested one expected, none has been attested from here',
+      {
+        hint: 'run ensconce cas attest ADDRESS --mrenclave HEX first',
+      },
+    );
   }
   const address = parseAddress(wanted);
   const name = formatAddress(address);
   const entry = state.cas[name];
   if (entry === undefined) {
-    throw new CliError('CLI_CAS_NOT_ATTESTED', `CAS ${name}: an attested one expected, it has not been attested from here`, {
-      hint: `run ensconce cas attest ${name} --mrenclave HEX first: nothing is sent to a CAS that proved nothing`,
-    });
+    throw new CliError(
+      'CLI_CAS_NOT_ATTESTED',
+      `CAS ${name}: an attested one expected, it has not been attested from here`,
+      {
+        hint: `run ensconce cas attest ${name} --mrenclave HEX first: nothing is sent to a CAS that proved nothing`,
+      },
+    );
   }
   return { name, address, entry };
 }

@@ -61,9 +61,7 @@ export function examineSession(
   return {
     problems: parsed.problems,
     result:
-      parsed.session === undefined
-        ? undefined
-        : { text, session: parsed.session, warnings: parsed.problems },
+      parsed.session === undefined ? undefined : { text, session: parsed.session, warnings: parsed.problems },
   };
 }
 
@@ -97,9 +95,13 @@ export function insertPredecessor(file: SessionFile, predecessor: string): Sessi
     : file.text.replace(/^(?=name[ \t]*:)/m, `${line}\n`);
   const { session } = parseSession(text);
   if (session?.predecessor !== predecessor) {
-    throw new CliError('CLI_SESSION', 'session: a place for the predecessor expected in the file, none found', {
-      hint: `write the line "${line}" into it yourself`,
-    });
+    throw new CliError(
+      'CLI_SESSION',
+      'session: a place for the predecessor expected in the file, none found',
+      {
+        hint: `write the line "${line}" into it yourself`,
+      },
+    );
   }
   return { ...file, text, session };
 }
@@ -110,4 +112,3 @@ function definedIn(environment: Io['environment']): Record<string, string> {
   );
   return Object.fromEntries(entries);
 }
-

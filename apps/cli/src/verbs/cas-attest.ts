@@ -12,7 +12,7 @@ import { loadState, saveState, type AttestedCas } from '../state/cli-state.ts';
 import type { Verb } from '../verb.ts';
 
 interface Options {
-  readonly mrenclave?: readonly string[];
+  readonly mrenclave: readonly string[];
   readonly mrsigner?: string;
   readonly isvprodid?: number;
   readonly isvsvn?: number;
@@ -31,7 +31,8 @@ const measurement = (text: string): string => {
 };
 
 const number = (text: string): number => {
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('0 to 65535 expected.');
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new InvalidArgumentError('0 to 65535 expected.');
   return Number(text);
 };
 
@@ -51,12 +52,16 @@ export const casAttest: Verb = {
       .option(
         '--mrenclave <hex>',
         'expected measurement; may be repeated',
-        (text: string, before: readonly string[] = []) => [...before, measurement(text)],
+        (text: string, before: readonly string[]) => [...before, measurement(text)],
+        [],
       )
       .option('--mrsigner <hex>', 'expected signer', measurement)
       .option('--isvprodid <number>', 'expected product of the signer', number)
       .option('--isvsvn <number>', 'least security version of the product', number)
-      .option('-C, --accept-configuration-needed', 'accept a platform whose configuration is not as recommended')
+      .option(
+        '-C, --accept-configuration-needed',
+        'accept a platform whose configuration is not as recommended',
+      )
       .option('-G, --accept-group-out-of-date', 'accept a platform with old firmware or microcode')
       .option('-S, --accept-sw-hardening-needed', 'accept a platform that needs hardening in software')
       .option('--ignore-advisory <id...>', 'advisories that may apply to the platform')
@@ -78,7 +83,15 @@ export const casAttest: Verb = {
         try {
           const nonce = io.random(nonceSize);
           const answer = await attest(cas, nonce);
-          entry = await judgeCas({ name, connection: cas, nonce, answer, verifier, expectation, now: io.now() });
+          entry = await judgeCas({
+            name,
+            connection: cas,
+            nonce,
+            answer,
+            verifier,
+            expectation,
+            now: io.now(),
+          });
         } finally {
           cas.close();
         }
@@ -99,7 +112,7 @@ export const casAttest: Verb = {
 
     /** What is accepted; without a measurement or a signer nothing is, since the first use is when an attacker waits. */
     function expectationOf(options: Options): CasExpectation {
-      const sgx: SgxIdentity[] = (options.mrenclave ?? []).map((mrenclave) => ({ mrenclave }));
+      const sgx: SgxIdentity[] = options.mrenclave.map((mrenclave) => ({ mrenclave }));
       if (options.mrsigner !== undefined) {
         const { isvprodid, isvsvn } = options;
         if (isvprodid === undefined || isvsvn === undefined) {
@@ -112,7 +125,9 @@ export const casAttest: Verb = {
         });
       }
       if (sgx.length === 0) {
-        return command.error('error: --mrenclave or --mrsigner expected: a CAS is not trusted because it was there first');
+        return command.error(
+          'error: --mrenclave or --mrsigner expected: a CAS is not trusted because it was there first',
+        );
       }
       const tolerate: Toleration[] = [
         ...(options.acceptConfigurationNeeded ? (['insecure-configuration'] as const) : []),

@@ -10,8 +10,8 @@ import type { Verb } from '../verb.ts';
 
 interface Options {
   readonly state: string;
-  readonly listenClient: CasAddress;
-  readonly listenService: CasAddress;
+  readonly listenClient?: CasAddress;
+  readonly listenService?: CasAddress;
   readonly las?: string;
   readonly insecureAcceptSimulation?: string;
   readonly creator?: readonly string[];
@@ -42,10 +42,21 @@ export const casServe: Verb = {
   define(command, io) {
     command
       .requiredOption('--state <dir>', 'folder of the database and the audit log; made where it is missing')
-      .option('--listen-client <address>', 'port of the clients', listenAddress(8081), parseAddress('0.0.0.0:8081'))
-      .option('--listen-service <address>', 'port of the services', listenAddress(18_765), parseAddress('0.0.0.0:18765'))
+      .option(
+        '--listen-client <address>',
+        'where clients connect (default: 0.0.0.0:8081)',
+        listenAddress(8081),
+      )
+      .option(
+        '--listen-service <address>',
+        'where services connect (default: 0.0.0.0:18765)',
+        listenAddress(18_765),
+      )
       .option('--las <socket>', 'LAS that makes evidence about this CAS')
-      .option('--creator <key-hash...>', 'who may create top-level sessions; by default anybody with a certificate')
+      .option(
+        '--creator <key-hash...>',
+        'who may create top-level sessions; by default anybody with a certificate',
+      )
       .option(
         '--insecure-accept-simulation <dir>',
         'believe the SIMULATED vendor kept in this folder: it protects nothing',
@@ -58,8 +69,8 @@ export const casServe: Verb = {
         const cas = await startCas({
           state: options.state,
           sealer: insecureKeyFile(options.state),
-          clientListen: options.listenClient,
-          serviceListen: options.listenService,
+          clientListen: options.listenClient ?? { host: '0.0.0.0', port: 8081 },
+          serviceListen: options.listenService ?? { host: '0.0.0.0', port: 18_765 },
           las: options.las === undefined ? undefined : { socket: options.las, timeout: lasTimeout },
           verifier: evidenceVerifier({ insecureSimulatedVendor: vendor }),
           creators: options.creator === undefined ? 'anybody' : new Set(options.creator),
@@ -73,12 +84,16 @@ export const casServe: Verb = {
         const client = formatAddress({ host: cas.clientAddress.address, port: cas.clientAddress.port });
         const service = formatAddress({ host: cas.serviceAddress.address, port: cas.serviceAddress.port });
         const simulated = vendor !== undefined;
-        writeResult(io, options, { identity: cas.identity, client, service, acceptsSimulation: simulated }, () =>
-          [
-            `CAS ${cas.identity} is ready${simulated ? ', and accepts SIMULATED evidence' : ''}`,
-            `clients:  ${client}`,
-            `services: ${service}`,
-          ].join('\n'),
+        writeResult(
+          io,
+          options,
+          { identity: cas.identity, client, service, acceptsSimulation: simulated },
+          () =>
+            [
+              `CAS ${cas.identity} is ready${simulated ? ', and accepts SIMULATED evidence' : ''}`,
+              `clients:  ${client}`,
+              `services: ${service}`,
+            ].join('\n'),
         );
         await stopped(io.signal);
         await cas.close();

@@ -5,7 +5,10 @@ import type { Verb } from '../verb.ts';
 export const casShowIdentification: Verb = {
   name: 'cas show-identification',
   summary: 'show what an attested CAS is known by',
-  examples: ['ensconce cas show-identification', 'ensconce cas show-identification -c cas.example.org:8081 --json'],
+  examples: [
+    'ensconce cas show-identification',
+    'ensconce cas show-identification -c cas.example.org:8081 --json',
+  ],
   define(command, io) {
     command
       .option('-c, --cas <address>', 'which CAS; by default the one attested last')

@@ -11,10 +11,7 @@ function table(command: Command, typed: string): [string, string[]][] {
     ...command.options.flatMap((option) => (option.long === undefined ? [] : [option.long])),
     '--help',
   ];
-  return [
-    [typed, next],
-    ...command.commands.flatMap((child) => table(child, `${typed} ${child.name()}`)),
-  ];
+  return [[typed, next], ...command.commands.flatMap((child) => table(child, `${typed} ${child.name()}`))];
 }
 
 const scripts: Readonly<Record<Shell, (rows: readonly [string, string[]][]) => string>> = {
@@ -49,7 +46,8 @@ compdef _ensconce ensconce
     rows
       .map(([typed, next]) => {
         const words = typed.split(' ').slice(1);
-        const condition = words.length === 0 ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${words.at(-1)}`;
+        const condition =
+          words.length === 0 ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${words.at(-1)}`;
         return `complete -c ensconce -n '${condition}' -a '${next.join(' ')}'\n`;
       })
       .join(''),
@@ -58,14 +56,15 @@ compdef _ensconce ensconce
 export const completion: Verb = {
   name: 'completion',
   summary: 'write a completion script for a shell',
-  examples: ['ensconce completion bash > /etc/bash_completion.d/ensconce', 'source <(ensconce completion zsh)'],
+  examples: [
+    'ensconce completion bash > /etc/bash_completion.d/ensconce',
+    'source <(ensconce completion zsh)',
+  ],
   define(command, io) {
-    command
-      .addArgument(new Argument('<shell>', 'which shell').choices(shells))
-      .action((shell: Shell) => {
-        let root = command;
-        while (root.parent !== null) root = root.parent;
-        io.stdout(scripts[shell](table(root, 'ensconce')));
-      });
+    command.addArgument(new Argument('<shell>', 'which shell').choices(shells)).action((shell: Shell) => {
+      let root = command;
+      while (root.parent !== null) root = root.parent;
+      io.stdout(scripts[shell](table(root, 'ensconce')));
+    });
   },
 };

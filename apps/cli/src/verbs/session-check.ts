@@ -1,6 +1,11 @@
 import { CliError } from '../errors.ts';
 import { writeResult } from '../output/result.ts';
-import { examineSession, problemLine, withTemplateOptions, type TemplateOptions } from '../state/session-file.ts';
+import {
+  examineSession,
+  problemLine,
+  withTemplateOptions,
+  type TemplateOptions,
+} from '../state/session-file.ts';
 import type { Verb } from '../verb.ts';
 
 export const sessionCheck: Verb = {
@@ -14,17 +19,19 @@ export const sessionCheck: Verb = {
       .action((file: string, options: TemplateOptions & { json?: true; failOnWarning?: true }) => {
         const { problems, result } = examineSession(io, file, options);
         const accepted = result !== undefined && (options.failOnWarning !== true || problems.length === 0);
-        writeResult(
-          io,
-          options,
-          { accepted, problems: problems.map((problem) => ({ ...problem })) },
-          () =>
-            [
-              ...problems.map((problem) => `${problem.severity}: ${problemLine(file, problem)}`),
-              accepted ? `${file}: accepted` : `${file}: not accepted`,
-            ].join('\n'),
+        writeResult(io, options, { accepted, problems: problems.map((problem) => ({ ...problem })) }, () =>
+          [
+            ...problems.map((problem) => `${problem.severity}: ${problemLine(file, problem)}`),
+            ...(accepted ? [`${file}: accepted`] : []),
+          ].join('\n'),
         );
-        if (!accepted) throw new CliError('CLI_SESSION', `${file}: a session without problems expected`);
+        if (!accepted) {
+          const errors = problems.filter((problem) => problem.severity === 'error').length;
+          throw new CliError(
+            'CLI_SESSION',
+            `${file}: a session without problems expected, ${errors} errors and ${problems.length - errors} warnings found`,
+          );
+        }
       });
   },
 };

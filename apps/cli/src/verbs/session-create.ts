@@ -8,7 +8,10 @@ import type { Verb } from '../verb.ts';
 export const sessionCreate: Verb = {
   name: 'session create',
   summary: 'create a session at CAS and show its hash',
-  examples: ['ensconce session create session.yml', 'ensconce session create session.yml -e NS=team -c cas.example.org'],
+  examples: [
+    'ensconce session create session.yml',
+    'ensconce session create session.yml -e NS=team -c cas.example.org',
+  ],
   define(command, io) {
     withTemplateOptions(command.argument('<file>', 'session file, - for standard input'))
       .option('-c, --cas <address>', 'which CAS; by default the one attested last')

@@ -24,9 +24,13 @@ export const sessionVerify: Verb = {
             : session;
         const expected = sessionHash(withCreator(placed, present.creator));
         if (expected !== present.hash) {
-          throw new CliError('CLI_SESSION', `session '${session.name}': hash ${expected} expected, ${present.hash} found`, {
-            hint: 'ensconce session read shows what CAS has',
-          });
+          throw new CliError(
+            'CLI_SESSION',
+            `session '${session.name}': hash ${expected} expected, ${present.hash} found`,
+            {
+              hint: 'ensconce session read shows what CAS has',
+            },
+          );
         }
         writeResult(io, options, { name: session.name, hash: expected }, () => expected);
       });

@@ -3,7 +3,13 @@ import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
-import { requestLimit, type ErrorBody, type SessionRead, type SessionWritten, type VersionAnswer } from '@ensconce/api/schema';
+import {
+  requestLimit,
+  type ErrorBody,
+  type SessionRead,
+  type SessionWritten,
+  type VersionAnswer,
+} from '@ensconce/api/schema';
 import { fromUtf8 } from '@ensconce/base/bytes';
 import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
 import { CasError, publicError } from '../errors.ts';
@@ -51,7 +57,10 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     bodyLimit({
       maxSize: requestLimit,
       onError: () => {
-        throw new CasError('CAS_REQUEST_TOO_LARGE', `request: a body of at most ${requestLimit} bytes expected`);
+        throw new CasError(
+          'CAS_REQUEST_TOO_LARGE',
+          `request: a body of at most ${requestLimit} bytes expected`,
+        );
       },
     }),
   );
@@ -128,7 +137,9 @@ async function bodyText(c: Context<Bindings>): Promise<string> {
   try {
     return fromUtf8(bytes);
   } catch (cause) {
-    throw new CasError('CAS_REQUEST_INVALID', 'request: a body in UTF-8 expected, other bytes found', { cause });
+    throw new CasError('CAS_REQUEST_INVALID', 'request: a body in UTF-8 expected, other bytes found', {
+      cause,
+    });
   }
 }
 

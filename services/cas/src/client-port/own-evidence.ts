@@ -18,7 +18,9 @@ export function ownEvidence(las: LasAddress | undefined, publicKey: Uint8Array):
   const waiting: (() => void)[] = [];
   const enter = async (): Promise<void> => {
     if (waiting.length >= waitingLimit) {
-      throw new CasError('CAS_BUSY', 'attest: fewer requests at once expected', { hint: 'try again in a second' });
+      throw new CasError('CAS_BUSY', 'attest: fewer requests at once expected', {
+        hint: 'try again in a second',
+      });
     }
     if (running >= concurrent) await new Promise<void>((resolve) => waiting.push(resolve));
     running++;
@@ -30,9 +32,13 @@ export function ownEvidence(las: LasAddress | undefined, publicKey: Uint8Array):
   return async (body, exporter) => {
     const nonce = nonceOf(body);
     if (las === undefined) {
-      throw new CasError('CAS_EVIDENCE_UNAVAILABLE', 'attest: evidence expected, this CAS has no LAS to make any', {
-        hint: 'start it with --las SOCKET',
-      });
+      throw new CasError(
+        'CAS_EVIDENCE_UNAVAILABLE',
+        'attest: evidence expected, this CAS has no LAS to make any',
+        {
+          hint: 'start it with --las SOCKET',
+        },
+      );
     }
     await enter();
     try {
@@ -51,7 +57,9 @@ export function ownEvidence(las: LasAddress | undefined, publicKey: Uint8Array):
         ...(description === undefined ? {} : { description: Buffer.from(description).toString('base64') }),
       };
     } catch (cause) {
-      throw new CasError('CAS_EVIDENCE_UNAVAILABLE', 'attest: evidence expected, the LAS gave none', { cause });
+      throw new CasError('CAS_EVIDENCE_UNAVAILABLE', 'attest: evidence expected, the LAS gave none', {
+        cause,
+      });
     } finally {
       leave();
     }

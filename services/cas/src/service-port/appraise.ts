@@ -22,7 +22,9 @@ export function appraiseService(
     throw new CasError(
       'CAS_SERVICE_UNSUPPORTED',
       `service '${session.name}/${service.name}': attestation mode hardware without platforms and must_be_sgx_local expected`,
-      { hint: 'this CAS attests every service by hardware evidence; leave mode, platforms and must_be_sgx_local out' },
+      {
+        hint: 'this CAS attests every service by hardware evidence; leave mode, platforms and must_be_sgx_local out',
+      },
     );
   }
   const rest: Omit<AppraisalPolicy, 'sgx'> = {
@@ -34,7 +36,10 @@ export function appraiseService(
   const platform = appraise(verdict, { ...rest, sgx: 'not-checked' });
   const [failure] = platform.failures;
   if (!platform.accepted) {
-    throw untrustworthy(failure === undefined ? 'the evidence was not accepted' : checkLine(failure), failure?.hint);
+    throw untrustworthy(
+      failure === undefined ? 'the evidence was not accepted' : checkLine(failure),
+      failure?.hint,
+    );
   }
   for (const variant of policy.variants) {
     const appraisal = satisfies(verdict, rest, variant);

@@ -75,11 +75,7 @@ export async function attestService(
   return { id, appraisal, claims, configuration: configure(stored, service, description) };
 }
 
-function expectedReportData(
-  context: AttestContext,
-  connection: PeerConnection,
-  message: Attest,
-): Uint8Array {
+function expectedReportData(context: AttestContext, connection: PeerConnection, message: Attest): Uint8Array {
   if (connection.certificate === undefined) {
     throw new CasError('CAS_PROTOCOL', 'attest: a client certificate expected on the connection, none shown');
   }
@@ -99,17 +95,15 @@ function checkBinding(claims: Claims, expected: Uint8Array): void {
     throw new CasError(
       'CAS_BINDING_MISMATCH',
       'evidence: report data of this connection, key, challenge, config id and CAS expected, other data found',
-      { hint: 'the evidence was made for another exchange: it was relayed, or the runtime was given another CAS' },
+      {
+        hint: 'the evidence was made for another exchange: it was relayed, or the runtime was given another CAS',
+      },
     );
   }
 }
 
 /** The description is only as good as the measurement that it hashes to. */
-function checkDescription(
-  context: AttestContext,
-  message: Attest,
-  claims: Claims,
-): ImageDescription {
+function checkDescription(context: AttestContext, message: Attest, claims: Claims): ImageDescription {
   const encoded = Buffer.from(message.description, 'base64');
   const measured = measureDescription(encoded);
   if (measured !== claims.mrenclave) {

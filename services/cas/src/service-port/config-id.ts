@@ -7,7 +7,8 @@ export interface ConfigId {
   readonly oneTimePassword: string | undefined;
 }
 
-const pattern = /^((?:[A-Za-z0-9_.~-]{1,512}\/)*[A-Za-z0-9_.~-]{1,512})\/([A-Za-z0-9_.~-]{1,512})(?:@([0-9]{6,8}))?$/;
+const pattern =
+  /^((?:[A-Za-z0-9_.~-]{1,512}\/)*[A-Za-z0-9_.~-]{1,512})\/([A-Za-z0-9_.~-]{1,512})(?:@([0-9]{6,8}))?$/;
 
 /** Reads a config id; it comes from the host. */
 export function parseConfigId(text: string): ConfigId {

@@ -21,7 +21,10 @@ export function configure(
   const where = `${session.name}/${service.name}`;
   const [reason] = unsupportedBy(session, service.name);
   if (reason !== undefined) {
-    throw new CasError('CAS_SERVICE_UNSUPPORTED', `service '${where}': this CAS cannot start it yet: ${reason}`);
+    throw new CasError(
+      'CAS_SERVICE_UNSUPPORTED',
+      `service '${where}': this CAS cannot start it yet: ${reason}`,
+    );
   }
   const image = imageOf(session, service);
   if (image === undefined) {
@@ -68,7 +71,9 @@ function layersOf(
       'CAS_SERVICE_REFUSED',
       `service '${where}': the ${measured.length} sealed layers that were measured expected in image '${image.name}', ` +
         `${listed.length} others or in another order found`,
-      { hint: 'the session is of another build of the image: update it with the one that ensconce image wrote' },
+      {
+        hint: 'the session is of another build of the image: update it with the one that ensconce image wrote',
+      },
     );
   }
   return image.layers.map((layer) => ({

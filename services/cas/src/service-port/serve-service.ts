@@ -137,7 +137,10 @@ async function follow(
       }
     }
   } catch (error) {
-    context.log.info({ ...who, reason: error instanceof Error ? error.message : '' }, 'service connection ended');
+    context.log.info(
+      { ...who, reason: error instanceof Error ? error.message : '' },
+      'service connection ended',
+    );
   }
   try {
     await record({ type: 'Service exited', ...who, status });

@@ -53,7 +53,11 @@ export class ServicePort {
     server.on('secureConnection', (socket) => {
       socket.on('error', (error) => log.debug({ err: error.message }, 'service connection failed'));
       // A resumed connection would show no certificate and prove no key.
-      if (socket.alpnProtocol !== attestationProtocol || socket.isSessionReused() || pending >= limits.pending) {
+      if (
+        socket.alpnProtocol !== attestationProtocol ||
+        socket.isSessionReused() ||
+        pending >= limits.pending
+      ) {
         socket.destroy();
         return;
       }

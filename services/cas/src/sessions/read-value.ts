@@ -40,7 +40,10 @@ export async function readPublicValues(
   const stored = sessions.find(request.session);
   const names = stored === undefined ? [] : publicNames(stored);
   if (stored === undefined || names.length === 0) {
-    throw new CasError('CAS_VALUE_NOT_FOUND', `session '${request.session}': it does not exist, or has no public value`);
+    throw new CasError(
+      'CAS_VALUE_NOT_FOUND',
+      `session '${request.session}': it does not exist, or has no public value`,
+    );
   }
   const values = Object.fromEntries(names.map((name) => [name, render(stored, name)]));
   await audit(state, request, names);

@@ -37,7 +37,11 @@ export class Sessions {
     const { stored } = next;
     this.#state.store.commit(
       [
-        { table: 'session', name: stored.name, value: { ...stored, secrets: next.secrets as unknown as Json } },
+        {
+          table: 'session',
+          name: stored.name,
+          value: { ...stored, secrets: next.secrets as unknown as Json },
+        },
         { table: 'session-version', name: `${stored.name}@${stored.hash}`, value: stored },
       ],
       audit,

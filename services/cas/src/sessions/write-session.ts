@@ -98,15 +98,24 @@ function invalid(message: string, cause: unknown): unknown {
   });
 }
 
-function checkCreate(context: WriteContext, session: Session, keyHash: string, identity: ClientIdentity): void {
+function checkCreate(
+  context: WriteContext,
+  session: Session,
+  keyHash: string,
+  identity: ClientIdentity,
+): void {
   // A predecessor that is not there looks like one that is not theirs.
   if (session.predecessor !== undefined) throw notFound(session.name);
   const slash = session.name.lastIndexOf('/');
   if (slash < 0) {
     if (context.mayCreateTopLevel(keyHash)) return;
-    throw new CasError('CAS_SESSION_FORBIDDEN', `session '${session.name}': this identity may not create top-level sessions`, {
-      hint: 'ask whoever runs CAS to list your key hash (ensconce self show-key-hash)',
-    });
+    throw new CasError(
+      'CAS_SESSION_FORBIDDEN',
+      `session '${session.name}': this identity may not create top-level sessions`,
+      {
+        hint: 'ask whoever runs CAS to list your key hash (ensconce self show-key-hash)',
+      },
+    );
   }
   const parent = context.sessions.find(session.name.slice(0, slash));
   if (parent === undefined || !holdsRight(parent, 'createSessions', identity).allowed) {
@@ -135,9 +144,13 @@ function checkUpdate(present: StoredSession, session: Session, identity: ClientI
       : notFound(name);
   }
   if (session.predecessor === undefined) {
-    throw new CasError('CAS_SESSION_EXISTS', `session '${name}': a free name expected, it exists with hash ${hash}`, {
-      hint: `to replace it, write predecessor: ${hash} into it, or use ensconce session update`,
-    });
+    throw new CasError(
+      'CAS_SESSION_EXISTS',
+      `session '${name}': a free name expected, it exists with hash ${hash}`,
+      {
+        hint: `to replace it, write predecessor: ${hash} into it, or use ensconce session update`,
+      },
+    );
   }
   if (session.predecessor !== hash) {
     throw new CasError(
@@ -182,9 +195,7 @@ function makeVersion(
       },
       secrets: createSecrets(session, {
         random: context.random,
-        ...(present === undefined
-          ? {}
-          : { previous: { session: present.session, state: present.secrets } }),
+        ...(present === undefined ? {} : { previous: { session: present.session, state: present.secrets } }),
       }),
     };
   } catch (cause) {

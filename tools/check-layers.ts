@@ -44,15 +44,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   },
   {
     name: 'bundle',
-    node: [
-      'node:child_process',
-      'node:fs',
-      'node:fs/promises',
-      'node:path',
-      'node:stream/promises',
-      'node:zlib',
-      'node:os',
-    ],
+    node: ['node:child_process', 'node:crypto', 'node:fs', 'node:fs/promises', 'node:path', 'node:stream', 'node:stream/promises', 'node:util', 'node:zlib'],
   },
 ];
 const services = ['las', 'cas', 'runtime'] as const;

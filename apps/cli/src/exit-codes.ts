@@ -21,6 +21,17 @@ export const exitCodeHelp = `Exit codes:
   5    CAS cannot be reached, or asks to try again later
   130  interrupted`;
 
+/** The exit code of the program that a verb ran; nothing is printed for it. */
+export class ExitStatus extends Error {
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`the program ended with exit code ${status}`);
+    this.name = 'ExitStatus';
+    this.status = status;
+  }
+}
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof RefusedByCas) return error.retry ? exitCodes.unreachable : exitCodes.refused;
   if (error instanceof ApiError) {

@@ -13,4 +13,6 @@ export interface Io {
   readonly random: (size: number) => Uint8Array;
   /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
+  /** From here on signals are the verb's own business: it passes them on to a program that it runs. */
+  readonly releaseSignals: () => void;
 }

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { exitCodeHelp, exitCodeOf, exitCodes } from './exit-codes.ts';
+import { exitCodeHelp, exitCodeOf, exitCodes, ExitStatus } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { errorLines } from './output/error-lines.ts';
 import { groups, type Verb } from './verb.ts';
@@ -47,6 +47,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     await program(io).parseAsync([...argv], { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
+    if (error instanceof ExitStatus) return error.status;
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     }

@@ -3,13 +3,13 @@ import { homedir } from 'node:os';
 import { main } from './main.ts';
 
 const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    // The second one means it.
-    if (stop.signal.aborted) process.exit(130);
-    stop.abort();
-  });
-}
+const signals = ['SIGINT', 'SIGTERM'] as const;
+const onSignal = (): void => {
+  // The second one means it.
+  if (stop.signal.aborted) process.exit(130);
+  stop.abort();
+};
+for (const signal of signals) process.on(signal, onSignal);
 // A reader that went away (`| head`) is not an error of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
@@ -22,4 +22,7 @@ process.exitCode = await main(process.argv.slice(2), {
   now: () => new Date(),
   random: (size) => randomBytes(size),
   signal: stop.signal,
+  releaseSignals: () => {
+    for (const signal of signals) process.off(signal, onSignal);
+  },
 });

@@ -12,7 +12,7 @@ import { loadState, saveState, type AttestedCas } from '../state/cli-state.ts';
 import type { Verb } from '../verb.ts';
 
 interface Options {
-  readonly mrenclave?: readonly string[];
+  readonly mrenclave: readonly string[];
   readonly mrsigner?: string;
   readonly isvprodid?: number;
   readonly isvsvn?: number;
@@ -52,7 +52,8 @@ export const casAttest: Verb = {
       .option(
         '--mrenclave <hex>',
         'expected measurement; may be repeated',
-        (text: string, before: readonly string[] = []) => [...before, measurement(text)],
+        (text: string, before: readonly string[]) => [...before, measurement(text)],
+        [],
       )
       .option('--mrsigner <hex>', 'expected signer', measurement)
       .option('--isvprodid <number>', 'expected product of the signer', number)
@@ -111,7 +112,7 @@ export const casAttest: Verb = {
 
     /** What is accepted; without a measurement or a signer nothing is, since the first use is when an attacker waits. */
     function expectationOf(options: Options): CasExpectation {
-      const sgx: SgxIdentity[] = (options.mrenclave ?? []).map((mrenclave) => ({ mrenclave }));
+      const sgx: SgxIdentity[] = options.mrenclave.map((mrenclave) => ({ mrenclave }));
       if (options.mrsigner !== undefined) {
         const { isvprodid, isvsvn } = options;
         if (isvprodid === undefined || isvsvn === undefined) {

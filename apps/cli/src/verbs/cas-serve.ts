@@ -10,8 +10,8 @@ import type { Verb } from '../verb.ts';
 
 interface Options {
   readonly state: string;
-  readonly listenClient: CasAddress;
-  readonly listenService: CasAddress;
+  readonly listenClient?: CasAddress;
+  readonly listenService?: CasAddress;
   readonly las?: string;
   readonly insecureAcceptSimulation?: string;
   readonly creator?: readonly string[];
@@ -44,15 +44,13 @@ export const casServe: Verb = {
       .requiredOption('--state <dir>', 'folder of the database and the audit log; made where it is missing')
       .option(
         '--listen-client <address>',
-        'port of the clients',
+        'where clients connect (default: 0.0.0.0:8081)',
         listenAddress(8081),
-        parseAddress('0.0.0.0:8081'),
       )
       .option(
         '--listen-service <address>',
-        'port of the services',
+        'where services connect (default: 0.0.0.0:18765)',
         listenAddress(18_765),
-        parseAddress('0.0.0.0:18765'),
       )
       .option('--las <socket>', 'LAS that makes evidence about this CAS')
       .option(
@@ -71,8 +69,8 @@ export const casServe: Verb = {
         const cas = await startCas({
           state: options.state,
           sealer: insecureKeyFile(options.state),
-          clientListen: options.listenClient,
-          serviceListen: options.listenService,
+          clientListen: options.listenClient ?? { host: '0.0.0.0', port: 8081 },
+          serviceListen: options.listenService ?? { host: '0.0.0.0', port: 18_765 },
           las: options.las === undefined ? undefined : { socket: options.las, timeout: lasTimeout },
           verifier: evidenceVerifier({ insecureSimulatedVendor: vendor }),
           creators: options.creator === undefined ? 'anybody' : new Set(options.creator),

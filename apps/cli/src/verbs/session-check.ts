@@ -22,10 +22,16 @@ export const sessionCheck: Verb = {
         writeResult(io, options, { accepted, problems: problems.map((problem) => ({ ...problem })) }, () =>
           [
             ...problems.map((problem) => `${problem.severity}: ${problemLine(file, problem)}`),
-            accepted ? `${file}: accepted` : `${file}: not accepted`,
+            ...(accepted ? [`${file}: accepted`] : []),
           ].join('\n'),
         );
-        if (!accepted) throw new CliError('CLI_SESSION', `${file}: a session without problems expected`);
+        if (!accepted) {
+          const errors = problems.filter((problem) => problem.severity === 'error').length;
+          throw new CliError(
+            'CLI_SESSION',
+            `${file}: a session without problems expected, ${errors} errors and ${problems.length - errors} warnings found`,
+          );
+        }
       });
   },
 };

@@ -5,7 +5,9 @@ import { casMeasure } from './verbs/cas-measure.ts';
 import { casServe } from './verbs/cas-serve.ts';
 import { casShowIdentification } from './verbs/cas-show-identification.ts';
 import { completion } from './verbs/completion.ts';
+import { image } from './verbs/image.ts';
 import { lasServe } from './verbs/las-serve.ts';
+import { run } from './verbs/run.ts';
 import { selfShow } from './verbs/self-show.ts';
 import { selfShowCertificate } from './verbs/self-show-certificate.ts';
 import { selfShowKeyHash } from './verbs/self-show-key-hash.ts';
@@ -18,6 +20,8 @@ import { sessionVerify } from './verbs/session-verify.ts';
 
 /** Every verb, in the order of --help. */
 export const verbs: readonly Verb[] = [
+  image,
+  run,
   casServe,
   casAttest,
   casList,

@@ -15,7 +15,8 @@ export interface MountedRoot {
 /** Stacks unpacked layers, lowest first, below a writable folder, all inside `folder`, by the kernel's overlayfs. */
 export async function mountRoot(folder: string, layers: readonly string[]): Promise<MountedRoot> {
   const lower = join(folder, 'lower');
-  for (const name of ['lower', 'upper', 'work', 'rootfs']) await mkdir(join(folder, name), { recursive: true });
+  for (const name of ['lower', 'upper', 'work', 'rootfs'])
+    await mkdir(join(folder, name), { recursive: true });
   // Short names, because all of them must fit into one page of mount options.
   for (const [index, layer] of layers.entries()) await symlink(layer, join(lower, String(index)));
   const order = layers.map((_, index) => index).toReversed();
@@ -24,10 +25,14 @@ export async function mountRoot(folder: string, layers: readonly string[]): Prom
   try {
     await execute('mount', ['-t', 'overlay', 'overlay', '-o', options, path], { cwd: lower });
   } catch (cause) {
-    throw new BundleError('BUNDLE_MOUNT', `${path}: an overlay of ${layers.length} layers expected, mount failed`, {
-      cause,
-      hint: 'run as root, with the overlay file system in the kernel',
-    });
+    throw new BundleError(
+      'BUNDLE_MOUNT',
+      `${path}: an overlay of ${layers.length} layers expected, mount failed`,
+      {
+        cause,
+        hint: 'run as root, with the overlay file system in the kernel',
+      },
+    );
   }
   return {
     path,

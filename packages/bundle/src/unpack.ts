@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { extract, type Headers } from 'tar-stream';
+import { extract, type Header } from 'tar-stream';
 import { BundleError } from './errors.ts';
 
 /** A layer blob of an OCI image layout. */
@@ -29,12 +29,16 @@ function refuse(expected: string, found: string): never {
 }
 
 /** The place of an entry below `folder`. A confidential image has folders and files below /.ensconce, nothing else. */
-function placeOf(folder: string, header: Headers): string {
-  const parts = header.name.replace(/^\.?\//, '').split('/').filter((part) => part !== '');
+function placeOf(folder: string, header: Header): string {
+  const parts = header.name
+    .replace(/^\.?\//, '')
+    .split('/')
+    .filter((part) => part !== '');
   if (parts.includes('..') || parts.includes('.') || (parts.length > 0 && parts[0] !== '.ensconce')) {
     refuse('a path below /.ensconce', JSON.stringify(header.name.slice(0, 200)));
   }
-  if (header.type !== 'file' && header.type !== 'directory') refuse('a file or a folder', `a ${header.type ?? 'nameless kind'}`);
+  if (header.type !== 'file' && header.type !== 'directory')
+    refuse('a file or a folder', `a ${header.type ?? 'nameless kind'}`);
   return join(folder, ...parts);
 }
 
@@ -91,6 +95,10 @@ export async function unpackLayer(blob: LayerBlob, cache: string, signal: AbortS
     // Two runs may unpack one layer at once; the second finds the work of the first.
     if (existsSync(final)) return final;
     if (cause instanceof BundleError) throw cause;
-    throw new BundleError('BUNDLE_UNPACK', `layer ${blob.digest}: a readable archive and room for it in ${cache} expected`, { cause });
+    throw new BundleError(
+      'BUNDLE_UNPACK',
+      `layer ${blob.digest}: a readable archive and room for it in ${cache} expected`,
+      { cause },
+    );
   }
 }

@@ -12,14 +12,29 @@ const schema = v.strictObject({
   architecture: v.picklist(['amd64', 'arm64']),
   runtimeDigest: hex,
   released: v.boolean(),
-  layer: v.strictObject({ path: v.string(), mediaType: v.string(), digest, diffId: digest, size: v.number() }),
+  layer: v.strictObject({
+    path: v.string(),
+    mediaType: v.string(),
+    digest,
+    diffId: digest,
+    size: v.number(),
+  }),
 });
 
 /** The runtime layer that confidential images are made with. */
 export type BuiltRuntimeLayer = v.InferOutput<typeof schema>;
 
 const sizeLimit = 65_536;
-const built = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', '..', '.cache', 'runtime', 'current.json');
+const built = join(
+  dirname(fileURLToPath(import.meta.url)),
+  '..',
+  '..',
+  '..',
+  '..',
+  '.cache',
+  'runtime',
+  'current.json',
+);
 
 /** Reads the description of a runtime layer; by default that of the one that `npm run setup` built. */
 export function runtimeLayer(file: string = built): BuiltRuntimeLayer {
@@ -34,7 +49,10 @@ export function runtimeLayer(file: string = built): BuiltRuntimeLayer {
   }
   const parsed = v.safeParse(schema, parseJson(bytes, file, sizeLimit));
   if (!parsed.success) {
-    throw new CliError('CLI_FILE', `${file}: ${v.getDotPath(parsed.issues[0]) ?? 'the whole'}: ${parsed.issues[0].message}`);
+    throw new CliError(
+      'CLI_FILE',
+      `${file}: ${v.getDotPath(parsed.issues[0]) ?? 'the whole'}: ${parsed.issues[0].message}`,
+    );
   }
   return parsed.output;
 }

@@ -66,9 +66,11 @@ function words(result: TransformResult, options: Options): string {
     `image:       ${options.to} (${result.manifestDigest})`,
     `sealed:      ${result.layers.length} layers, ${inMebibytes(sizes.original)} compressed before, ${inMebibytes(sizes.sealed)} sealed now${reused > 0 ? `, ${reused} reused` : ''}`,
     `runtime:     ${inMebibytes(sizes.runtime)}, shared by all images`,
-    `moved into the policy: ${whatChanged.moved.join(', ') || 'nothing'}`,
+    `moved into the policy: ${whatChanged.movedToPolicy.join(', ') || 'nothing'}`,
     `removed:     ${whatChanged.removed.join(', ') || 'nothing'}`,
-    ...(options.session === undefined ? [] : [`session:     ${options.session} (secret: it holds the layer keys)`]),
+    ...(options.session === undefined
+      ? []
+      : [`session:     ${options.session} (secret: it holds the layer keys)`]),
   ].join('\n');
 }
 
@@ -78,6 +80,12 @@ function pair(text: string, before: Readonly<Record<string, string>>): Readonly<
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('NAME=value expected.');
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+function split(line: string): readonly string[] {
+  const result = splitCommand(line);
+  if ('message' in result) throw new InvalidArgumentError(`${result.message}.`);
+  return result;
 }
 
 export const image: Verb = {
@@ -96,9 +104,12 @@ export const image: Verb = {
       .option('--service-name <name>', 'name of the service in it', 'app')
       .option('--session <file>', 'write the session there; it holds the layer keys')
       .option('--upload', 'create the session at CAS')
-      .option('-c, --cas <address>', 'the attested CAS that the image obeys; by default the one attested last')
+      .option(
+        '-c, --cas <address>',
+        'the attested CAS that the image obeys; by default the one attested last',
+      )
       .option('--cas-service <address>', "the default of the image for CAS's service port")
-      .option('--command <command>', 'start this instead of what the image says; policy language', splitCommand)
+      .option('--command <command>', 'start this instead of what the image says; policy language', split)
       .option('-e, --env <NAME=value>', 'add to the environment; may be repeated; policy language', pair, {})
       .option('--user <user>', 'run as this user instead of the one that the image says')
       .option('--dir <path>', 'start in this folder instead of the one that the image says')
@@ -112,7 +123,10 @@ export const image: Verb = {
       .option('--json', 'write JSON')
       .action(async (options: Options) => {
         if (options.session === undefined && options.upload !== true) {
-          throw new CliError('CLI_USAGE', '--session FILE or --upload expected: without its session nobody can start the image');
+          throw new CliError(
+            'CLI_USAGE',
+            '--session FILE or --upload expected: without its session nobody can start the image',
+          );
         }
         const { entry, address } = attestedCasOf(io, options.cas);
         const runtime = runtimeLayer(options.runtime);
@@ -121,7 +135,11 @@ export const image: Verb = {
         const result = await transformImage({
           from: parseReference(options.from),
           to: parseReference(options.to),
-          runtime: { ...runtime.layer, runtimeDigest: runtime.runtimeDigest, architecture: runtime.architecture },
+          runtime: {
+            ...runtime.layer,
+            runtimeDigest: runtime.runtimeDigest,
+            architecture: runtime.architecture,
+          },
           casIdentity: entry.identity,
           casSimulated: entry.simulated,
           familySecret: familySecret(io, options.familySecret),
@@ -131,7 +149,10 @@ export const image: Verb = {
             ...(options.user !== undefined && { user: options.user }),
             ...(options.dir !== undefined && { workingDirectory: options.dir }),
           },
-          runtimeEnvironment: { SCONE_CONFIG_ID: configId, SCONE_CAS_ADDR: options.casService ?? address.host },
+          runtimeEnvironment: {
+            SCONE_CONFIG_ID: configId,
+            SCONE_CAS_ADDR: options.casService ?? address.host,
+          },
           onProgress: showProgress(io),
           signal: io.signal,
         });
@@ -144,7 +165,10 @@ export const image: Verb = {
           }),
         );
         if (options.session !== undefined) writeSession(options.session, session);
-        const uploaded = options.upload === true ? await withCas(io, options.cas, (cas) => postSession(cas, session)) : undefined;
+        const uploaded =
+          options.upload === true
+            ? await withCas(io, options.cas, (cas) => postSession(cas, session))
+            : undefined;
         writeResult(
           io,
           options,

@@ -28,7 +28,9 @@ const entryPoint = '/.ensconce/runtime/bin/launch';
 
 function requirements(io: Io, options: Options): void {
   if (process.getuid?.() !== 0) {
-    throw new CliError('CLI_USAGE', 'root expected, because containers and mounts need it', { hint: 'sudo ensconce run …' });
+    throw new CliError('CLI_USAGE', 'root expected, because containers and mounts need it', {
+      hint: 'sudo ensconce run …',
+    });
   }
   try {
     accessSync('/dev/fuse');
@@ -87,7 +89,13 @@ export const run: Verb = {
         const cache = join(io.environment['XDG_CACHE_HOME'] ?? join(io.home, '.cache'), 'ensconce', 'layers');
         const layers: string[] = [];
         for (const { digest, mediaType } of image.manifest.layers) {
-          layers.push(await unpackLayer({ path: blobPath(image.directory, digest), mediaType, digest }, cache, io.signal));
+          layers.push(
+            await unpackLayer(
+              { path: blobPath(image.directory, digest), mediaType, digest },
+              cache,
+              io.signal,
+            ),
+          );
         }
         const bundle = mkdtempSync(join(tmpdir(), 'ensconce-run-'));
         const root = await mountRoot(bundle, layers);
@@ -104,7 +112,11 @@ export const run: Verb = {
             fuse: true,
             mounts: [
               { source: options.las, destination: lasSocketPath, readOnly: false },
-              ...['/etc/resolv.conf', '/etc/hosts'].map((path) => ({ source: path, destination: path, readOnly: true })),
+              ...['/etc/resolv.conf', '/etc/hosts'].map((path) => ({
+                source: path,
+                destination: path,
+                readOnly: true,
+              })),
             ].filter(({ source }) => statSync(source, { throwIfNoEntry: false }) !== undefined),
             hostname: 'ensconce',
             network: options.network === 'none' ? 'none' : 'host',
@@ -112,7 +124,12 @@ export const run: Verb = {
           });
           writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
           io.releaseSignals();
-          const status = await runBundle({ engine, bundle, id: `ensconce-${randomBytes(6).toString('hex')}`, stdio: 'inherit' });
+          const status = await runBundle({
+            engine,
+            bundle,
+            id: `ensconce-${randomBytes(6).toString('hex')}`,
+            stdio: 'inherit',
+          });
           if (status !== 0) throw new ExitStatus(status);
         } finally {
           await root.remove();

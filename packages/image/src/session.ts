@@ -86,7 +86,6 @@ export function sessionFor(result: TransformResult, options: SessionOptions): ob
     secrets: result.layers.map(({ keyHex }, i) => ({
       name: `layer_key_${i}`,
       kind: 'binary',
-      size: 32,
       value: keyHex,
     })),
     ensconce: { accept_simulation: options.acceptSimulation },

@@ -3,6 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -169,6 +170,25 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     assert.equal(status, 130);
   });
 }
+
+void test('SIGTERM during an installation ends it too', async () => {
+  const { root } = fixture('stopped', {
+    present: everything,
+    npm: 'trap "echo stopped >> $0.log; exit 1" TERM; echo started >> $0.log; while :; do sleep 0.05; done',
+  });
+  const log = join(root, 'bin', 'npm.log');
+  const child = spawn(process.execPath, [join(root, 'tools', 'start.mjs'), 'setup'], {
+    env: { PATH: `${join(root, 'bin')}:${process.env['PATH'] ?? ''}` },
+    stdio: 'ignore',
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  const waiting = setInterval(() => {
+    if (existsSync(log)) child.kill('SIGTERM');
+  }, 20);
+  assert.equal(await ended, 143);
+  clearInterval(waiting);
+  assert.equal(readFileSync(log, 'utf8'), 'started\nstopped\n');
+});
 
 void test('test options are kept, and all test files are run unless some are named', async () => {
   const { testArguments } = (await import(join(repository, 'tools/setup/commands.mjs'))) as {

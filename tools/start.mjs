@@ -20,14 +20,15 @@ function say(text) {
 async function installMissing() {
   const packages = missingPackages(neededPackages(command, args));
   const steps = [];
-  if (missingPackage(root) !== undefined) {
-    steps.push({ what: 'npm packages (Node among them)', install: () => installPackages(root) });
-  }
+  // In this order: the pinned Node, on which npm may have to run, needs a library of Debian's.
   if (packages.length > 0) {
     steps.push({
       what: `Debian packages: ${packages.join(' ')}`,
       install: () => installDebianPackages(packages),
     });
+  }
+  if (missingPackage(root) !== undefined) {
+    steps.push({ what: 'npm packages (Node among them)', install: () => installPackages(root) });
   }
   for (const [index, step] of steps.entries()) {
     const started = Date.now();

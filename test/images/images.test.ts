@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { readImage, runNative, unpackImage } from './native.ts';
 import { oddImage } from './odd.ts';
 import { pythonImage } from './python.ts';
@@ -70,6 +71,27 @@ void test('images without shell or glibc run', options, async () => {
   );
   assert.equal(musl.status, 3);
 });
+
+void test(
+  'markers are in the native image, and too long to turn up in encrypted bytes by chance',
+  options,
+  async () => {
+    for (const { path, markers } of [await pythonImage(), await staticImage(), await oddImage()]) {
+      const blobs = join(path, 'blobs', 'sha256');
+      const all = readdirSync(blobs).map((name) => {
+        const blob = readFileSync(join(blobs, name));
+        return blob.readUInt16BE() === 0x1f8b ? gunzipSync(blob) : blob;
+      });
+      for (const marker of markers) {
+        assert.ok(marker.length >= 7, marker);
+        assert.ok(
+          all.some((blob) => blob.includes(marker)),
+          marker,
+        );
+      }
+    }
+  },
+);
 
 void test('the odd image has what it says', options, async () => {
   const { path } = await oddImage();

@@ -45,7 +45,7 @@ export interface TestImage {
   /** `oci:PATH:TAG`, as skopeo and `ensconce image --from` take it. */
   readonly reference: string;
   readonly config: ImageConfig;
-  /** Texts that occur in the native image and must occur in no blob of a confidential one. */
+  /** Texts that occur in the native image and must occur in no blob of a confidential one; too long to occur by chance. */
   readonly markers: readonly string[];
 }
 

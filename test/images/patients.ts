@@ -32,7 +32,7 @@ export function patientsCsv(rows = 400): string {
   const lines = ['id,name,insurance,age,ward,diagnosis,nights,phone'];
   for (let id = 1; id <= rows; id += 1) {
     const name = `${pick(firstNames)} ${pick(lastNames)}-${id}`;
-    const insurance = `XK-${String(100_000 + next(900_000))}-${String(id).padStart(4, '0')}`;
+    const insurance = `HELIOTROPE-${String(100_000 + next(900_000))}-${String(id).padStart(4, '0')}`;
     const phone = `+49 30 5550 ${String(1000 + next(9000))}`;
     lines.push([id, name, insurance, next(99), pick(wards), pick(diagnoses), 1 + next(20), phone].join(','));
   }
@@ -44,6 +44,6 @@ export const patientMarkers: readonly string[] = [
   'Featherstonehaugh',
   'Quillfeather',
   'Thistlewaite',
-  'XK-',
+  'HELIOTROPE-',
   '+49 30 5550',
 ];

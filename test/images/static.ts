@@ -179,6 +179,6 @@ export async function alpineLikeImage(): Promise<TestImage> {
       Entrypoint: ['lynx'],
       Cmd: ['one', 'two three'],
     },
-    markers: ['teal-lynx', 'lynx'],
+    markers: ['teal-lynx', 'bin/lynx'],
   });
 }

@@ -96,7 +96,7 @@ void test('a version that the archive has dropped is replaced by the newest one,
     assert.equal(kept?.released, true, `attempt ${attempt}`);
     assert.deepEqual([dropped?.version, dropped?.released], ['1.1', false]);
   }
-  const warnings = reports.filter((line) => line.includes('WARNING: dropped 1.1'));
+  const warnings = reports.filter((line) => line.includes('WARNING') && line.includes('dropped 1.1'));
   assert.equal(warnings.length, 2);
   assert.match(warnings[0] ?? '', /development build, not the released one/);
 });

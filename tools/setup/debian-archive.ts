@@ -138,11 +138,13 @@ export async function fetchDebianPackages(
       `debian: ${entry.name} with SHA-256 ${hash} expected from the archive, another file found`,
     );
   }
-  for (const found of results.values()) {
-    if (!found.released)
-      report(
-        `debian: WARNING: ${found.name} ${found.version} stands in for the locked version: development build, not the released one`,
-      );
+  const others = [...results.values()].filter((found) => !found.released);
+  if (others.length > 0) {
+    const names = others.map((found) => `${found.name} ${found.version}`).join(', ');
+    report(
+      `debian: WARNING: development build, not the released one: the archive lacks locked versions, used instead: ${names}`,
+    );
+    report(`debian: to look for the locked versions again, remove ${debs}`);
   }
   return wanted.map((entry) => results.get(entry.name) as FetchedPackage);
 }

@@ -32,17 +32,26 @@ export function runForeground(program, args, options = {}) {
   });
 }
 
-/** Runs `program` without stdin and resolves to its status and everything that it wrote, stdout and stderr together. */
+/**
+ * Runs `program` without stdin and resolves to its status and everything that it wrote, stdout and stderr together.
+ * Asked to stop, it stops the program first and then ends this process.
+ */
 export function runQuietly(program, args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     const chunks = [];
     child.stdout.on('data', (chunk) => chunks.push(chunk));
     child.stderr.on('data', (chunk) => chunks.push(chunk));
-    const stop = () => child.kill('SIGTERM');
-    process.once('SIGTERM', stop);
+    let stoppedBy;
+    const stop = (signal) => {
+      stoppedBy = signal;
+      child.kill(signal);
+    };
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+    for (const signal of signals) process.on(signal, stop);
     const finish = (status, extra = '') => {
-      process.off('SIGTERM', stop);
+      for (const signal of signals) process.off(signal, stop);
+      if (stoppedBy !== undefined) process.exit(128 + constants.signals[stoppedBy]);
       resolve({ status, output: Buffer.concat(chunks).toString() + extra });
     };
     child.once('error', (error) => finish(127, error.message));

@@ -3,6 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -37,6 +38,8 @@ function fixture(name: string, { present = [] as string[], npm = '', aptGet = ''
         version: '1.0.0',
         integrity: 'sha512-x',
         optional: true,
+        os: ['linux'],
+        cpu: [process.arch],
       },
     },
   });
@@ -81,13 +84,13 @@ void test('set-up installs what is missing, once', asRoot, () => {
   assert.equal(first.status, 0, first.stderr);
   assert.match(
     first.stderr,
-    /^setup: \[1\/2\] npm packages.*\n(?:.*\n)*setup: \[2\/2\] Debian packages: runc umoci/m,
+    /^setup: \[1\/2\] Debian packages: runc umoci .*\n(?:.*\n)*setup: \[2\/2\] npm packages/m,
   );
   assert.deepEqual(
     calls().map((call) => call.split(' ').slice(0, 2).join(' ')),
-    ['npm install', 'apt-get -o'],
+    ['apt-get -o', 'npm install'],
   );
-  assert.match(calls()[1] ?? '', / install --yes --no-install-recommends runc umoci$/);
+  assert.match(calls()[0] ?? '', / install --yes --no-install-recommends runc umoci$/);
   const second = start('setup');
   assert.equal(second.status, 0, second.stderr);
   assert.equal(calls().length, 2);
@@ -118,8 +121,8 @@ void test('npm that leaves out the pinned Node is noticed', () => {
   });
   const { status, stderr } = start('setup');
   assert.equal(status, 2, root);
-  assert.match(stderr, /^error: the npm package node-linux-\w+ expected .* none found$/m);
-  assert.match(stderr, /^hint: npm skipped it as optional/m);
+  assert.match(stderr, /^error: node_modules\/node-linux-\w+ expected after npm install .* none found$/m);
+  assert.match(stderr, /^hint: npm may leave out optional packages/m);
 });
 
 void test('arguments and the exit status are passed on', asRoot, () => {
@@ -167,6 +170,25 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     assert.equal(status, 130);
   });
 }
+
+void test('SIGTERM during an installation ends it too', async () => {
+  const { root } = fixture('stopped', {
+    present: everything,
+    npm: 'trap "echo stopped >> $0.log; exit 1" TERM; echo started >> $0.log; while :; do sleep 0.05; done',
+  });
+  const log = join(root, 'bin', 'npm.log');
+  const child = spawn(process.execPath, [join(root, 'tools', 'start.mjs'), 'setup'], {
+    env: { PATH: `${join(root, 'bin')}:${process.env['PATH'] ?? ''}` },
+    stdio: 'ignore',
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  const waiting = setInterval(() => {
+    if (existsSync(log)) child.kill('SIGTERM');
+  }, 20);
+  assert.equal(await ended, 143);
+  clearInterval(waiting);
+  assert.equal(readFileSync(log, 'utf8'), 'started\nstopped\n');
+});
 
 void test('test options are kept, and all test files are run unless some are named', async () => {
   const { testArguments } = (await import(join(repository, 'tools/setup/commands.mjs'))) as {

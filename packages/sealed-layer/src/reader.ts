@@ -17,6 +17,7 @@ import {
   maxXattrBytes,
   noInode,
   parseHeader,
+  pageSize,
   parseSummary,
   rootOf,
   summarySize,
@@ -25,6 +26,7 @@ import {
   whiteoutCode,
   type Regions,
   type Summary,
+  type UnitRecord,
 } from './format.ts';
 import { IndexPages } from './index-pages.ts';
 import { keyCommitment, layerKeys } from './keys.ts';
@@ -160,6 +162,25 @@ export class SealedLayer {
   /** Sum of the sizes of all files. */
   get totalBytes(): number {
     return this.#summary.totalBytes;
+  }
+
+  /**
+   * Authenticates every byte of the file, as reading all of it would, without decompressing the chunks; throws a
+   * {@link SealedLayerError} that names the first damaged unit. Some 1 GB/s; memory does not grow with the layer.
+   */
+  verify(): void {
+    const chunks = Math.ceil(this.#summary.streamLength / chunkSize);
+    for (let index = 0; index < chunks; index++) {
+      const { record, length } = this.#chunkRecord(index);
+      this.#units.check('chunk', index, record, length);
+    }
+    for (let address = 0; address < this.#regions.end; address += pageSize) this.#pages.u8(address);
+  }
+
+  #chunkRecord(index: number): { record: UnitRecord; length: number } {
+    const address = this.#regions.chunks + index * unitRecordSize;
+    const record = decodeUnitRecord(this.#pages.bytes(address, unitRecordSize), 0);
+    return { record, length: Math.min(chunkSize, this.#summary.streamLength - index * chunkSize) };
   }
 
   #broken(what: string): SealedLayerError {
@@ -409,9 +430,7 @@ export class SealedLayer {
     const key = this.#prefix + index;
     const cached = this.#caches.chunks.get(key);
     if (cached !== undefined) return cached;
-    const address = this.#regions.chunks + index * unitRecordSize;
-    const record = decodeUnitRecord(this.#pages.bytes(address, unitRecordSize), 0);
-    const length = Math.min(chunkSize, this.#summary.streamLength - index * chunkSize);
+    const { record, length } = this.#chunkRecord(index);
     const chunk = this.#units.open('chunk', index, record, length);
     this.#caches.chunks.set(key, chunk);
     return chunk;

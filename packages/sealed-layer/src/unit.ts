@@ -52,10 +52,44 @@ export function sealUnit(
   return { record, stored };
 }
 
+function damaged(what: string, kind: Purpose, index: number, cause?: unknown): SealedLayerError {
+  return new SealedLayerError(
+    'SEALED_DAMAGED',
+    `${what}: ${kind} ${index}: authentic bytes expected, others found`,
+    { cause, hint: 'the sealed layer was damaged or changed; pull the image again from a source you trust' },
+  );
+}
+
 /**
- * Decrypts, authenticates and decompresses one unit from untrusted bytes; `stored` is left as it is. GCM's tag alone
- * does not commit whoever knows the key to one content, so the id, a collision-resistant hash, is compared too.
+ * Decrypts and authenticates one unit from untrusted bytes, and gives its body, compressed as it was stored; `stored` is
+ * left as it is. GCM's tag alone does not commit whoever knows the key to one content, so the id, a
+ * collision-resistant hash, is compared too.
  */
+export function authenticateUnit(
+  keys: LayerKeys,
+  kind: Purpose,
+  index: number,
+  record: UnitRecord,
+  plainLength: number,
+  stored: Uint8Array,
+  what: string,
+): Uint8Array {
+  const aad = associatedData(kind, index, record.method, record.storedLength, plainLength);
+  const decipher = createDecipheriv(algorithm, keys.encryption, record.id.subarray(0, 12));
+  decipher.setAAD(aad);
+  decipher.setAuthTag(record.tag);
+  const body = decipher.update(stored);
+  try {
+    decipher.final();
+  } catch (cause) {
+    throw damaged(what, kind, index, cause);
+  }
+  if (!timingSafeEqual(createHmac('sha256', keys.nonce).update(aad).update(body).digest(), record.id))
+    throw damaged(what, kind, index);
+  return body;
+}
+
+/** {@link authenticateUnit}, then decompresses: what was sealed. */
 export function openUnit(
   keys: LayerKeys,
   kind: Purpose,
@@ -65,27 +99,7 @@ export function openUnit(
   stored: Uint8Array,
   what: string,
 ): Uint8Array {
-  const damaged = (cause?: unknown) =>
-    new SealedLayerError(
-      'SEALED_DAMAGED',
-      `${what}: ${kind} ${index}: authentic bytes expected, others found`,
-      {
-        cause,
-        hint: 'the sealed layer was damaged or changed; pull the image again from a source you trust',
-      },
-    );
-  const aad = associatedData(kind, index, record.method, record.storedLength, plainLength);
-  const decipher = createDecipheriv(algorithm, keys.encryption, record.id.subarray(0, 12));
-  decipher.setAAD(aad);
-  decipher.setAuthTag(record.tag);
-  const body = decipher.update(stored);
-  try {
-    decipher.final();
-  } catch (cause) {
-    throw damaged(cause);
-  }
-  if (!timingSafeEqual(createHmac('sha256', keys.nonce).update(aad).update(body).digest(), record.id))
-    throw damaged();
+  const body = authenticateUnit(keys, kind, index, record, plainLength, stored, what);
   if (record.method === method.raw) return body;
   try {
     const plain = zstdDecompressSync(body, {
@@ -95,9 +109,9 @@ export function openUnit(
     });
     if (plain.length === plainLength) return plain;
   } catch (cause) {
-    throw damaged(cause);
+    throw damaged(what, kind, index, cause);
   }
-  throw damaged();
+  throw damaged(what, kind, index);
 }
 
 /** Refuses a record that no writer makes, before anything is allocated or read for it. */

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { SealedLayerError } from './errors.ts';
 import type { Purpose, UnitRecord } from './format.ts';
 import type { LayerKeys } from './keys.ts';
-import { checkUnitRecord, openUnit } from './unit.ts';
+import { authenticateUnit, checkUnitRecord, openUnit } from './unit.ts';
 
 /**
  * Reads bytes of the file from `position` into `into`; returns how many, 0 at the end. What it gives is untrusted and
@@ -50,13 +50,24 @@ export class Units {
     this.#fileSize = fileSize;
   }
 
-  open(kind: Purpose, index: number, record: UnitRecord, plainLength: number): Uint8Array {
+  #stored(kind: Purpose, index: number, record: UnitRecord, plainLength: number): Uint8Array {
     const what = `${this.name}: ${kind} ${index}`;
     checkUnitRecord(record, plainLength, this.#fileSize, what);
     if (record.storedLength > this.#scratch.length)
       this.#scratch = Buffer.allocUnsafeSlow(record.storedLength);
     const stored = this.#scratch.subarray(0, record.storedLength);
     readExactly(this.#readAt, stored, record.offset, what);
+    return stored;
+  }
+
+  open(kind: Purpose, index: number, record: UnitRecord, plainLength: number): Uint8Array {
+    const stored = this.#stored(kind, index, record, plainLength);
     return openUnit(this.#keys, kind, index, record, plainLength, stored, this.name);
+  }
+
+  /** Authenticates a unit without decompressing it. */
+  check(kind: Purpose, index: number, record: UnitRecord, plainLength: number): void {
+    const stored = this.#stored(kind, index, record, plainLength);
+    authenticateUnit(this.#keys, kind, index, record, plainLength, stored, this.name);
   }
 }

@@ -268,6 +268,8 @@ void entry(i64 *stack) {
     call3(SYS_close_range, 0, ~0U, 0);
     forward_until_exit(child, 0);
   }
+  /* Whoever ends the process above ends this namespace, and the application with it. */
+  must("parent-death", call2(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL));
   enter_root();
   child = call5(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   must("fork", child);

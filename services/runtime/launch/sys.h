@@ -90,11 +90,13 @@ __asm__(".globl _start\n"
 #define CLONE_NEWNS 0x00020000
 #define CLONE_NEWUSER 0x10000000
 #define CLONE_NEWPID 0x20000000
+#define SIGKILL 9
 #define SIGCHLD 17
 
 #define TIOCSCTTY 0x540E
 #define TIOCNOTTY 0x5422
 
+#define PR_SET_PDEATHSIG 1
 #define PR_SET_DUMPABLE 4
 #define PR_CAPBSET_READ 23
 #define PR_CAPBSET_DROP 24

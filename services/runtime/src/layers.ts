@@ -1,56 +1,82 @@
 import { Buffer } from 'node:buffer';
 import { posix } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
 import { serveFilesystem, type ServedFilesystem } from '@ensconce/fuse/serve';
 import type { ImageDescription } from '@ensconce/measurement/image';
 import type { Configuration } from '@ensconce/wire/configuration';
 import { RuntimeError } from './errors.ts';
-import type { LayerWorkerData } from './layer-worker.ts';
+import type { LayerKeys, LayerWorkerData } from './layer-worker.ts';
 import type { Log } from './log.ts';
 import { hostPath, lowerPath } from './root.ts';
 
 const folder = posix.join(hostPath, '.ensconce', 'layers');
 
 /**
- * The files of the sealed layers with the roots that were measured and the keys that CAS gave. A configuration for
- * other layers than the measured ones is refused: keys are only ever used on what the measurement covers.
+ * The keys that CAS gave, for the layers that were measured. A configuration for other layers is refused: keys are only
+ * ever used on what the measurement covers.
  */
-function layerFiles(configuration: Configuration, description: ImageDescription): LayerWorkerData {
+function layerKeys(configuration: Configuration, description: ImageDescription): LayerKeys {
   const roots = configuration.layers.map((layer) => layer.root);
   if (roots.length !== description.layers.length || roots.some((root, i) => root !== description.layers[i])) {
     throw new RuntimeError(
       'CONFIGURATION',
       `layers: the ${description.layers.length} measured sealed layers expected in the policy, others found`,
-      {
-        hint: "the policy's `ensconce: layers:` must be what `ensconce image` wrote for this image",
-      },
+      { hint: "the policy's `ensconce: layers:` must be what `ensconce image` wrote for this image" },
     );
   }
-  return {
-    layers: configuration.layers.map((layer, i) => ({
-      path: posix.join(folder, `${String(i).padStart(3, '0')}.sealed`),
-      root: layer.root,
-      key: new Uint8Array(Buffer.from(layer.key, 'base64')),
-    })),
-  };
+  return configuration.layers.map((layer) => new Uint8Array(Buffer.from(layer.key, 'base64')));
 }
 
-/** Mounts the merged sealed layers, read-only, served by a worker of this process. */
-export async function mountLayers(
-  configuration: Configuration,
+export interface SealedLayers {
+  /** Hands the keys over and resolves when the merged layers are verified and mounted. */
+  mount(configuration: Configuration): Promise<ServedFilesystem>;
+}
+
+/**
+ * Starts the worker that serves the merged sealed layers read-only. It starts before the keys are there, because a
+ * worker takes longer to start than an attestation takes; it waits for them.
+ */
+export function startLayers(
   description: ImageDescription,
   log: Log,
-): Promise<ServedFilesystem> {
-  try {
-    return await serveFilesystem({
-      mountpoint: lowerPath,
-      worker: new URL('./layer-worker.mjs', import.meta.url),
-      data: layerFiles(configuration, description),
-      devicePath: posix.join(hostPath, 'dev', 'fuse'),
-      readOnly: true,
-      log: (line) => log('ERROR', line),
-    });
-  } catch (cause) {
-    if (cause instanceof RuntimeError) throw cause;
-    throw new RuntimeError('LAYER', 'the sealed layers could not be mounted', { cause });
-  }
+  onDamage: (line: string) => void,
+): SealedLayers {
+  const { port1, port2 } = new MessageChannel();
+  const arrived = new Int32Array(new SharedArrayBuffer(4));
+  const data: LayerWorkerData = {
+    keys: port2,
+    arrived,
+    layers: description.layers.map((root, i) => ({
+      path: posix.join(folder, `${String(i).padStart(3, '0')}.sealed`),
+      root,
+    })),
+  };
+  const served = serveFilesystem({
+    mountpoint: lowerPath,
+    worker: new URL('./layer-worker.mjs', import.meta.url),
+    data,
+    transfer: [port2],
+    devicePath: posix.join(hostPath, 'dev', 'fuse'),
+    readOnly: true,
+    log: (line) => {
+      log('ERROR', line);
+      onDamage(line);
+    },
+  });
+  // Whoever never mounts never hears of it; the process is about to end then.
+  served.catch(() => undefined);
+  return {
+    mount: async (configuration) => {
+      port1.postMessage(layerKeys(configuration, description));
+      Atomics.store(arrived, 0, 1);
+      Atomics.notify(arrived, 0);
+      try {
+        return await served;
+      } catch (cause) {
+        throw new RuntimeError('LAYER', 'the sealed layers could not be mounted', { cause });
+      } finally {
+        port1.close();
+      }
+    },
+  };
 }

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty';
 import { parseDescription, maxDescriptionSize } from '@ensconce/measurement/image';
 import { substituteHostArguments } from '@ensconce/policy/host-arguments';
-import { startApplication } from './application.ts';
+import { startApplication, type RunningApplication } from './application.ts';
 import { applicationCapabilities } from './capabilities.ts';
 import { attestToCas } from './cas-client.ts';
 import { makeIdentity } from './certificate.ts';
@@ -10,7 +10,7 @@ import { RuntimeError } from './errors.ts';
 import { makeEvidence } from './evidence.ts';
 import { parseHostRecord } from './host-record.ts';
 import { hostSettings } from './host-settings.ts';
-import { mountLayers } from './layers.ts';
+import { startLayers } from './layers.ts';
 import { forbidDumps } from './linux.ts';
 import { describeFailure, makeLog } from './log.ts';
 import { furnishRoot, hostPath, mountOverlay, prepareBase, removeRoot, rootPath } from './root.ts';
@@ -48,6 +48,9 @@ function readDescription(): Uint8Array {
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** The runtime itself failed: no application ran, or it had to be stopped (docs/reference/exit-codes.md). */
+const startFailed = 125;
+
 /** The life of one confidential container, in order; returns the application's exit code. */
 async function run(): Promise<number> {
   const began = performance.now();
@@ -58,6 +61,14 @@ async function run(): Promise<number> {
 
   const encoded = readDescription();
   const description = parseDescription(encoded);
+  prepareBase();
+  let application: RunningApplication | undefined;
+  let failure: unknown;
+  const sealed = startLayers(description, log, (line) => {
+    // Code and data that are not what was sealed: better no service than such a one.
+    failure ??= new RuntimeError('LAYER', `the application was stopped: ${line}`);
+    application?.kill();
+  });
   const identity = makeIdentity();
   step('identity made');
   const cas = await attestToCas({
@@ -81,13 +92,12 @@ async function run(): Promise<number> {
   step('attested and configured');
 
   const command = substituteHostArguments(configuration.command, host.arguments);
-  prepareBase();
-  const layers = await mountLayers(configuration, description, log);
+  const layers = await sealed.mount(configuration);
   step('layers mounted');
   mountOverlay(host.ownUserNamespace);
   furnishRoot(configuration, isatty(0));
   const user = resolveUser(rootPath, configuration.user);
-  const application = startApplication(
+  application = startApplication(
     {
       root: rootPath,
       command,
@@ -108,15 +118,15 @@ async function run(): Promise<number> {
     },
     host,
   );
-  let failure: unknown;
   try {
     await application.started;
     step('application started');
     cas.send({ type: 'started' });
   } catch (error) {
-    failure = error;
+    failure ??= error;
   }
-  const status = await application.exited;
+  const ended = await application.exited;
+  const status = failure instanceof RuntimeError && failure.code === 'LAYER' ? startFailed : ended;
   removeRoot();
   await layers.unmount({ lazy: true, graceMs: 100 });
   if (failure !== undefined) writeSync(2, `${describeFailure(failure)}\n`);
@@ -124,9 +134,6 @@ async function run(): Promise<number> {
   await cas.close();
   return status;
 }
-
-/** Start-up failures of the runtime itself, before any application ran (docs/reference/exit-codes.md). */
-const startFailed = 125;
 
 forbidDumps();
 process.umask(0o022);

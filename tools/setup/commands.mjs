@@ -30,9 +30,10 @@ export const usesArchive = new Set(['setup', 'demo', 'test', 'bench']);
  */
 export function commandLines(root, command, args) {
   const bin = (name) => join(root, 'node_modules', '.bin', name);
+  const runtimeLayer = [join(root, 'tools', 'runtime-layer', 'build.ts')];
   switch (command) {
     case 'setup':
-      return { root: false, lines: [] };
+      return { root: false, lines: [runtimeLayer] };
     case 'check':
       return {
         root: false,
@@ -46,11 +47,11 @@ export function commandLines(root, command, args) {
     case 'format':
       return { root: false, lines: [[bin('oxfmt'), '.']] };
     case 'test':
-      return { root: true, lines: [testArguments(args)] };
+      return { root: true, lines: [runtimeLayer, testArguments(args)] };
     case 'demo':
-      return { root: true, lines: [[join(root, 'demo', 'main.ts'), ...args]] };
+      return { root: true, lines: [runtimeLayer, [join(root, 'demo', 'main.ts'), ...args]] };
     case 'bench':
-      return { root: true, lines: [[join(root, 'bench', 'main.ts'), ...args]] };
+      return { root: true, lines: [runtimeLayer, [join(root, 'bench', 'main.ts'), ...args]] };
     default:
       return undefined;
   }

@@ -8,7 +8,7 @@ import { SealedLayerWriter } from '@ensconce/sealed-layer/writer';
 import type { Destination, WrittenBlob } from './destination.ts';
 import { ImageError } from './errors.ts';
 import { blobPath } from './layout.ts';
-import { layerSource } from './layer-source.ts';
+import { layerSource, reasonOf } from './layer-source.ts';
 import { plainLayerType } from './media-types.ts';
 import type { Descriptor } from './schemas.ts';
 import { blockSize, text } from './tar-header.ts';
@@ -60,7 +60,8 @@ async function copyContents(
   await writer.hole(sparse.realSize - at);
 }
 
-async function copyEntries(
+/** Seals the entries of an untrusted archive, reading the source to its end. */
+export async function copyEntries(
   source: AsyncIterable<Uint8Array>,
   writer: SealedLayerWriter,
   signal?: AbortSignal,
@@ -76,6 +77,11 @@ async function copyEntries(
   } finally {
     await reader.close();
   }
+}
+
+function asImageError(error: unknown, digest: string): unknown {
+  if (!(error instanceof SealedLayerError)) return error;
+  return new ImageError('IMAGE_TAR', `layer ${digest}: ${error.message}`, { cause: error });
 }
 
 /** Seals one original layer into a new blob of the destination, streaming. */
@@ -96,9 +102,9 @@ export async function sealLayer(
     const source = layerSource(layer.directory, layer.descriptor, layer.diffId, onBytes);
     try {
       await copyEntries(source, writer, signal);
-    } catch (cause) {
-      if (!(cause instanceof SealedLayerError)) throw cause;
-      throw new ImageError('IMAGE_TAR', `layer ${layer.descriptor.digest}: ${cause.message}`, { cause });
+    } catch (error) {
+      const { directory, descriptor } = layer;
+      throw await reasonOf(asImageError(error, descriptor.digest), directory, descriptor);
     }
     const { root, size } = await writer.finish();
     for (const [i, header] of tarHeaders(position, size).entries()) await blob.write(header, i * blockSize);

@@ -351,6 +351,38 @@ void test('a destination with other files in it is left alone', async (t) => {
   });
 });
 
+void test('files behind a link of a lower layer are refused, behind a listed directory are not', async (t) => {
+  const scratch = temporaryDirectory(t);
+  const linked = tarOf([
+    { name: 'usr/lib/libc', body: 'c' },
+    { name: 'lib', type: '2', link: 'usr/lib' },
+  ]);
+  makeImage(join(scratch, 'behind'), [linked, tarOf([{ name: 'lib/x', body: 'x' }])]);
+  await assert.rejects(
+    transformImage(transformOptions(scratch, join(scratch, 'behind'), join(scratch, 'a'))),
+    { code: 'IMAGE_TAR' },
+  );
+  const listed = tarOf([
+    { name: 'lib/', type: '5' },
+    { name: 'lib/x', body: 'x' },
+  ]);
+  makeImage(join(scratch, 'listed'), [linked, listed]);
+  const result = await transformImage(transformOptions(scratch, join(scratch, 'listed'), join(scratch, 'b')));
+  assert.equal(textOf(openImage(join(scratch, 'b'), result), 'lib/x'), 'x');
+});
+
+void test('a confidential image is not transformed again, an original not overwritten', async (t) => {
+  const scratch = temporaryDirectory(t);
+  const from = join(scratch, 'in');
+  makeImage(from, [base]);
+  const to = join(scratch, 'out');
+  await transformImage(transformOptions(scratch, from, to));
+  await assert.rejects(transformImage(transformOptions(scratch, to, join(scratch, 'again'))), {
+    code: 'IMAGE_CONFIDENTIAL',
+  });
+  await assert.rejects(transformImage(transformOptions(scratch, from, from)), { code: 'IMAGE_OUTPUT' });
+});
+
 void test('a tag that the layout does not have is named with those that it has', async (t) => {
   const scratch = temporaryDirectory(t);
   makeImage(join(scratch, 'in'), [base]);

@@ -23,12 +23,20 @@ export interface ConfigOverrides {
   readonly user?: string;
 }
 
+/** The program of the runtime that the engine starts. */
+const launcher = '/.ensconce/runtime/bin/launch';
+
 /** Engines add it where an image has none (containerd, runc's callers, Docker alike). */
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** What an engine would have started, from an untrusted image configuration. */
 export function originalConfig(config: ImageConfig, overrides: ConfigOverrides = {}): OriginalConfig {
   const own = config.config ?? {};
+  if (own.Entrypoint?.[0] === launcher) {
+    throw new ImageError('IMAGE_CONFIDENTIAL', 'image: a native image expected, a confidential one found', {
+      hint: 'transform the image that this one was made from',
+    });
+  }
   const entrypoint = overrides.entrypoint ?? own.Entrypoint ?? [];
   const argumentsOf = overrides.command ?? (overrides.entrypoint === undefined ? own.Cmd : undefined) ?? [];
   const command = [...entrypoint, ...argumentsOf];
@@ -92,7 +100,7 @@ export function confidentialConfig(options: {
     os: original.os,
     config: {
       User: '0:0',
-      Entrypoint: ['/.ensconce/runtime/bin/launch'],
+      Entrypoint: [launcher],
       WorkingDir: '/',
       ...(env.length > 0 && { Env: env }),
       ...(stopSignal && signal.test(stopSignal) && { StopSignal: stopSignal }),

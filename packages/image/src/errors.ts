@@ -8,6 +8,7 @@ import { EnsconceError } from '@ensconce/base/errors';
  * - `IMAGE_COMPRESSION`, `IMAGE_TAR`: a layer that cannot be unpacked
  * - `IMAGE_COMMAND`, `IMAGE_TEXT`: a configuration that cannot become a policy
  * - `IMAGE_OUTPUT`: the output cannot be written
+ * - `IMAGE_CONFIDENTIAL`: the input is confidential already
  */
 export type ImageErrorCode =
   | 'IMAGE_REFERENCE'
@@ -21,7 +22,8 @@ export type ImageErrorCode =
   | 'IMAGE_TAR'
   | 'IMAGE_COMMAND'
   | 'IMAGE_TEXT'
-  | 'IMAGE_OUTPUT';
+  | 'IMAGE_OUTPUT'
+  | 'IMAGE_CONFIDENTIAL';
 
 /** An image that cannot be read, or a confidential one that cannot be written. */
 export class ImageError extends EnsconceError<ImageErrorCode> {}

@@ -92,3 +92,19 @@ export async function* layerSource(
   const found = `${diffId.split(':', 1)[0]}:${hash.digest('hex')}`;
   if (found !== diffId) throw wrongDigest(diffId, found, `layer ${descriptor.digest}: diff id`);
 }
+
+/**
+ * Why a layer could not be unpacked: where the blob is not the one that its digest names, that is the reason, and
+ * what the unpacking met is only what followed.
+ */
+export async function reasonOf(error: unknown, directory: string, descriptor: Descriptor): Promise<unknown> {
+  if (!(error instanceof ImageError) || !['IMAGE_TAR', 'IMAGE_COMPRESSION'].includes(error.code))
+    return error;
+  const hash = hashOf(descriptor.digest);
+  for await (const part of createReadStream(await existingBlob(directory, descriptor), {
+    highWaterMark: readSize,
+  }))
+    hash.update(part as Uint8Array);
+  const found = `${descriptor.digest.split(':', 1)[0]}:${hash.digest('hex')}`;
+  return found === descriptor.digest ? error : wrongDigest(descriptor.digest, found, 'blob', error);
+}

@@ -69,8 +69,9 @@ export function wrongSize(descriptor: Pick<Descriptor, 'digest' | 'size'>, found
   );
 }
 
-export function wrongDigest(expected: string, found: string, what = 'blob'): ImageError {
+export function wrongDigest(expected: string, found: string, what = 'blob', cause?: unknown): ImageError {
   return new ImageError('IMAGE_DIGEST', `image: ${what}: ${expected} expected, ${found} found`, {
+    cause,
     hint: 'the image was damaged or changed; copy it again from a source you trust',
   });
 }

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { open, type FileHandle } from 'node:fs/promises';
-import { fstatSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { toHex, equalBytes } from '@ensconce/base/bytes';
 import { SealedLayer, peekHeader } from '@ensconce/sealed-layer/reader';
 import { SealedLayerError } from '@ensconce/sealed-layer/errors';
@@ -8,7 +8,7 @@ import { SealedLayerWriter } from '@ensconce/sealed-layer/writer';
 import type { Destination, WrittenBlob } from './destination.ts';
 import { ImageError } from './errors.ts';
 import { blobPath } from './layout.ts';
-import { layerSource } from './layer-source.ts';
+import { layerSource, reasonOf } from './layer-source.ts';
 import { plainLayerType } from './media-types.ts';
 import type { Descriptor } from './schemas.ts';
 import { blockSize, text } from './tar-header.ts';
@@ -60,7 +60,8 @@ async function copyContents(
   await writer.hole(sparse.realSize - at);
 }
 
-async function copyEntries(
+/** Seals the entries of an untrusted archive, reading the source to its end. */
+export async function copyEntries(
   source: AsyncIterable<Uint8Array>,
   writer: SealedLayerWriter,
   signal?: AbortSignal,
@@ -76,6 +77,11 @@ async function copyEntries(
   } finally {
     await reader.close();
   }
+}
+
+function asImageError(error: unknown, digest: string): unknown {
+  if (!(error instanceof SealedLayerError)) return error;
+  return new ImageError('IMAGE_TAR', `layer ${digest}: ${error.message}`, { cause: error });
 }
 
 /** Seals one original layer into a new blob of the destination, streaming. */
@@ -96,9 +102,9 @@ export async function sealLayer(
     const source = layerSource(layer.directory, layer.descriptor, layer.diffId, onBytes);
     try {
       await copyEntries(source, writer, signal);
-    } catch (cause) {
-      if (!(cause instanceof SealedLayerError)) throw cause;
-      throw new ImageError('IMAGE_TAR', `layer ${layer.descriptor.digest}: ${cause.message}`, { cause });
+    } catch (error) {
+      const { directory, descriptor } = layer;
+      throw await reasonOf(asImageError(error, descriptor.digest), directory, descriptor);
     }
     const { root, size } = await writer.finish();
     for (const [i, header] of tarHeaders(position, size).entries()) await blob.write(header, i * blockSize);
@@ -163,24 +169,40 @@ export async function reuseLayer(
   key: Uint8Array,
 ): Promise<SealedBlob | undefined> {
   if (!(await destination.has(candidate))) return undefined;
-  const file = await open(blobPath(destination.directory, candidate.digest), 'r');
   try {
-    const header = (await exactly(file, sealedOffset + 256))?.subarray(sealedOffset);
-    if (header === undefined) return undefined;
-    const { root, fileSize } = peekHeader(header);
-    if (fstatSync(file.fd).size !== sealedOffset + fileSize + tarEnd(fileSize).length) return undefined;
-    SealedLayer.open({
-      name: candidate.digest,
-      key,
-      root,
-      size: fileSize,
-      readAt: (into, at) => readSync(file.fd, into, 0, into.length, sealedOffset + at),
-    });
-    return { digest: candidate.digest, size: candidate.size, root };
+    const opened = openSealedBlob(destination.directory, candidate.digest, key);
+    opened.close();
+    return { digest: candidate.digest, size: candidate.size, root: opened.root };
   } catch (error) {
     if (error instanceof SealedLayerError) return undefined;
     throw error;
-  } finally {
-    await file.close();
+  }
+}
+
+/** A sealed layer inside its blob, open for reading until `close`. */
+export interface OpenedBlob {
+  readonly layer: SealedLayer;
+  readonly root: string;
+  close(): void;
+}
+
+/** Opens the sealed layer that a blob of the destination holds; header, root, key and table are verified. */
+export function openSealedBlob(directory: string, digest: string, key: Uint8Array): OpenedBlob {
+  const descriptor = openSync(blobPath(directory, digest), 'r');
+  try {
+    const header = new Uint8Array(256);
+    readSync(descriptor, header, 0, header.length, sealedOffset);
+    const { root, fileSize } = peekHeader(header);
+    const layer = SealedLayer.open({
+      name: digest,
+      key,
+      root,
+      size: fstatSync(descriptor).size - sealedOffset - tarEnd(fileSize).length,
+      readAt: (into, at) => readSync(descriptor, into, 0, into.length, sealedOffset + at),
+    });
+    return { layer, root, close: () => closeSync(descriptor) };
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
   }
 }

@@ -1,4 +1,6 @@
 import { Buffer } from 'node:buffer';
+import { realpath } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { toHex } from '@ensconce/base/bytes';
 import { canonicalJson, type Json } from '@ensconce/base/json';
 import {
@@ -19,6 +21,7 @@ import {
   type OriginalConfig,
   type RuntimeEnvironment,
 } from './config.ts';
+import { checkOverlay } from './overlay-check.ts';
 import { Destination, type WrittenBlob } from './destination.ts';
 import { ImageError } from './errors.ts';
 import { existingImages, indexWith } from './index-file.ts';
@@ -84,14 +87,52 @@ export interface TransformResult {
 /** Layers that are sealed at one time. */
 const parallel = 3;
 
-function checkSource(source: SourceImage, options: TransformOptions): void {
+/** The runtime's layer and the description's count too: engines mount at most 127. */
+const maxOriginalLayers = maxLayers - 2;
+
+async function checkOptions(options: TransformOptions): Promise<void> {
+  if (options.familySecret.length !== 32) throw new RangeError('a family secret has 32 bytes');
+  // Refuses a wrong digest or identity before any work is done.
+  parseDescription(encodeDescription(describe(options, ['0'.repeat(64)])));
+  const { from, to } = options;
+  if (from.tag === to.tag && (await sameDirectory(from.directory, to.directory))) {
+    throw new ImageError(
+      'IMAGE_OUTPUT',
+      `image: another place than the original's expected, ${to.directory} found`,
+      {
+        hint: 'choose another folder or tag for the confidential image',
+      },
+    );
+  }
+}
+
+async function sameDirectory(a: string, b: string): Promise<boolean> {
+  if (resolve(a) === resolve(b)) return true;
+  try {
+    return (await realpath(a)) === (await realpath(b));
+  } catch {
+    // One of them does not exist yet.
+    return false;
+  }
+}
+
+function checkSource(source: SourceImage): void {
   const count = source.manifest.layers.length;
-  if (count === 0 || count > maxLayers) {
-    throw new ImageError('IMAGE_SCHEMA', `image: 1 to ${maxLayers} layers expected, ${count} found`, {
-      hint: 'squash the image: buildah bud --squash, or skopeo copy after umoci repack',
+  if (count === 0 || count > maxOriginalLayers) {
+    throw new ImageError('IMAGE_SCHEMA', `image: 1 to ${maxOriginalLayers} layers expected, ${count} found`, {
+      hint: 'squash some layers (buildah bud --squash), or build from a base',
     });
   }
-  if (options.familySecret.length !== 32) throw new RangeError('a family secret has 32 bytes');
+}
+
+function describe(options: TransformOptions, roots: string[]): ImageDescription {
+  return {
+    format: 'ensconce-image/1',
+    architecture: options.runtime.architecture,
+    runtime: options.runtime.runtimeDigest,
+    layers: roots,
+    cas: { identity: options.casIdentity, simulated: options.casSimulated },
+  };
 }
 
 async function sealAll(
@@ -163,21 +204,19 @@ function descriptionLayer(encoded: Uint8Array): Uint8Array {
  */
 export async function transformImage(options: TransformOptions): Promise<TransformResult> {
   const architecture = options.runtime.architecture;
+  await checkOptions(options);
   const source = await readImage(options.from, { os: 'linux', architecture });
-  checkSource(source, options);
+  checkSource(source);
   const config = originalConfig(source.config, options.overrides);
   const destination = await Destination.open(options.to.directory);
   try {
     const layers = await sealAll(source, destination, options);
-    const description: ImageDescription = {
-      format: 'ensconce-image/1',
-      architecture,
-      runtime: options.runtime.runtimeDigest,
-      layers: layers.map(({ root }) => root),
-      cas: { identity: options.casIdentity, simulated: options.casSimulated },
-    };
+    checkOverlay(destination.directory, layers);
+    const description = describe(
+      options,
+      layers.map(({ root }) => root),
+    );
     const encoded = encodeDescription(description);
-    parseDescription(encoded);
     const runtime = await copyRuntime(destination, options.runtime);
     const described = await destination.writeBlob(descriptionLayer(encoded));
     const manifest = await writeManifest(source, destination, options, [

@@ -10,10 +10,13 @@ export class ClockCache {
   readonly #keys: number[] = [];
   readonly #values: Uint8Array[] = [];
   readonly #used: Uint8Array;
+  readonly #release: (value: Uint8Array) => void;
   #hand = 0;
 
-  constructor(places: number) {
+  /** @param release gets what is given up */
+  constructor(places: number, release: (value: Uint8Array) => void = () => {}) {
     this.#places = places;
+    this.#release = release;
     this.#used = new Uint8Array(places);
   }
 
@@ -34,11 +37,26 @@ export class ClockCache {
       slot = this.#hand;
       this.#hand = (this.#hand + 1) % this.#places;
       this.#slots.delete(this.#keys[slot] as number);
+      this.#release(this.#values[slot] as Uint8Array);
     }
     this.#keys[slot] = key;
     this.#values[slot] = value;
     this.#slots.set(key, slot);
   }
+}
+
+/** Bytes that a decompressor's buffer has more than what it holds: a full one would make Node allocate the next. */
+export const spareOutput = 64;
+
+/**
+ * Frees the memory of a buffer now instead of at some later garbage collection: decoded chunks come and go at
+ * hundreds of megabytes a second, and V8 would let them pile up. No view of the buffer may be used afterwards.
+ */
+export function release(bytes: Uint8Array): void {
+  const { buffer } = bytes;
+  // A small buffer may share its memory with others (Node's pool, which is far larger than what it gives out).
+  if (buffer instanceof ArrayBuffer && buffer.byteLength - bytes.byteLength <= spareOutput)
+    buffer.transfer(0);
 }
 
 /** Decoded pages and chunks, shared by the layers of one tree so that memory stays bounded whatever their number. */
@@ -51,11 +69,11 @@ export interface SealedCaches {
 
 /** Limits in bytes; at least two pages and two chunks are held. */
 export function createCaches(limits: { pageBytes?: number; chunkBytes?: number } = {}): SealedCaches {
-  const { pageBytes = 4 * 1_048_576, chunkBytes = 16 * 1_048_576 } = limits;
+  const { pageBytes = 4 * 1_048_576, chunkBytes = 8 * 1_048_576 } = limits;
   let readers = 0;
   return {
     pages: new ClockCache(Math.max(2, Math.floor(pageBytes / pageSize))),
-    chunks: new ClockCache(Math.max(2, Math.floor(chunkBytes / chunkSize))),
+    chunks: new ClockCache(Math.max(2, Math.floor(chunkBytes / chunkSize)), release),
     nextReader: () => readers++,
   };
 }

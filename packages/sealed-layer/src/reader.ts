@@ -214,6 +214,12 @@ export class SealedLayer {
     return (this.#pages.u8(this.#inode(inode) + 1) & inodeFlag.implicit) !== 0;
   }
 
+  /** The directories that the layer does not list itself, without its root. */
+  *implicitDirectories(): Generator<number> {
+    for (let inode = 1; inode < this.#summary.nodes; inode++)
+      if (this.kind(inode) === 'directory' && this.isImplicit(inode)) yield inode;
+  }
+
   attributes(inode: number): Omit<Attributes, 'ino'> {
     const at = this.#inode(inode);
     const kind = this.kind(inode);

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
 import { constants, zstdDecompressSync } from 'node:zlib';
 import { utf8 } from '@ensconce/base/bytes';
+import { release, spareOutput } from './caches.ts';
 import { SealedLayerError } from './errors.ts';
 import { formatName, method, purpose, viewOf, writeU64, type Purpose, type UnitRecord } from './format.ts';
 import type { LayerKeys } from './keys.ts';
@@ -103,10 +104,11 @@ export function openUnit(
   if (record.method === method.raw) return body;
   try {
     const plain = zstdDecompressSync(body, {
-      chunkSize: Math.max(plainLength, 64),
+      chunkSize: plainLength + spareOutput,
       maxOutputLength: plainLength,
       params: windowLog,
     });
+    release(body);
     if (plain.length === plainLength) return plain;
   } catch (cause) {
     throw damaged(what, kind, index, cause);

@@ -16,7 +16,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   { name: 'measurement', node: ['node:crypto'] },
   { name: 'wire', node: ['node:crypto'] },
   { name: 'policy', node: ['node:crypto'] },
-  { name: 'secrets', node: ['node:crypto'] },
+  { name: 'secrets', node: ['node:crypto', 'node:net'] },
   { name: 'fuse', node: ['node:fs', 'node:worker_threads', 'node:buffer'] },
   { name: 'sealed-layer', node: ['node:crypto', 'node:zlib', 'node:fs', 'node:buffer'] },
   { name: 'simulation', node: ['node:crypto', 'node:fs', 'node:path', 'node:http'] },

@@ -1,6 +1,5 @@
-import { resolveReference } from './secret-format.ts';
+import { secretUses } from './service-secrets.ts';
 import { findService, imageOf, type Session } from './session.ts';
-import { references } from './substitution.ts';
 
 /** What a start of this service would need that CAS does not do yet; a start is refused with these reasons. */
 export function unsupportedBy(session: Session, serviceName: string): readonly string[] {
@@ -43,17 +42,7 @@ export function unsupportedBy(session: Session, serviceName: string): readonly s
     ],
   ];
   const reasons = needs.filter(([needed]) => needed).map(([, reason]) => reason);
-  const texts = [
-    ...service.command,
-    ...Object.values(service.environment),
-    ...(image?.injectionFiles ?? []).flatMap(({ content }) => (content === undefined ? [] : [content])),
-    ...(image?.layers ?? []).map(({ key }) => key),
-  ];
-  const used = new Set(
-    texts
-      .flatMap((text) => references(text))
-      .flatMap((reference) => resolveReference(reference, session)?.secret ?? []),
-  );
+  const used = new Set(secretUses(session, service).map(({ secret }) => secret));
   for (const secret of used) {
     if (secret.import || secret.importAkv)
       reasons.push(`secret ${secret.name}: imports are not supported yet`);

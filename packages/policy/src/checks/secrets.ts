@@ -104,6 +104,14 @@ export const relatedSecrets: Check = (session, report) => {
     need(secret, 'signer', secret.signer, 'private-key');
     need(secret, 'import_akv', secret.importAkv?.token, 'aad-token');
     need(secret, 'import_akv', secret.importAkv?.decryptionKey, 'binary');
+    if (secret.exportPublic && secret.kind !== undefined && noPublicPart.has(secret.kind)) {
+      report.error(
+        secret,
+        'export_public',
+        `a kind that has a public part expected with export_public, ${secret.kind} found`,
+        secret.kind === 'private-key' ? 'public-key' : undefined,
+      );
+    }
     if (isCircular(secret, byName))
       report.error(secret, 'issuer', 'a chain of issuers that ends expected, a circle found');
     if (secret.import || secret.importAkv || secret.value !== undefined) continue;
@@ -117,6 +125,9 @@ export const relatedSecrets: Check = (session, report) => {
     }
   }
 };
+
+/** Kinds of which nothing may be shown to everybody. */
+const noPublicPart: ReadonlySet<string> = new Set(['private-key', 'aad-token', 'config-fragment', 'jwt']);
 
 function isCircular(secret: Secret, byName: ReadonlyMap<string, Secret>): boolean {
   const seen = new Set([secret.name]);

@@ -23,19 +23,7 @@ const requirePattern = /^require-(?:all|at-least-([0-9]{1,6}))$/;
 
 function entryForm(right: Right): Form<AccessEntry> {
   return {
-    schema: {
-      anyOf: [
-        { type: 'string' },
-        {
-          type: 'object',
-          minProperties: 1,
-          maxProperties: 1,
-          additionalProperties: false,
-          properties: { signer: { type: 'string' }, 'require-all': { $ref: '#/$defs/accessList' } },
-          patternProperties: { '^require-at-least-[1-9][0-9]*$': { $ref: '#/$defs/accessList' } },
-        },
-      ],
-    },
+    schema: { $ref: '#/$defs/accessEntry' },
     read: (node, place) => (node.type === 'map' ? mapEntry(node, place, right) : scalarEntry(node, place)),
   };
 }
@@ -186,7 +174,7 @@ function rule(right: Right): Form<AccessRule> {
       scalar: single,
       map: single,
       list: {
-        schema: { type: 'array', minItems: 1, items: entry.schema },
+        schema: { $ref: '#/$defs/accessList' },
         read(node, place) {
           if (node.type !== 'list') return invalid;
           if (node.items.length === 0) {

@@ -6,8 +6,9 @@ import { orReference, reference, withReferences } from './names.ts';
 
 const toleration = orReference<string>(oneOf(tolerations, { debug: 'debug-mode' }));
 const advisory = orReference(
-  transform(text({ expected: 'an advisory (INTEL-SA-00161)', pattern: /^INTEL-SA-[0-9]{5}$/i }), (value) =>
-    value.toUpperCase(),
+  transform(
+    text({ expected: 'an advisory (INTEL-SA-00161)', pattern: /^(?:INTEL|intel)-(?:SA|sa)-[0-9]{5}$/ }),
+    (value) => value.toUpperCase(),
   ),
 );
 const allAdvisories = transform(

@@ -1,4 +1,4 @@
-import { invalid, transform, byShape, type Form } from '../form/form.ts';
+import { byShape, described, invalid, transform, type Form } from '../form/form.ts';
 import { dictionary, list, map, oneOrList, optional, required, strict } from '../form/collection.ts';
 import { freeText, integer, oneOf, text } from '../form/scalar.ts';
 import { splitCommand } from '../command.ts';
@@ -91,15 +91,18 @@ const variant: Form<AttestationVariant> = byShape<AttestationVariant, never, Att
   {
     scalar: transform(reference, (value) => ({ fragments: [value] })),
     map: transform(
-      map(
-        {
-          mrenclave: strict(measurements, 'Accepted measurements: any of them.'),
-          signer: strict(
-            byShape<string, never, AttestationSigner>({ scalar: reference, map: signer }, 'a signer'),
-            'Accepted signer of the enclave.',
-          ),
-        },
-        'an attestation variant',
+      described(
+        map(
+          {
+            mrenclave: strict(measurements, 'Accepted measurements: any of them.'),
+            signer: strict(
+              byShape<string, never, AttestationSigner>({ scalar: reference, map: signer }, 'a signer'),
+              'Accepted signer of the enclave.',
+            ),
+          },
+          'an attestation variant',
+        ),
+        { minProperties: 1 },
       ),
       (value, node, place) => {
         if (value.mrenclave === undefined && value.signer === undefined) {

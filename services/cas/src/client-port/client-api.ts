@@ -52,6 +52,7 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
       });
     }
     await next();
+    c.header('cache-control', 'no-store');
   });
   api.use(
     bodyLimit({

@@ -1,4 +1,3 @@
-import { Composer, CST, isMap, isScalar, isSeq, Parser, type ParsedNode, type YAMLMap } from 'yaml';
 import { Findings, Place } from './form/place.ts';
 import type { Problem } from './problem.ts';
 import { readYaml } from './yaml/read.ts';
@@ -31,8 +30,8 @@ function valueOf(variables: Variables, name: string): string | undefined {
 }
 
 /**
- * The session text with its variables put in, as it is sent to CAS: scalars that hold a variable are rewritten and
- * quoted, everything else, comments included, stays byte for byte.
+ * The session text with its variables put in, as it is sent to CAS: values that hold a variable become quoted strings,
+ * everything else, comments included, stays byte for byte.
  */
 export function templateSession(
   text: string,
@@ -40,28 +39,30 @@ export function templateSession(
 ): { readonly text: string | undefined; readonly problems: readonly Problem[] } {
   const findings = new Findings(text);
   const place = new Place(findings, '');
-  // Read first for the limits and the problems; what follows works on the same, now trusted, shape.
+  const parts: string[] = [];
+  let copied = 0;
   const root = readYaml(
     text,
     (offset, message) => place.error(offset, message),
-    (value, offset) => replaceVariables(value, variables, offset, place),
+    (value, offset, end) => {
+      const replaced = replaceVariables(value, variables, offset, place);
+      if (replaced !== value) {
+        // A block scalar ends with its line, which the quoted string must too.
+        const lineEnd = text.slice(offset, end).endsWith('\n') ? '\n' : '';
+        parts.push(text.slice(copied, offset), quoted(replaced), lineEnd);
+        copied = end;
+      }
+      return replaced;
+    },
   );
   if (!root || findings.hasErrors) return { text: undefined, problems: findings.problems };
-  const tokens = [...new Parser().parse(text)];
-  const [document] = new Composer({ schema: 'failsafe', uniqueKeys: false, keepSourceTokens: true }).compose(
-    tokens,
-  );
-  if (document?.contents) rewrite(document.contents, (value) => replaceVariables(value, variables, 0, place));
-  return { text: tokens.map((token) => CST.stringify(token)).join(''), problems: findings.problems };
+  return { text: parts.join('') + text.slice(copied), problems: findings.problems };
 }
 
-function rewrite(node: ParsedNode | null, replace: (text: string) => string): void {
-  if (node === null) return;
-  if (isSeq(node)) for (const item of node.items) rewrite(item, replace);
-  else if (isMap(node))
-    for (const pair of (node as YAMLMap<ParsedNode, ParsedNode | null>).items) rewrite(pair.value, replace);
-  else if (isScalar(node) && typeof node.value === 'string' && node.srcToken && CST.isScalar(node.srcToken)) {
-    const replaced = replace(node.value);
-    if (replaced !== node.value) CST.setScalarValue(node.srcToken, replaced, { type: 'QUOTE_DOUBLE' });
-  }
+/** A double-quoted YAML scalar on one line (YAML 1.2, 7.3.1): JSON's form, with what YAML calls not printable escaped. */
+function quoted(value: string): string {
+  return JSON.stringify(value).replaceAll(
+    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

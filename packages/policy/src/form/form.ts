@@ -1,4 +1,4 @@
-import { nounOf, type YamlNode } from '../yaml/node.ts';
+import { isNull, nounOf, type YamlNode } from '../yaml/node.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { Place } from './place.ts';
 
@@ -43,7 +43,7 @@ export function byShape<S = never, L = never, M = never>(
     schema: { anyOf: Object.values(forms).map((form) => form.schema) },
     read(node, place) {
       const form = forms[node.type];
-      if (form) return form.read(node, place);
+      if (form && !isNull(node)) return form.read(node, place);
       place.error(node.offset, `${expected} expected, ${nounOf(node)} found`);
       return invalid;
     },

@@ -41,6 +41,8 @@ export function isNull(node: YamlNode): boolean {
 
 /** What a person would call this node. Never its content, which may be a secret. */
 export function nounOf(node: YamlNode): string {
+  if (node.tag !== undefined)
+    return `${nounOf({ ...node, tag: undefined })} with the tag ${node.tag.slice(0, 60)}`;
   if (node.type === 'map') return 'a map';
   if (node.type === 'list') return node.items.length === 0 ? 'an empty list' : 'a list';
   if (isNull(node)) return 'nothing';

@@ -15,8 +15,8 @@ import type { MapEntry, YamlNode } from './node.ts';
 
 /** Where reading reports what it finds; `offset` is in UTF-16 units. */
 export type ReportYaml = (offset: number, message: string) => void;
-/** Applied to the text of every scalar value (not to keys): templating. */
-export type Replace = (text: string, offset: number) => string;
+/** Applied to the text of every scalar value (not to keys): templating. The value stands at `offset` up to `end`. */
+export type Replace = (text: string, offset: number, end: number) => string;
 
 /**
  * Reads untrusted YAML 1.2 (one document). Everything is bounded before it is expanded: tokens before parsing, depth
@@ -169,7 +169,7 @@ class Conversion {
     if (!isScalar(node)) return this.#stop(offset, 'a scalar, list or map expected, something else found');
     const plain = node.type === 'PLAIN' || node.type === undefined || node.type === null;
     const written = scalarText(node);
-    const text = this.#replace ? this.#replace(written, offset) : written;
+    const text = this.#replace ? this.#replace(written, offset, node.range[1]) : written;
     const tag = this.#tag(node.tag, 'str');
     // What a variable brought in is always a string: a value `~` must not make a key count as absent.
     return { type: 'scalar', offset, text, plain: plain && node.tag === undefined && text === written, tag };

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { test } from 'node:test';
+import { mayAccess } from './access.ts';
+import { keyHashOfPublicKey } from './key-hash.ts';
+import { parseSessionOrThrow } from './parse.ts';
+import type { AccessRule, Creator } from './session.ts';
+
+const signers = [1, 2, 3, 4].map(() => {
+  const pem = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' });
+  return { pem, keyHash: keyHashOfPublicKey(pem) };
+});
+const [one, two, three, veto] = signers as [Signer, Signer, Signer, Signer];
+interface Signer {
+  readonly pem: string;
+  readonly keyHash: string;
+}
+const creator: Creator = { kind: 'certificate', pem: '', keyHash: 'creatorkey' };
+
+function update(yaml: string): AccessRule {
+  return parseSessionOrThrow(`name: s\nversion: "0.3"\naccess_policy:\n  update: ${yaml}\n`).accessPolicy
+    .update;
+}
+function signed(...who: readonly Signer[]) {
+  return { signers: who.map(({ keyHash }) => keyHash) };
+}
+function member(signer: Signer): string {
+  return `{signer: ${JSON.stringify(signer.pem)}}`;
+}
+
+void test('CREATOR is the creator, ANY everybody, NONE nobody', () => {
+  assert.equal(mayAccess(update('[CREATOR]'), { keyHash: 'creatorkey' }, creator).allowed, true);
+  assert.equal(mayAccess(update('[CREATOR]'), { keyHash: 'other' }, creator).allowed, false);
+  assert.equal(mayAccess(update('[CREATOR]'), {}, undefined).allowed, false);
+  assert.equal(mayAccess(update('[ANY]'), {}, creator).allowed, true);
+  assert.equal(mayAccess(update('[NONE]'), { keyHash: 'creatorkey' }, creator).allowed, false);
+});
+
+void test('a certificate does not stand in for a signature, nor the other way round', () => {
+  assert.equal(mayAccess(update(`[${member(one)}]`), { keyHash: one.keyHash }, creator).allowed, false);
+  assert.equal(mayAccess(update(`[${one.keyHash}]`), signed(one), creator).allowed, false);
+  assert.equal(mayAccess(update(`[${one.keyHash}]`), { keyHash: one.keyHash }, creator).allowed, true);
+  const signedCreator: Creator = { kind: 'signer', pem: one.pem, keyHash: one.keyHash };
+  assert.equal(mayAccess(update('[CREATOR]'), { keyHash: one.keyHash }, signedCreator).allowed, false);
+  assert.equal(mayAccess(update('[CREATOR]'), signed(one), signedCreator).allowed, true);
+});
+
+void test('governance trees count distinct keys', () => {
+  const rule = update(
+    `[{require-all: [{require-at-least-2: [${member(one)}, ${member(two)}, ${member(three)}]}, {require-all: [${member(veto)}]}]}]`,
+  );
+  assert.equal(mayAccess(rule, signed(one, two, veto), creator).allowed, true);
+  assert.equal(mayAccess(rule, signed(one, one, veto), creator).allowed, false);
+  assert.equal(mayAccess(rule, signed(one, two, three), creator).allowed, false);
+  assert.match(mayAccess(rule, signed(one), creator).reason, /at least 2 of/);
+});
+
+void test('what cannot be resolved is satisfied by nobody, also inside require', () => {
+  assert.equal(mayAccess(update('["$$SCONE::who$$"]'), { keyHash: 'creatorkey' }, creator).allowed, false);
+  assert.equal(mayAccess(update('[{require-all: ["$$SCONE::who$$"]}]'), signed(one), creator).allowed, false);
+});

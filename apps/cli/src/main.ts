@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { ApiError } from '@ensconce/api/errors';
 import { exitCodeHelp, exitCodeOf, exitCodes, ExitStatus } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { errorLines } from './output/error-lines.ts';
@@ -51,11 +52,17 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     }
-    if (io.signal.aborted) {
+    if (io.signal.aborted && wasInterrupted(error)) {
       io.stderr('interrupted\n');
       return exitCodes.interrupted;
     }
     io.stderr(errorLines(error));
     return exitCodeOf(error);
   }
+}
+
+/** Whether an error came of Ctrl-C; what fails while stopping is an error like any other. */
+function wasInterrupted(error: unknown): boolean {
+  if (error instanceof ApiError) return error.code === 'API_UNREACHABLE';
+  return error instanceof Error && error.name === 'AbortError';
 }

@@ -7,6 +7,7 @@ import { clientApi } from './client-port/client-api.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
 import { RateLimit } from './client-port/rate-limit.ts';
+import { endorseAuditKey } from './audit/endorsement.ts';
 import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
@@ -66,7 +67,12 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     warn(options, state);
     const acceptsSimulation = verifier.insecureAcceptsSimulation;
     await state.audit.append(
-      { type: 'CAS started', casIdentity: identity, acceptsSimulation },
+      {
+        type: 'CAS started',
+        casIdentity: identity,
+        ...endorseAuditKey(state.identity, state.auditKey),
+        acceptsSimulation,
+      },
       state.store.sequence,
     );
     const sessions = new Sessions(state);
@@ -106,7 +112,8 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       log,
       casPublicKey: state.identity.publicKey,
       timeout: limits.services.timeout,
-      markSimulated: () => writes.run(() => markSimulated(state)),
+      markSimulated: () =>
+        state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state)),
     };
     const servicePort = await ServicePort.open({
       listen: options.serviceListen,

@@ -19,6 +19,6 @@ export interface CasLimits {
 
 export const defaultLimits: CasLimits = {
   clients: { connections: 4096, timeout: 20_000 },
-  services: { connections: 65_536, pending: 1024, timeout: 20_000 },
+  services: { connections: 65_536, pending: 512, timeout: 20_000 },
   rate: { perSecond: 100, burst: 400, callers: 65_536 },
 };

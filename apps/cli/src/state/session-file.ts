@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Problem } from '@ensconce/policy/problem';
 import { parseSession } from '@ensconce/policy/parse';
 import type { Session } from '@ensconce/policy/session';
@@ -23,15 +23,14 @@ export interface SessionFile {
 /** Adds -e and --use-env. */
 export function withTemplateOptions(command: Command): Command {
   return command
-    .option(
-      '-e, --env <NAME=value>',
-      'a value for $NAME in the file; may be repeated',
-      (entry: string, before: Record<string, string>) => {
-        const at = entry.indexOf('=');
-        if (at < 1) throw new InvalidArgumentError('NAME=value expected.');
-        return { ...before, [entry.slice(0, at)]: entry.slice(at + 1) };
-      },
-      {},
+    .addOption(
+      new Option('-e, --env <NAME=value>', 'a value for $NAME in the file; may be repeated')
+        .argParser((entry: string, before: Record<string, string>) => {
+          const at = entry.indexOf('=');
+          if (at < 1) throw new InvalidArgumentError('NAME=value expected.');
+          return { ...before, [entry.slice(0, at)]: entry.slice(at + 1) };
+        })
+        .default({}, 'none'),
     )
     .option('--use-env', 'take values for $NAME from the environment too');
 }

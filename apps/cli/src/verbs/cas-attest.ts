@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, parseAddress } from '@ensconce/api/address';
 import { attest } from '@ensconce/api/client';
@@ -49,11 +49,10 @@ export const casAttest: Verb = {
   define(command, io) {
     command
       .argument('<address>', 'host[:port] of the client port')
-      .option(
-        '--mrenclave <hex>',
-        'expected measurement; may be repeated',
-        (text: string, before: readonly string[]) => [...before, measurement(text)],
-        [],
+      .addOption(
+        new Option('--mrenclave <hex>', 'expected measurement; may be repeated')
+          .argParser((text: string, before: readonly string[]) => [...before, measurement(text)])
+          .default([], 'none'),
       )
       .option('--mrsigner <hex>', 'expected signer', measurement)
       .option('--isvprodid <number>', 'expected product of the signer', number)

@@ -13,7 +13,17 @@ const measured = {
 
 /** What the audit log records (docs/formats/audit-log.md). Never a secret, never a value of little entropy. */
 export const auditEvent = v.variant('type', [
-  v.strictObject({ type: v.literal('CAS started'), casIdentity: v.string(), acceptsSimulation: v.boolean() }),
+  v.strictObject({
+    type: v.literal('CAS started'),
+    /** Hex SHA-256 of `casKey`. */
+    casIdentity: v.string(),
+    /** SubjectPublicKeyInfo (DER), base64: of CAS, and of the key that signs this log. */
+    casKey: v.string(),
+    auditKey: v.string(),
+    /** ECDSA by CAS's key over the audit key (docs/formats/audit-log.md), base64. */
+    endorsement: v.string(),
+    acceptsSimulation: v.boolean(),
+  }),
   v.strictObject({ type: v.literal('CAS exited') }),
   v.strictObject({ type: v.literal('Simulated evidence accepted for the first time') }),
   v.strictObject({ type: v.literal('Session created'), ...session, identity }),

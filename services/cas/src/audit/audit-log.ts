@@ -52,7 +52,10 @@ export class AuditLog {
     const file = await open(path, 'a+', 0o600);
     try {
       syncFolder(dirname(path));
-      const chain = await readAuditChain(path, createPublicKey(options.key), { anchor: anchor?.sequence });
+      const chain = await readAuditChain(path, createPublicKey(options.key), {
+        anchor: anchor?.sequence,
+        signaturesFrom: (anchor?.sequence ?? 0) + 1,
+      });
       if (anchor !== undefined && anchor.sequence > 0 && chain.anchorHash !== anchor.hash) {
         throw new CasError(
           'CAS_AUDIT_CORRUPT',

@@ -17,6 +17,7 @@ import { readSession } from '../sessions/read-session.ts';
 import type { StoredVersion } from '../sessions/session-record.ts';
 import { writeSession, type WriteContext } from '../sessions/write-session.ts';
 import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
+import { Gate } from '../state/gate.ts';
 import type { Serial } from '../state/serial.ts';
 import { callerOf, clientOf } from './client-of.ts';
 import type { OwnEvidence } from './own-evidence.ts';
@@ -52,6 +53,7 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
       });
     }
     await next();
+    c.header('cache-control', 'no-store');
   });
   api.use(
     bodyLimit({
@@ -73,13 +75,16 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     return c.json(await context.ownEvidence(await c.req.text(), exporter));
   });
 
-  const write = async (c: Context<Bindings>, name?: string): Promise<StoredVersion> => {
-    const text = await bodyText(c);
-    const identity = clientOf(c.env.incoming);
-    return context.writes.run(() =>
-      writeSession(context, { text, identity, ...(name === undefined ? {} : { name }) }),
-    );
-  };
+  // Bounds the memory of bodies that are being read.
+  const uploads = new Gate({ running: 64, waiting: 1024 });
+  const write = (c: Context<Bindings>, name?: string): Promise<StoredVersion> =>
+    uploads.run(async () => {
+      const text = await bodyText(c);
+      const identity = clientOf(c.env.incoming);
+      return context.writes.run(() =>
+        writeSession(context, { text, identity, ...(name === undefined ? {} : { name }) }),
+      );
+    });
   api.post('/v1/sessions', async (c) => {
     const version = await write(c);
     return c.json(written(version), version.predecessor === null ? 201 : 200);
@@ -145,7 +150,7 @@ async function bodyText(c: Context<Bindings>): Promise<string> {
 
 function answerError(context: ClientApiContext, c: Context<Bindings>, error: unknown): Response {
   const shown = publicError(error);
-  if (shown.code === 'CAS_INTERNAL') {
+  if (shown.status >= 500) {
     context.log.error({ err: error, method: c.req.method, path: c.req.path }, 'request failed');
   }
   const body: ErrorBody = {

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
@@ -39,6 +40,8 @@ export class ClientPort {
         key: identity.privateKey.export({ type: 'pkcs8', format: 'pem' }),
         cert: identity.certificate,
         minVersion: 'TLSv1.3',
+        // Without stateless tickets, and without a store for the others, nothing can be resumed.
+        secureOptions: constants.SSL_OP_NO_TICKET,
         ALPNProtocols: ['http/1.1'],
         // Identities are keys: any self-signed certificate will do, and none is an anonymous client.
         requestCert: true,

@@ -2,33 +2,17 @@ import * as v from 'valibot';
 import { attestRequest, type AttestAnswer } from '@ensconce/api/schema';
 import { fromHex, utf8 } from '@ensconce/base/bytes';
 import { parseJson } from '@ensconce/base/json';
-import { requestEvidence, type LasAddress } from '@ensconce/las-client/evidence';
+import { requestEvidence, type Evidence, type LasAddress } from '@ensconce/las-client/evidence';
 import { reportData } from '@ensconce/wire/binding';
 import { CasError } from '../errors.ts';
+import { Gate } from '../state/gate.ts';
 
 /** Answers `POST /v1/attest`: `body` is the request, `exporter` that of the connection it came over. */
 export type OwnEvidence = (body: string, exporter: Uint8Array) => Promise<AttestAnswer>;
 
-const concurrent = 4;
-const waitingLimit = 64;
-
 /** CAS's evidence about itself, made by the LAS for one client's connection and nonce. `publicKey` is CAS's SPKI. */
 export function ownEvidence(las: LasAddress | undefined, publicKey: Uint8Array): OwnEvidence {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  const enter = async (): Promise<void> => {
-    if (waiting.length >= waitingLimit) {
-      throw new CasError('CAS_BUSY', 'attest: fewer requests at once expected', {
-        hint: 'try again in a second',
-      });
-    }
-    if (running >= concurrent) await new Promise<void>((resolve) => waiting.push(resolve));
-    running++;
-  };
-  const leave = (): void => {
-    running--;
-    waiting.shift()?.();
-  };
+  const gate = new Gate({ running: 4, waiting: 64 });
   return async (body, exporter) => {
     const nonce = nonceOf(body);
     if (las === undefined) {
@@ -40,30 +24,29 @@ export function ownEvidence(las: LasAddress | undefined, publicKey: Uint8Array):
         },
       );
     }
-    await enter();
-    try {
-      const data = reportData({
-        role: 'cas-to-client',
-        publicKey,
-        exporter,
-        nonce,
-        configId: '',
-        casIdentity: publicKey,
-      });
-      const { format, evidence, description } = await requestEvidence(las, data);
-      return {
-        format,
-        evidence: Buffer.from(evidence).toString('base64'),
-        ...(description === undefined ? {} : { description: Buffer.from(description).toString('base64') }),
-      };
-    } catch (cause) {
-      throw new CasError('CAS_EVIDENCE_UNAVAILABLE', 'attest: evidence expected, the LAS gave none', {
-        cause,
-      });
-    } finally {
-      leave();
-    }
+    const data = reportData({
+      role: 'cas-to-client',
+      publicKey,
+      exporter,
+      nonce,
+      configId: '',
+      casIdentity: publicKey,
+    });
+    const { format, evidence, description } = await gate.run(() => evidenceOf(las, data));
+    return {
+      format,
+      evidence: Buffer.from(evidence).toString('base64'),
+      ...(description === undefined ? {} : { description: Buffer.from(description).toString('base64') }),
+    };
   };
+}
+
+async function evidenceOf(las: LasAddress, data: Uint8Array): Promise<Evidence> {
+  try {
+    return await requestEvidence(las, data);
+  } catch (cause) {
+    throw new CasError('CAS_EVIDENCE_UNAVAILABLE', 'attest: evidence expected, the LAS gave none', { cause });
+  }
 }
 
 function nonceOf(body: string): Uint8Array {

@@ -17,7 +17,7 @@ import {
 } from './attest-service.ts';
 
 /** Evidence and description fit easily; more is not read from who is not attested. */
-const incomingFrameLimit = 1_048_576;
+const incomingFrameLimit = 262_144;
 
 export interface ServeContext extends AttestContext {
   readonly state: State;
@@ -83,6 +83,7 @@ async function release(
   );
   const answer: AttestAnswer = { type: 'configured', configuration, simulated };
   frames.send(answer);
+  context.log.info({ session: id.session, service: id.service, simulated }, 'service attested');
 }
 
 async function refuse(
@@ -92,7 +93,7 @@ async function refuse(
   error: unknown,
 ): Promise<void> {
   const shown = publicError(error);
-  if (shown.code === 'CAS_INTERNAL') context.log.error({ err: error, configId }, 'attestation failed');
+  if (shown.status >= 500) context.log.error({ err: error, configId }, 'attestation failed');
   else context.log.info({ configId, code: shown.code, reason: shown.msg }, 'service refused');
   try {
     await context.state.audit.append(

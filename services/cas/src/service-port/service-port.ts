@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
@@ -40,6 +41,8 @@ export class ServicePort {
       key: identity.privateKey.export({ type: 'pkcs8', format: 'pem' }),
       cert: identity.certificate,
       minVersion: 'TLSv1.3',
+      // Without stateless tickets, and without a store for the others, nothing can be resumed.
+      secureOptions: constants.SSL_OP_NO_TICKET,
       ALPNProtocols: [attestationProtocol],
       // Any self-signed certificate will do: the evidence says whose key it is.
       requestCert: true,

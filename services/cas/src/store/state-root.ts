@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { utf8 } from '@ensconce/base/bytes';
+import { equalBytes, utf8 } from '@ensconce/base/bytes';
 import { encodeFields } from '@ensconce/base/fields';
 import type { RecordPlace } from './record-cipher.ts';
 
@@ -36,13 +36,19 @@ export class StateRoot {
 
   /** Sets the leaf of a record, or removes it where `sealed` is undefined. */
   set(place: RecordPlace, sealed: Uint8Array | undefined): void {
-    const slot = hash('slot', [utf8(place.table), place.key]);
-    const index = (((slot[0] as number) << 8) | (slot[1] as number)) >> 4;
+    const { index, id } = slotOf(place);
     const bucket = (this.#buckets[index] ??= new Map());
-    const id = Buffer.from(slot).toString('latin1');
     if (sealed === undefined) bucket.delete(id);
     else bucket.set(id, leafHash(place, sealed));
     this.#rehash(index, bucket);
+  }
+
+  /** Whether a record is the one under the root; with `undefined`, whether there is none. */
+  holds(place: RecordPlace, sealed: Uint8Array | undefined): boolean {
+    const { index, id } = slotOf(place);
+    const leaf = this.#buckets[index]?.get(id);
+    if (leaf === undefined || sealed === undefined) return leaf === sealed;
+    return equalBytes(leaf, leafHash(place, sealed));
   }
 
   #rehash(index: number, bucket: Map<string, Uint8Array>): void {
@@ -54,6 +60,12 @@ export class StateRoot {
       (this.#levels[level] as Uint8Array[])[at] = nodeHash(this.#levels[level - 1] as Uint8Array[], at);
     }
   }
+}
+
+function slotOf(place: { readonly table: string; readonly key: Uint8Array }): { index: number; id: string } {
+  const slot = hash('slot', [utf8(place.table), place.key]);
+  const index = (((slot[0] as number) << 8) | (slot[1] as number)) >> 4;
+  return { index, id: Buffer.from(slot).toString('latin1') };
 }
 
 function nodeHash(below: readonly Uint8Array[], index: number): Uint8Array {

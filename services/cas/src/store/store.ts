@@ -108,14 +108,11 @@ export class Store {
   get(table: string, name: string): unknown {
     const key = this.#cipher.nameKey(table, name);
     const row = this.#select.get(table, key) as Row | undefined;
-    const version = this.#versions.get(slotOf(table, key));
-    if (row === undefined || row.version !== version) {
-      if (row === undefined && version === undefined) return undefined;
-      throw corrupt(
-        `${table} record: version ${version ?? 'none'} expected, ${row?.version ?? 'none'} found`,
-      );
+    if (row === undefined) {
+      if (this.#root.holds({ table, key, version: 0 }, undefined)) return undefined;
+      throw corrupt(`${table} record: the one that was written expected, none found`);
     }
-    return this.#open(row);
+    return this.#open(this.#held(row));
   }
 
   /** All values of a table, in no particular order. */
@@ -123,7 +120,7 @@ export class Store {
     const rows = this.#database
       .prepare('SELECT tab, key, version, body FROM record WHERE tab = ?')
       .iterate(table) as Iterable<Row>;
-    for (const row of rows) yield this.#open(row);
+    for (const row of rows) yield this.#open(this.#held(row));
   }
 
   /**
@@ -192,6 +189,12 @@ export class Store {
       else this.#versions.set(slot, before);
       this.#root.set({ ...place, version: before ?? 0 }, beforeRow?.body);
     };
+  }
+
+  /** The disk may have changed since it was verified. */
+  #held(row: Row): Row {
+    if (this.#root.holds({ table: row.tab, key: row.key, version: row.version }, row.body)) return row;
+    throw corrupt(`${row.tab} record: the one that was written expected, another one found`);
   }
 
   #open(row: Row): unknown {

@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { test } from 'node:test';
+import { endorseAuditKey, endorsedAuditKey } from './endorsement.ts';
+
+void test('an audit key is endorsed by CAS alone', () => {
+  const cas = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const audit = generateKeyPairSync('ed25519');
+  const publicKey = cas.publicKey.export({ type: 'spki', format: 'der' });
+  const good = endorseAuditKey({ privateKey: cas.privateKey, publicKey }, audit.privateKey);
+  assert.ok(endorsedAuditKey(good)?.equals(createPublicKey(audit.privateKey)));
+  const other = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'der' });
+  assert.equal(endorsedAuditKey({ ...good, auditKey: other.toString('base64') }), undefined);
+});

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import * as v from 'valibot';
+import { postSession, readSession } from '@ensconce/api/client';
+import { CasConnection } from '@ensconce/api/connection';
+import { clientKeys, testFolder } from '../test/cas-under-test.ts';
+import { sessionText } from '../test/session-text.ts';
+
+const ready = v.strictObject({ port: v.number(), identity: v.string() });
+
+async function startProcess(
+  state: string,
+): Promise<v.InferOutput<typeof ready> & { readonly child: ChildProcess }> {
+  const program = join(import.meta.dirname, '..', 'test', 'cas-process.ts');
+  const child = spawn(process.execPath, [program, state], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  return { child, ...v.parse(ready, JSON.parse(line.toString())) };
+}
+
+void test('a CAS that is killed at any moment loses nothing that it acknowledged', async (t) => {
+  const state = join(testFolder(t), 'state');
+  const identity = await clientKeys();
+  const acknowledged = new Map<string, string>();
+  const mrenclave = 'aa'.repeat(32);
+  let casIdentity: string | undefined;
+  for (let round = 0; round < 6; round++) {
+    const { child, port, identity: found } = await startProcess(state);
+    casIdentity ??= found;
+    assert.equal(found, casIdentity, 'the identity survives');
+    const open = (): Promise<CasConnection> =>
+      CasConnection.open({ address: { host: '127.0.0.1', port }, identity, pinned: found, timeout: 5000 });
+    const reader = await open();
+    for (const [name, hash] of acknowledged) {
+      const present = await readSession(reader, name);
+      // The last change before the kill may have been made without its answer arriving.
+      assert.ok([present.hash, present.predecessor].includes(hash), `${name} in round ${round}`);
+      acknowledged.set(name, present.hash);
+    }
+    reader.close();
+    const exited = once(child, 'exit');
+    setTimeout(() => child.kill('SIGKILL'), 20 + Math.random() * 120);
+    const workers = [0, 1, 2].map(async (worker) => {
+      const cas = await open();
+      for (let i = 0; ; i++) {
+        const name = `w${worker}-${i % 3}`;
+        const predecessor = acknowledged.get(name);
+        const text = sessionText({ name, mrenclave, ...(predecessor === undefined ? {} : { predecessor }) });
+        acknowledged.set(name, (await postSession(cas, text)).hash);
+      }
+    });
+    await Promise.allSettled(workers);
+    await exited;
+  }
+  assert.ok(acknowledged.size > 0);
+});

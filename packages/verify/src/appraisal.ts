@@ -74,42 +74,53 @@ const needed: Readonly<Record<TcbStatus, readonly Toleration[] | null>> = {
   TcbNotSupported: null,
 };
 
+/** Whether the newest level is so young that the platform need not meet it yet. */
+function inGrace(verdict: Verdict, policy: AppraisalPolicy): boolean {
+  const { tcb } = verdict;
+  if (policy.gracePeriod === undefined || tcb === null) return false;
+  return verdict.at <= Date.parse(tcb.newestDate) + policy.gracePeriod;
+}
+
+function unignored(verdict: Verdict, policy: AppraisalPolicy, grace: boolean): string[] {
+  const { ignoreAdvisories } = policy;
+  if (verdict.tcbStatus === 'UpToDate' || ignoreAdvisories === '*' || grace) return [];
+  return verdict.advisories.filter((one) => !ignoreAdvisories.includes(one));
+}
+
 function checkTcb(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy): void {
   const status = verdict.tcbStatus;
   if (status === null) return;
   const wants = needed[status];
-  const missing = wants?.filter((one) => !policy.tolerate.includes(one)) ?? [];
-  const tolerated = wants !== null && missing.length === 0;
-  const advisories =
-    status === 'UpToDate' || policy.ignoreAdvisories === '*'
-      ? []
-      : verdict.advisories.filter((one) => !policy.ignoreAdvisories.includes(one));
+  const grace = (wants?.includes('outdated-tcb') ?? false) && inGrace(verdict, policy);
+  const missing =
+    wants?.filter((one) => !policy.tolerate.includes(one) && !(grace && one === 'outdated-tcb')) ?? [];
+  const advisories = unignored(verdict, policy, grace);
   const list = advisories.length === 0 ? '' : ` and ignore_advisories: [${advisories.join(', ')}]`;
-  checks.that('TCB status is accepted', tolerated, {
-    expected: ['UpToDate', ...policy.tolerate].join(', or tolerated: '),
-    found: status,
+  checks.that('TCB status is accepted', wants !== null && missing.length === 0, {
+    expected: `UpToDate${policy.tolerate.length === 0 ? '' : `, or what is tolerated: ${policy.tolerate.join(', ')}`}`,
+    found: grace ? `${status}, within the grace period` : status,
     hint:
       wants === null
         ? 'no policy can accept this status'
-        : `platform is ${status}: update firmware and microcode, or add tolerate: [${missing.join(', ')}]${list}`,
+        : `platform is ${status}: update its firmware and microcode, or add tolerate: [${missing.join(', ')}]${list}`,
   });
   checks.that('advisories are accepted', advisories.length === 0, {
     expected: policy.ignoreAdvisories === '*' ? 'any' : policy.ignoreAdvisories.join(', ') || 'none',
     found: verdict.advisories.join(', ') || 'none',
     hint: `update the platform, or add ignore_advisories: [${advisories.join(', ')}]`,
   });
+  checkTcbDate(checks, verdict, policy);
+}
+
+function checkTcbDate(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy): void {
   const { minimumTcbDate } = policy;
-  if (minimumTcbDate !== undefined) {
-    checks.that(
-      'TCB level is recent enough',
-      verdict.tcbDate !== null && Date.parse(verdict.tcbDate) >= minimumTcbDate.getTime(),
-      {
-        expected: `${minimumTcbDate.toISOString()} or later`,
-        found: verdict.tcbDate ?? 'no level',
-        hint: 'update firmware and microcode of the platform',
-      },
-    );
-  }
+  if (minimumTcbDate === undefined) return;
+  const ok = verdict.tcbDate !== null && Date.parse(verdict.tcbDate) >= minimumTcbDate.getTime();
+  checks.that('TCB level is recent enough', ok, {
+    expected: `${minimumTcbDate.toISOString()} or later`,
+    found: verdict.tcbDate ?? 'no level',
+    hint: 'update firmware and microcode of the platform',
+  });
 }
 
 function checkIdentity(checks: CheckList, claims: Claims, policy: AppraisalPolicy): void {

@@ -31,10 +31,10 @@ export interface AppraisalPolicy {
   /** Refuses a TCB level published before this time. */
   readonly minimumTcbDate?: Date | undefined;
   /**
-   * Advisories that are new: for so many milliseconds after the TCB level that the platform meets was superseded, `outdated-tcb` need not be
-   * tolerated, nor its advisories ignored. Counted from `since`, the date on which the operator learned of it.
+   * Milliseconds for which a platform may lag behind: until then after the newest level was published, `outdated-tcb` need not be tolerated nor
+   * its advisories ignored.
    */
-  readonly grace?: { readonly since: Date; readonly milliseconds: number } | undefined;
+  readonly gracePeriod?: number | undefined;
   /** The 64 bytes that bind the evidence to a connection or a nonce. `not-checked` accepts replayed evidence, and the appraisal says so. */
   readonly reportData: Uint8Array | 'not-checked';
 }

@@ -71,7 +71,9 @@ export function quoteTee(bytes: Uint8Array): 'sgx' | 'tdx' | undefined {
   if (bytes.length < headerSize) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = view.getUint16(0, true);
-  if (version < 3 || version > 5 || view.getUint16(2, true) > 4) return undefined;
+  const keyType = view.getUint16(2, true);
+  // Where a quote names its key type, never zero, an SEV-SNP report has the upper half of its version.
+  if (version < 3 || version > 5 || keyType === 0 || keyType > 4) return undefined;
   const type = view.getUint32(4, true);
   // Version 3 has no TEE type: what stands there was reserved.
   if (version === 3 || type === teeTypes.sgx) return 'sgx';

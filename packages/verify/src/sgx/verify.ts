@@ -1,6 +1,6 @@
 import { parseSgxQuote, type SgxQuote } from '@ensconce/evidence/sgx/quote';
 import { CheckList } from '../check.ts';
-import { converge, type TcbJudgement } from '../intel/status.ts';
+import { converge, newestOf, type TcbJudgement } from '../intel/status.ts';
 import { evaluated, unsupported, type Evaluation } from '../intel/evaluate.ts';
 import { judgeIntelQuote, type Judged } from '../intel/judge.ts';
 import { issueVerdict, type Verdict } from '../verdict.ts';
@@ -15,6 +15,7 @@ function evaluate(quote: SgxQuote, { certified, prepared }: Judged): Evaluation 
   const qe = selectIsvLevel(prepared.qeIdentity.levels, quote.authentication.qeReport.isvSvn);
   const tcb: TcbJudgement = {
     evaluationDataNumber: prepared.tcbInfo.evaluationDataNumber,
+    newestDate: newestOf(prepared.tcbInfo.levels, prepared.qeIdentity.levels),
     platform,
     qe,
     module: null,

@@ -1,5 +1,5 @@
 import { evaluated, unsupported, type Evaluation } from '../intel/evaluate.ts';
-import { converge, type LevelMatch, type TcbJudgement, type TcbStatus } from '../intel/status.ts';
+import { converge, newestOf, type LevelMatch, type TcbJudgement, type TcbStatus } from '../intel/status.ts';
 import { selectIsvLevel, selectTcbLevel } from '../intel/tcb-level.ts';
 import type { Judged } from '../intel/judge.ts';
 import type { ModuleIdentity } from './module.ts';
@@ -49,6 +49,11 @@ export function evaluateTd(judged: Judged, qeSvn: number, launch: TdTcb, current
   const now = current === null ? null : evaluatePart(judged, qe, current);
   const tcb: TcbJudgement = {
     evaluationDataNumber: judged.prepared.tcbInfo.evaluationDataNumber,
+    newestDate: newestOf(
+      judged.prepared.tcbInfo.levels,
+      judged.prepared.qeIdentity.levels,
+      launch.module.versioned?.levels ?? [],
+    ),
     platform: atLaunch.platform,
     qe,
     module:

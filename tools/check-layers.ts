@@ -20,8 +20,12 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   { name: 'api', node: ['node:crypto', 'node:https', 'node:http', 'node:tls'] },
   { name: 'policy', node: ['node:crypto'] },
   { name: 'secrets', node: ['node:crypto', 'node:net'] },
-  { name: 'fuse', node: ['node:buffer', 'node:fs', 'node:module', 'node:os', 'node:perf_hooks', 'node:worker_threads'] },
+  {
+    name: 'fuse',
+    node: ['node:buffer', 'node:fs', 'node:module', 'node:os', 'node:perf_hooks', 'node:worker_threads'],
+  },
   { name: 'sealed-layer', node: ['node:crypto', 'node:zlib', 'node:fs', 'node:buffer'] },
+  { name: 'evidence-report', node: ['node:fs', 'node:path'] },
   { name: 'simulation', node: ['node:crypto', 'node:fs', 'node:path', 'node:http'] },
   {
     name: 'image',

@@ -1,8 +1,9 @@
 import { equalBytes, fromHex, toHex } from '@ensconce/base/bytes';
 import { CheckList, type Check } from './check.ts';
+import { identitiesFor, matchIdentities, platformOf } from './identity.ts';
 import { Verdict } from './verdict.ts';
-import type { AppraisalPolicy, Range, SgxIdentity, Toleration } from './policy.ts';
-import type { SgxClaims } from './sgx/claims.ts';
+import type { AppraisalPolicy, Toleration } from './policy.ts';
+import type { Claims } from './claims.ts';
 import type { TcbStatus } from './intel/status.ts';
 
 /** The word that `--json` and audit logs use for the result. */
@@ -21,7 +22,8 @@ export class Appraisal {
     if (key !== authority) throw new TypeError('only appraise() makes appraisals');
     this.#verdict = verdict;
     this.#checks = Object.freeze([...checks]);
-    this.#identityChecked = policy.sgx !== 'not-checked';
+    this.#identityChecked =
+      verdict.claims !== null && identitiesFor(verdict.claims, policy) !== 'not-checked';
     this.#reportDataChecked = policy.reportData !== 'not-checked';
     Object.freeze(this);
   }
@@ -72,75 +74,68 @@ const needed: Readonly<Record<TcbStatus, readonly Toleration[] | null>> = {
   TcbNotSupported: null,
 };
 
+/** Whether the newest level is so young that the platform need not meet it yet. */
+function inGrace(verdict: Verdict, policy: AppraisalPolicy): boolean {
+  const { tcb } = verdict;
+  if (policy.gracePeriod === undefined || tcb === null) return false;
+  return verdict.at <= Date.parse(tcb.newestDate) + policy.gracePeriod;
+}
+
+function unignored(verdict: Verdict, policy: AppraisalPolicy, grace: boolean): string[] {
+  const { ignoreAdvisories } = policy;
+  if (verdict.tcbStatus === 'UpToDate' || ignoreAdvisories === '*' || grace) return [];
+  return verdict.advisories.filter((one) => !ignoreAdvisories.includes(one));
+}
+
 function checkTcb(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy): void {
   const status = verdict.tcbStatus;
   if (status === null) return;
   const wants = needed[status];
-  const missing = wants?.filter((one) => !policy.tolerate.includes(one)) ?? [];
-  const tolerated = wants !== null && missing.length === 0;
-  const advisories =
-    status === 'UpToDate' || policy.ignoreAdvisories === '*'
-      ? []
-      : verdict.advisories.filter((one) => !policy.ignoreAdvisories.includes(one));
+  const grace = (wants?.includes('outdated-tcb') ?? false) && inGrace(verdict, policy);
+  const missing =
+    wants?.filter((one) => !policy.tolerate.includes(one) && !(grace && one === 'outdated-tcb')) ?? [];
+  const advisories = unignored(verdict, policy, grace);
   const list = advisories.length === 0 ? '' : ` and ignore_advisories: [${advisories.join(', ')}]`;
-  checks.that('TCB status is accepted', tolerated, {
-    expected: ['UpToDate', ...policy.tolerate].join(', or tolerated: '),
-    found: status,
+  checks.that('TCB status is accepted', wants !== null && missing.length === 0, {
+    expected: `UpToDate${policy.tolerate.length === 0 ? '' : `, or what is tolerated: ${policy.tolerate.join(', ')}`}`,
+    found: grace ? `${status}, within the grace period` : status,
     hint:
       wants === null
         ? 'no policy can accept this status'
-        : `platform is ${status}: update firmware and microcode, or add tolerate: [${missing.join(', ')}]${list}`,
+        : `platform is ${status}: update its firmware and microcode, or add tolerate: [${missing.join(', ')}]${list}`,
   });
   checks.that('advisories are accepted', advisories.length === 0, {
     expected: policy.ignoreAdvisories === '*' ? 'any' : policy.ignoreAdvisories.join(', ') || 'none',
     found: verdict.advisories.join(', ') || 'none',
     hint: `update the platform, or add ignore_advisories: [${advisories.join(', ')}]`,
   });
+  checkTcbDate(checks, verdict, policy);
+}
+
+function checkTcbDate(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy): void {
   const { minimumTcbDate } = policy;
-  if (minimumTcbDate !== undefined) {
-    checks.that(
-      'TCB level is recent enough',
-      verdict.tcbDate !== null && Date.parse(verdict.tcbDate) >= minimumTcbDate.getTime(),
-      {
-        expected: `${minimumTcbDate.toISOString()} or later`,
-        found: verdict.tcbDate ?? 'no level',
-        hint: 'update firmware and microcode of the platform',
-      },
-    );
-  }
+  if (minimumTcbDate === undefined) return;
+  const ok = verdict.tcbDate !== null && Date.parse(verdict.tcbDate) >= minimumTcbDate.getTime();
+  checks.that('TCB level is recent enough', ok, {
+    expected: `${minimumTcbDate.toISOString()} or later`,
+    found: verdict.tcbDate ?? 'no level',
+    hint: 'update firmware and microcode of the platform',
+  });
 }
 
-const within = (value: number, range: Range): boolean => value >= range.minimum && value <= range.maximum;
-
-function matches(claims: SgxClaims, identity: SgxIdentity): boolean {
-  if ('mrenclave' in identity)
-    return equalBytes(fromHex(identity.mrenclave, 32), fromHex(claims.mrenclave, 32));
-  return (
-    equalBytes(fromHex(identity.mrsigner, 32), fromHex(claims.mrsigner, 32)) &&
-    within(claims.isvprodid, identity.isvprodid) &&
-    within(claims.isvsvn, identity.isvsvn)
-  );
-}
-
-function describe(identity: SgxIdentity): string {
-  return 'mrenclave' in identity
-    ? `MRENCLAVE ${identity.mrenclave}`
-    : `MRSIGNER ${identity.mrsigner}, ISVPRODID ${identity.isvprodid.minimum} to ${identity.isvprodid.maximum}, ISVSVN ${identity.isvsvn.minimum} to ${identity.isvsvn.maximum}`;
-}
-
-function checkIdentity(checks: CheckList, claims: SgxClaims, policy: AppraisalPolicy): void {
-  if (policy.sgx === 'not-checked') return;
-  checks.that(
-    'code is accepted',
-    policy.sgx.some((identity) => matches(claims, identity)),
-    {
-      expected:
-        policy.sgx.map((identity) => describe(identity)).join('; or ') ||
-        'nothing: the policy lists no identity',
-      found: `MRENCLAVE ${claims.mrenclave}, MRSIGNER ${claims.mrsigner}, ISVPRODID ${claims.isvprodid}, ISVSVN ${claims.isvsvn}`,
-      hint: `if this is the code you mean, add mrenclave ${claims.mrenclave} to the policy`,
-    },
-  );
+function checkIdentity(checks: CheckList, claims: Claims, policy: AppraisalPolicy): void {
+  const identities = identitiesFor(claims, policy);
+  if (identities === 'not-checked') return;
+  const { mismatches, found } = matchIdentities(claims, policy);
+  const wanted = mismatches.map((list) => list.join(', ')).join('; or ');
+  const accepted = mismatches.some((list) => list.length === 0);
+  checks.that('code is accepted', accepted, {
+    expected: accepted
+      ? 'one of the identities of the policy'
+      : wanted || `nothing: the policy lists no ${claims.tee} identity`,
+    found,
+    hint: 'if this is the code you mean, add what was found to the policy',
+  });
 }
 
 function checkReportData(checks: CheckList, found: string, policy: AppraisalPolicy): void {
@@ -173,12 +168,13 @@ export function appraise(verdict: Verdict, policy: AppraisalPolicy): Appraisal {
     checkIdentity(checks, claims, policy);
     checkReportData(checks, claims.reportData, policy);
     if (policy.platforms !== undefined) {
+      const platform = platformOf(claims);
       checks.that(
         'platform is accepted',
-        policy.platforms.some((id) => id.toLowerCase() === claims.platformId),
+        policy.platforms.some((id) => id.toLowerCase() === platform),
         {
           expected: policy.platforms.join(', '),
-          found: claims.platformId,
+          found: platform ?? 'no id: the platform masks it',
           hint: 'add the platform to the policy, or run elsewhere',
         },
       );

@@ -1,3 +1,7 @@
+import type { SgxIdentity } from './sgx/policy.ts';
+import type { SnpIdentity } from './snp/policy.ts';
+import type { TdxIdentity } from './tdx/policy.ts';
+
 /** What a session may tolerate, in its own language. Those without an effect on a TEE are accepted and permit nothing there. */
 export const tolerations = [
   'debug-mode',
@@ -12,29 +16,25 @@ export const tolerations = [
 ] as const;
 export type Toleration = (typeof tolerations)[number];
 
-/** Both ends inclusive. */
-export interface Range {
-  readonly minimum: number;
-  readonly maximum: number;
-}
-
-/** Which code is accepted: one enclave, or a signer's product within a range of versions. Hexadecimal, 32 bytes. */
-export type SgxIdentity =
-  | { readonly mrenclave: string }
-  | { readonly mrsigner: string; readonly isvprodid: Range; readonly isvsvn: Range };
-
-/** What evidence must be to be accepted. Nothing is accepted that is not named. */
+/** What evidence must be to be accepted. Nothing is accepted that is not named: a TEE without a member here is refused. */
 export interface AppraisalPolicy {
   readonly acceptSimulation: boolean;
   readonly tolerate: readonly Toleration[];
   /** Advisories that may apply where the TCB status is not `UpToDate`; `*` for all. The status itself must be tolerated too. */
   readonly ignoreAdvisories: '*' | readonly string[];
   /** One of these identities; an empty list accepts nothing. `not-checked` judges the platform only, and the appraisal says so. */
-  readonly sgx: readonly SgxIdentity[] | 'not-checked';
-  /** Platform ids (hexadecimal) that are accepted; undefined for any. */
+  readonly sgx?: readonly SgxIdentity[] | 'not-checked';
+  readonly tdx?: readonly TdxIdentity[] | 'not-checked';
+  readonly snp?: readonly SnpIdentity[] | 'not-checked';
+  /** Ids (hexadecimal) of the platforms or chips that are accepted; undefined for any. */
   readonly platforms?: readonly string[] | undefined;
   /** Refuses a TCB level published before this time. */
   readonly minimumTcbDate?: Date | undefined;
+  /**
+   * Milliseconds for which a platform may lag behind: until then after the newest level was published, `outdated-tcb` need not be tolerated nor
+   * its advisories ignored.
+   */
+  readonly gracePeriod?: number | undefined;
   /** The 64 bytes that bind the evidence to a connection or a nonce. `not-checked` accepts replayed evidence, and the appraisal says so. */
   readonly reportData: Uint8Array | 'not-checked';
 }

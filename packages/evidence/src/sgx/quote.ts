@@ -1,20 +1,21 @@
 import { ByteReader } from '@ensconce/base/bytes';
 import { EvidenceError, reading } from '../errors.ts';
-import { headerSize, quoteLimit, readHeader, teeTypes, type QuoteHeader } from '../intel/header.ts';
+import { quoteLimit, type QuoteHeader } from '../intel/header.ts';
 import { readAuthentication, type QuoteAuthentication, type Trailing } from '../intel/authentication.ts';
-import { enclaveReportSize, parseEnclaveReport, type EnclaveReport } from './body.ts';
+import { readQuoteStart } from '../intel/body.ts';
+import { parseEnclaveReport, type EnclaveReport } from './body.ts';
 
-/** An SGX ECDSA quote, version 3. All byte strings are views of the input. */
+/** An SGX ECDSA quote, version 3, 4 or 5. All byte strings are views of the input. */
 export interface SgxQuote {
   readonly tee: 'sgx';
   readonly header: QuoteHeader;
   readonly report: EnclaveReport;
-  /** Header ‖ report: what the attestation key signed. */
+  /** From the header to the end of the report: what the attestation key signed. */
   readonly signed: Uint8Array;
   readonly authentication: QuoteAuthentication;
 }
 
-/** Parses an attacker-controlled SGX quote of version 3; throws `EvidenceError`. */
+/** Parses an attacker-controlled SGX quote; throws `EvidenceError`. */
 export function parseSgxQuote(bytes: Uint8Array, trailing: Trailing = 'refuse'): SgxQuote {
   if (bytes.length > quoteLimit) {
     throw new EvidenceError(
@@ -24,20 +25,10 @@ export function parseSgxQuote(bytes: Uint8Array, trailing: Trailing = 'refuse'):
   }
   return reading(() => {
     const reader = new ByteReader(bytes, 'quote');
-    const header = readHeader(reader, [3]);
-    if (header.teeType !== teeTypes.sgx) {
-      throw new EvidenceError(
-        'EVIDENCE_STRUCTURE',
-        `quote: TEE type 0 (SGX) expected in version 3, 0x${header.teeType.toString(16)} found`,
-      );
-    }
-    const report = parseEnclaveReport(reader.bytes(enclaveReportSize, 'enclave report'));
-    return {
-      tee: 'sgx',
-      header,
-      report,
-      signed: bytes.subarray(0, headerSize + enclaveReportSize),
-      authentication: readAuthentication(reader, false, trailing),
-    };
+    const { header, kind, body, signed } = readQuoteStart(bytes, reader, [3, 4, 5]);
+    if (kind !== 'sgx')
+      throw new EvidenceError('EVIDENCE_STRUCTURE', 'quote: an enclave expected, a TD found');
+    const authentication = readAuthentication(reader, header.version > 3, trailing);
+    return { tee: 'sgx', header, report: parseEnclaveReport(body), signed, authentication };
   });
 }

@@ -14,10 +14,16 @@ export function checkQe(
   identity: EnclaveIdentity,
   expectedId: EnclaveIdentity['id'],
 ): boolean {
+  const ofTee = checks.that('QE identity is for this TEE', identity.id === expectedId, {
+    expected: expectedId,
+    found: identity.id,
+    failure: 'undetermined',
+    hint: `fetch the ${expectedId} identity`,
+  });
+  if (!ofTee) return false;
   const misc = masked(report.miscSelect, identity.miscSelectMask);
   const attributes = masked(report.attributes, identity.attributesMask);
   const wrong = [
-    identity.id !== expectedId ? `an identity of ${identity.id}` : '',
     equalBytes(misc, identity.miscSelect) ? '' : `MISCSELECT ${toHex(misc)}`,
     equalBytes(attributes, identity.attributes) ? '' : `ATTRIBUTES ${toHex(attributes)}`,
     equalBytes(report.mrSigner, identity.mrSigner) ? '' : `MRSIGNER ${toHex(report.mrSigner)}`,

@@ -28,6 +28,8 @@ export interface LevelMatch {
 /** How Intel's status came about. A part that matched no level is null. */
 export interface TcbJudgement {
   readonly evaluationDataNumber: number;
+  /** When the newest level of the platform, the quoting enclave or the module was published, ISO 8601. */
+  readonly newestDate: string;
   readonly platform: LevelMatch | null;
   readonly qe: LevelMatch | null;
   /** TDX only, where the module has an identity of its own. */
@@ -58,4 +60,10 @@ export function joinMatches(matches: readonly LevelMatch[]): { date: string; adv
     date: dates[0] ?? '',
     advisories: [...new Set(matches.flatMap((match) => match.advisories))].sort(),
   };
+}
+
+/** The latest of the dates at which the highest levels were published. */
+export function newestOf(...levels: readonly (readonly { readonly date: string }[])[]): string {
+  const dates = levels.map((list) => list[0]?.date ?? '').sort();
+  return dates.at(-1) ?? '';
 }

@@ -1,75 +1,29 @@
-import { EvidenceError } from '@ensconce/evidence/errors';
 import { parseSgxQuote, type SgxQuote } from '@ensconce/evidence/sgx/quote';
 import { CheckList } from '../check.ts';
-import {
-  converge,
-  joinMatches,
-  type LevelMatch,
-  type TcbJudgement,
-  type TcbStatus,
-} from '../intel/status.ts';
+import { converge, newestOf, type TcbJudgement } from '../intel/status.ts';
+import { evaluated, unsupported, type Evaluation } from '../intel/evaluate.ts';
 import { judgeIntelQuote, type Judged } from '../intel/judge.ts';
 import { issueVerdict, type Verdict } from '../verdict.ts';
+import { parseChecked, refuse } from '../refusal.ts';
 import { selectIsvLevel, selectTcbLevel } from '../intel/tcb-level.ts';
 import { sgxClaims } from './claims.ts';
 import type { IntelCollateral } from '../intel/collateral.ts';
 import type { VerifyOptions } from '../options.ts';
-
-interface Evaluation {
-  readonly status: TcbStatus;
-  readonly date: string | null;
-  readonly advisories: readonly string[];
-  readonly tcb: TcbJudgement;
-}
 
 function evaluate(quote: SgxQuote, { certified, prepared }: Judged): Evaluation {
   const platform = selectTcbLevel(prepared.tcbInfo, certified.pck);
   const qe = selectIsvLevel(prepared.qeIdentity.levels, quote.authentication.qeReport.isvSvn);
   const tcb: TcbJudgement = {
     evaluationDataNumber: prepared.tcbInfo.evaluationDataNumber,
+    newestDate: newestOf(prepared.tcbInfo.levels, prepared.qeIdentity.levels),
     platform,
     qe,
     module: null,
     launch: null,
     current: null,
   };
-  if (platform === null || qe === null) return { status: 'TcbNotSupported', date: null, advisories: [], tcb };
-  const matches: readonly LevelMatch[] = [platform, qe];
-  return { status: converge(platform.status, [qe.status]), tcb, ...joinMatches(matches) };
-}
-
-function refused(checks: CheckList, options: VerifyOptions): Verdict {
-  return issueVerdict({
-    tee: 'sgx',
-    outcome: checks.outcome,
-    simulated: false,
-    claims: null,
-    tcbStatus: null,
-    tcbDate: null,
-    advisories: [],
-    tcb: null,
-    checks: checks.list,
-    at: options.at,
-  });
-}
-
-function parse(bytes: Uint8Array, checks: CheckList, options: VerifyOptions): SgxQuote | undefined {
-  try {
-    const quote = parseSgxQuote(bytes, options.trailing);
-    checks.that('quote is readable', true, {
-      expected: 'an SGX quote of version 3',
-      found: 'an SGX quote of version 3',
-    });
-    return quote;
-  } catch (error) {
-    if (!(error instanceof EvidenceError)) throw error;
-    checks.that('quote is readable', false, {
-      expected: 'an SGX quote of version 3',
-      found: error.message,
-      hint: error.hint,
-    });
-    return undefined;
-  }
+  if (platform === null || qe === null) return unsupported(tcb);
+  return evaluated(converge(platform.status, [qe.status]), [platform, qe], tcb);
 }
 
 /**
@@ -82,10 +36,12 @@ export async function verifySgxQuote(
   options: VerifyOptions,
 ): Promise<Verdict> {
   const checks = new CheckList();
-  const quote = parse(bytes, checks, options);
-  if (quote === undefined) return refused(checks, options);
+  const quote = parseChecked(checks, 'an SGX quote of version 3 to 5', () =>
+    parseSgxQuote(bytes, options.trailing),
+  );
+  if (quote === undefined) return refuse('sgx', checks, options.at);
   const judged = await judgeIntelQuote(quote, collateral, checks, options);
-  if (judged === undefined) return refused(checks, options);
+  if (judged === undefined) return refuse('sgx', checks, options.at);
   const { status, date, advisories, tcb } = evaluate(quote, judged);
   return issueVerdict({
     tee: 'sgx',

@@ -3,9 +3,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { nodeCrypto } from '@ensconce/crypto-node/provider';
-import { parseIntelBundle } from '../intel/collateral.ts';
+import { parseIntelBundle } from './collateral.ts';
 import { VerificationCache } from '../cache.ts';
-import { verifySgxQuote } from './verify.ts';
+import { verifySgxQuote } from '../sgx/verify.ts';
+import { verifyTdxQuote } from '../tdx/verify.ts';
 
 interface Entry {
   readonly file: string;
@@ -14,7 +15,7 @@ interface Entry {
     readonly bundle: string;
     readonly at: number;
     readonly expect: string;
-    readonly advisories: readonly string[];
+    readonly advisories: readonly string[] | null;
     readonly tcbDate: string | null;
   }[];
 }
@@ -32,11 +33,11 @@ void test(
     const manifest = JSON.parse(readFileSync(join(vectors, 'manifest.json'), 'utf8')) as { intel: Entry[] };
     const cache = new VerificationCache();
     let count = 0;
-    for (const entry of manifest.intel.filter((one) => one.tee === 'sgx')) {
+    for (const entry of manifest.intel) {
       const quote = readFileSync(join(vectors, entry.file));
       for (const evaluation of entry.evaluations ?? []) {
         const collateral = parseIntelBundle(readFileSync(join(vectors, evaluation.bundle)));
-        const verdict = await verifySgxQuote(quote, collateral, {
+        const verdict = await (entry.tee === 'sgx' ? verifySgxQuote : verifyTdxQuote)(quote, collateral, {
           crypto: nodeCrypto,
           at: new Date(evaluation.at * 1000),
           cache,
@@ -46,7 +47,7 @@ void test(
         const expected =
           evaluation.expect === 'ERROR:TCB_NOT_SUPPORTED' ? 'TcbNotSupported' : evaluation.expect;
         assert.equal(verdict.tcbStatus, expected, where);
-        assert.deepEqual(verdict.advisories, evaluation.advisories, where);
+        assert.deepEqual(verdict.advisories, evaluation.advisories ?? [], where);
         assert.equal(verdict.tcbDate, evaluation.tcbDate, where);
         count++;
       }

@@ -1,0 +1,69 @@
+import { EvidenceError } from '@ensconce/evidence/errors';
+import { detectEvidence, type EvidenceFormat } from '@ensconce/evidence/detect';
+import { parseSgxQuote } from '@ensconce/evidence/sgx/quote';
+import { parseSnpReport } from '@ensconce/evidence/snp/quote';
+import { parseTdxQuote } from '@ensconce/evidence/tdx/quote';
+import { requiredIntelCollateral } from '@ensconce/verify/intel/required';
+import { verdictExitCodes, type CommandResult } from './exit-code.ts';
+
+const byteLimit = 128;
+
+/** Byte strings as hexadecimal, long ones by their length, so that any parsed evidence can be printed. */
+function printable(value: unknown): unknown {
+  if (value instanceof Uint8Array) return value.length <= byteLimit ? value.toHex() : `${value.length} bytes`;
+  if (typeof value === 'bigint') return `0x${value.toString(16)}`;
+  if (Array.isArray(value)) return value.map((item) => printable(item));
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(
+      Object.entries(value)
+        .filter(([name]) => name !== 'signed' && name !== 'vouching' && name !== 'bytes')
+        .map(([name, member]) => [name, printable(member)]),
+    );
+  }
+  return value;
+}
+
+const parsers: Readonly<Record<EvidenceFormat, (bytes: Uint8Array) => object>> = {
+  sgx: (bytes) => {
+    const quote = parseSgxQuote(bytes, 'ignore');
+    return { ...quote, requiredCollateral: requiredIntelCollateral(quote) ?? null };
+  },
+  tdx: (bytes) => {
+    const quote = parseTdxQuote(bytes, 'ignore');
+    return { ...quote, requiredCollateral: requiredIntelCollateral(quote) ?? null };
+  },
+  snp: (bytes) => parseSnpReport(bytes, 'ignore'),
+};
+
+function lines(value: unknown, indent: string): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, member]) => {
+    if (typeof member === 'object' && member !== null)
+      return [`${indent}${name}:`, ...lines(member, `${indent}  `)];
+    const text = String(member);
+    return text.includes('\n')
+      ? [`${indent}${name}: ${text.split('\n').length} lines`]
+      : [`${indent}${name}: ${text}`];
+  });
+}
+
+/** `ensconce evidence show`: every field of the evidence, unverified. Exit code 0, or that of evidence that cannot be read. */
+export function showCommand(evidence: Uint8Array, json: boolean): CommandResult {
+  const format = detectEvidence(evidence);
+  try {
+    if (format === undefined)
+      throw new EvidenceError(
+        'EVIDENCE_UNSUPPORTED',
+        'an SGX or TDX quote or an SEV-SNP report expected, something else found',
+      );
+    const fields = printable(parsers[format](evidence));
+    return {
+      exitCode: 0,
+      stdout: json ? `${JSON.stringify(fields, undefined, 2)}\n` : `${lines(fields, '').join('\n')}\n`,
+      stderr: 'note: nothing of this has been verified\n',
+    };
+  } catch (error) {
+    if (!(error instanceof EvidenceError)) throw error;
+    return { exitCode: verdictExitCodes['not-genuine'], stdout: '', stderr: `${error.message}\n` };
+  }
+}

@@ -1,0 +1,156 @@
+import { nodeCrypto } from '@ensconce/crypto-node/provider';
+import { appraise, type Appraisal, type Decision } from '@ensconce/verify/appraisal';
+import { verifyEvidence } from '@ensconce/verify/verify';
+import type { AppraisalPolicy } from '@ensconce/verify/policy';
+import type { Check } from '@ensconce/verify/check';
+import type { CollateralPool } from '@ensconce/verify/collateral-pool';
+import { verdictExitCodes, type CommandResult } from './exit-code.ts';
+
+export interface VerifyCommand {
+  readonly evidence: Uint8Array;
+  readonly pool: CollateralPool;
+  readonly at: Date;
+  /** Undefined: the platform alone is judged; up to date and not debug is accepted. */
+  readonly policy: AppraisalPolicy | undefined;
+  readonly json: boolean;
+  readonly allowTrailing: boolean;
+  /** DER. */
+  readonly insecureSimulatedRoots: readonly Uint8Array[];
+}
+
+/** Without a policy nobody is asked who wrote the code. Simulation is let through here only where its root was named on the command line. */
+const platformOnly: AppraisalPolicy = {
+  acceptSimulation: true,
+  tolerate: [],
+  ignoreAdvisories: [],
+  sgx: 'not-checked',
+  tdx: 'not-checked',
+  snp: 'not-checked',
+  reportData: 'not-checked',
+};
+
+/** The one object that `--json` prints. */
+export interface VerificationReport {
+  readonly verdict: Decision;
+  readonly tee: string | null;
+  readonly simulated: boolean;
+  readonly tcbStatus: string | null;
+  readonly tcbDate: string | null;
+  readonly advisories: readonly string[];
+  readonly identityChecked: boolean;
+  readonly reportDataChecked: boolean;
+  readonly at: string;
+  readonly claims: unknown;
+  readonly tcb: unknown;
+  readonly checks: readonly Check[];
+  readonly notes: readonly string[];
+}
+
+function unrecognised(at: Date): VerificationReport {
+  return {
+    verdict: 'not-genuine',
+    tee: null,
+    simulated: false,
+    tcbStatus: null,
+    tcbDate: null,
+    advisories: [],
+    identityChecked: false,
+    reportDataChecked: false,
+    at: at.toISOString(),
+    claims: null,
+    tcb: null,
+    checks: [
+      {
+        name: 'evidence is readable',
+        ok: false,
+        expected: 'an SGX or TDX quote or an SEV-SNP report',
+        found: 'something else',
+        failure: 'not-genuine',
+      },
+    ],
+    notes: [],
+  };
+}
+
+function notesOf(appraisal: Appraisal, policy: AppraisalPolicy | undefined): string[] {
+  const { verdict } = appraisal;
+  const { claims } = verdict;
+  if (claims === null) return [];
+  const notes: string[] = [];
+  if (verdict.simulated)
+    notes.push('SIMULATED: a simulated vendor vouches for this evidence; it protects nothing');
+  if (!appraisal.identityChecked) notes.push('identity not checked: any code could have made this evidence');
+  if (!appraisal.reportDataChecked) notes.push('report data not checked: the evidence may be a replay');
+  if (claims.tee === 'snp') {
+    const minimum =
+      policy?.snp !== undefined &&
+      policy.snp !== 'not-checked' &&
+      policy.snp.some((one) => one.minimumTcb !== undefined);
+    if (!minimum)
+      notes.push('minimum TCB not checked: AMD publishes no rating of TCB levels, name one in a policy');
+    if (!claims.revocationChecked) notes.push('revocation not checked: no valid revocation list was given');
+  }
+  return notes;
+}
+
+function reportOf(appraisal: Appraisal, policy: AppraisalPolicy | undefined): VerificationReport {
+  const { verdict } = appraisal;
+  return {
+    verdict: appraisal.decision,
+    tee: verdict.tee,
+    simulated: verdict.simulated,
+    tcbStatus: verdict.tcbStatus,
+    tcbDate: verdict.tcbDate,
+    advisories: verdict.advisories,
+    identityChecked: appraisal.identityChecked,
+    reportDataChecked: appraisal.reportDataChecked,
+    at: new Date(verdict.at).toISOString(),
+    claims: verdict.claims,
+    tcb: verdict.tcb,
+    checks: [...verdict.checks, ...appraisal.checks],
+    notes: notesOf(appraisal, policy),
+  };
+}
+
+function textOf(report: VerificationReport): string {
+  const lines = [`${report.verdict}${report.simulated ? ' (SIMULATED)' : ''}`];
+  if (report.tee !== null) lines.push(`tee: ${report.tee}`);
+  if (report.tcbStatus !== null)
+    lines.push(
+      `tcb status: ${report.tcbStatus}${report.tcbDate === null ? '' : ` of ${report.tcbDate.slice(0, 10)}`}`,
+    );
+  if (report.advisories.length > 0) lines.push(`advisories: ${report.advisories.join(', ')}`);
+  for (const [name, value] of Object.entries((report.claims ?? {}) as Record<string, unknown>)) {
+    if (name !== 'tee') lines.push(`${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  }
+  for (const check of report.checks) {
+    lines.push(
+      `${check.ok ? 'ok  ' : 'FAIL'} ${check.name}${check.ok ? '' : `: ${check.expected} expected, ${check.found} found`}`,
+    );
+    if (!check.ok && check.hint !== undefined) lines.push(`     hint: ${check.hint}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** `ensconce evidence verify`: judges evidence and says why. Reads neither clock nor network nor files: all of it is in `command`. */
+export async function verifyCommand(
+  command: VerifyCommand,
+): Promise<CommandResult & { readonly report: VerificationReport }> {
+  const verdict = await verifyEvidence(command.evidence, command.pool, {
+    crypto: nodeCrypto,
+    at: command.at,
+    trailing: command.allowTrailing ? 'ignore' : 'refuse',
+    insecureSimulatedRoots: command.insecureSimulatedRoots,
+  });
+  const report =
+    verdict === undefined
+      ? unrecognised(command.at)
+      : reportOf(appraise(verdict, command.policy ?? platformOnly), command.policy);
+  const notes = report.notes.map((note) => `note: ${note}\n`).join('');
+  return {
+    report,
+    exitCode: verdictExitCodes[report.verdict],
+    stdout: command.json ? `${JSON.stringify(report, undefined, 2)}\n` : `${textOf(report)}${notes}`,
+    stderr: command.json ? notes : '',
+  };
+}

@@ -1,0 +1,53 @@
+import { describeSgx, sgxMismatches } from './sgx/policy.ts';
+import { describeSnp, snpMismatches } from './snp/policy.ts';
+import { describeTdx, tdxMismatches } from './tdx/policy.ts';
+import type { AppraisalPolicy } from './policy.ts';
+import type { Claims } from './claims.ts';
+
+/** How claims stand to the identities that a policy lists for their TEE. */
+export interface IdentityMatch {
+  /** The mismatches with each listed identity; one empty list is enough. */
+  readonly mismatches: readonly (readonly string[])[];
+  /** What the evidence says, in the policy's words. */
+  readonly found: string;
+}
+
+/** The policy's list for the TEE of the claims; undefined where the policy does not name the TEE at all. */
+export function identitiesFor(
+  claims: Claims,
+  policy: AppraisalPolicy,
+): readonly unknown[] | 'not-checked' | undefined {
+  return policy[claims.tee];
+}
+
+function over<T>(
+  list: readonly T[] | 'not-checked' | undefined,
+  mismatches: (identity: T) => string[],
+): string[][] {
+  return list === undefined || list === 'not-checked' ? [] : list.map((identity) => mismatches(identity));
+}
+
+export function matchIdentities(claims: Claims, policy: AppraisalPolicy): IdentityMatch {
+  switch (claims.tee) {
+    case 'sgx':
+      return {
+        mismatches: over(policy.sgx, (one) => sgxMismatches(claims, one)),
+        found: describeSgx(claims),
+      };
+    case 'tdx':
+      return {
+        mismatches: over(policy.tdx, (one) => tdxMismatches(claims, one)),
+        found: describeTdx(claims),
+      };
+    case 'snp':
+      return {
+        mismatches: over(policy.snp, (one) => snpMismatches(claims, one)),
+        found: describeSnp(claims),
+      };
+  }
+}
+
+/** By which id policies pin a machine; null where the evidence does not show it. */
+export function platformOf(claims: Claims): string | null {
+  return claims.tee === 'snp' ? claims.chipId : claims.platformId;
+}

@@ -1,0 +1,99 @@
+import * as v from 'valibot';
+import { VerifyError } from './errors.ts';
+import { tolerations, type AppraisalPolicy } from './policy.ts';
+
+const hex = (bytes: number) =>
+  v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-fA-F]{${bytes * 2}}$`), `${bytes * 2} hexadecimal digits`));
+const svn = (maximum: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maximum));
+const range = v.union([
+  v.pipe(
+    svn(65_535),
+    v.transform((value) => ({ minimum: value, maximum: value })),
+  ),
+  v.pipe(
+    v.strictObject({ minimum: v.optional(svn(65_535), 0), maximum: v.optional(svn(65_535), 65_535) }),
+    v.check(({ minimum, maximum }) => minimum <= maximum, 'a minimum up to the maximum'),
+  ),
+]);
+const notChecked = v.literal('not-checked');
+
+const sgx = v.union([
+  v.strictObject({ mrenclave: hex(32) }),
+  v.strictObject({ mrsigner: hex(32), isvprodid: range, isvsvn: range }),
+]);
+const tdx = v.strictObject({
+  mrtd: hex(48),
+  rtmr0: hex(48),
+  rtmr1: hex(48),
+  rtmr2: hex(48),
+  rtmr3: hex(48),
+  mrconfigid: v.optional(hex(48)),
+  mrowner: v.optional(hex(48)),
+  mrownerconfig: v.optional(hex(48)),
+  mrseam: v.optional(hex(48)),
+  mrservicetd: v.optional(hex(48)),
+  requireSeptVeDisable: v.optional(v.boolean()),
+});
+const part = v.optional(svn(255));
+const snp = v.strictObject({
+  measurement: hex(48),
+  hostData: hex(32),
+  vmpl: svn(3),
+  idKeyDigest: v.optional(hex(48)),
+  authorKeyDigest: v.optional(hex(48)),
+  familyId: v.optional(hex(16)),
+  imageId: v.optional(hex(16)),
+  minimumGuestSvn: v.optional(svn(0xffff_ffff)),
+  minimumTcb: v.optional(
+    v.strictObject({ fmc: part, bootloader: part, tee: part, snp: part, microcode: part }),
+  ),
+  allowMigrationAgent: v.optional(v.boolean()),
+  allowProvisionalFirmware: v.optional(v.boolean()),
+  requireRevocationList: v.optional(v.boolean()),
+  requireAliasCheck: v.optional(v.boolean()),
+  requireSmtDisabled: v.optional(v.boolean()),
+});
+const identities = <T extends v.GenericSchema>(schema: T) =>
+  v.optional(v.union([v.pipe(v.array(schema), v.maxLength(1024)), notChecked]));
+const day = 86_400_000;
+
+const schema = v.strictObject({
+  acceptSimulation: v.optional(v.boolean(), false),
+  tolerate: v.optional(v.array(v.picklist(tolerations)), []),
+  ignoreAdvisories: v.optional(v.union([v.literal('*'), v.array(v.pipe(v.string(), v.maxLength(64)))]), []),
+  sgx: identities(sgx),
+  tdx: identities(tdx),
+  snp: identities(snp),
+  platforms: v.optional(v.array(v.pipe(v.string(), v.regex(/^(?:[0-9a-fA-F]{2})+$/)))),
+  minimumTcbDate: v.optional(v.pipe(v.string(), v.isoTimestamp())),
+  graceDays: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3650))),
+  reportData: v.optional(hex(64)),
+});
+
+/**
+ * The policy that a file's value (parsed JSON or YAML) states; every key is optional, unknown ones are refused, and what is not named is not
+ * accepted. Throws `VerifyError`.
+ */
+export function parseAppraisalPolicy(value: unknown): AppraisalPolicy {
+  const result = v.safeParse(schema, value);
+  if (!result.success) {
+    const [issue] = result.issues;
+    throw new VerifyError(
+      'VERIFY_POLICY',
+      `policy: ${issue.expected ?? issue.message} expected at "${v.getDotPath(issue) ?? ''}", ${issue.received} found`,
+      {
+        hint: 'TDX identities name mrtd and rtmr0 to rtmr3; SNP identities name measurement, hostData and vmpl',
+      },
+    );
+  }
+  const { minimumTcbDate, graceDays, reportData, sgx, tdx, snp, ...rest } = result.output;
+  return {
+    ...rest,
+    ...(sgx === undefined ? {} : { sgx }),
+    ...(tdx === undefined ? {} : { tdx }),
+    ...(snp === undefined ? {} : { snp }),
+    minimumTcbDate: minimumTcbDate === undefined ? undefined : new Date(minimumTcbDate),
+    gracePeriod: graceDays === undefined ? undefined : graceDays * day,
+    reportData: reportData === undefined ? 'not-checked' : Uint8Array.fromHex(reportData),
+  };
+}

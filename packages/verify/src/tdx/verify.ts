@@ -1,0 +1,57 @@
+import { parseTdxQuote, type TdxQuote } from '@ensconce/evidence/tdx/quote';
+import { CheckList } from '../check.ts';
+import { evaluateTd, type TdTcb } from './evaluate.ts';
+import { judgeIntelQuote } from '../intel/judge.ts';
+import { issueVerdict, type Verdict } from '../verdict.ts';
+import { parseChecked, refuse } from '../refusal.ts';
+import { checkModule } from './module.ts';
+import { tdxClaims } from './claims.ts';
+import type { IntelCollateral } from '../intel/collateral.ts';
+import type { TcbInfo } from '../intel/tcb-info.ts';
+import type { VerifyOptions } from '../options.ts';
+
+function tdTcb(checks: CheckList, quote: TdxQuote, svn: Uint8Array, info: TcbInfo): TdTcb | undefined {
+  const module = checkModule(checks, quote.report, svn, info);
+  return module === undefined ? undefined : { svn, module };
+}
+
+/**
+ * Judges an attacker-controlled TDX quote of version 4 or 5. Always gives a verdict, never throws on what evidence or collateral say. Reads no
+ * clock and no network: time and collateral are arguments, and `undefined` collateral gives `undetermined` at best.
+ */
+export async function verifyTdxQuote(
+  bytes: Uint8Array,
+  collateral: IntelCollateral | undefined,
+  options: VerifyOptions,
+): Promise<Verdict> {
+  const checks = new CheckList();
+  const quote = parseChecked(checks, 'a TDX quote of version 4 or 5', () =>
+    parseTdxQuote(bytes, options.trailing),
+  );
+  if (quote === undefined) return refuse('tdx', checks, options.at);
+  const judged = await judgeIntelQuote(quote, collateral, checks, options);
+  if (judged === undefined) return refuse('tdx', checks, options.at);
+  const { report, authentication } = quote;
+  const { tcbInfo } = judged.prepared;
+  const launch = tdTcb(checks, quote, report.teeTcbSvn, tcbInfo);
+  const current = report.current === null ? null : tdTcb(checks, quote, report.current.teeTcbSvn2, tcbInfo);
+  if (launch === undefined || current === undefined) return refuse('tdx', checks, options.at);
+  const { status, date, advisories, tcb } = evaluateTd(
+    judged,
+    authentication.qeReport.isvSvn,
+    launch,
+    current,
+  );
+  return issueVerdict({
+    tee: 'tdx',
+    outcome: 'genuine',
+    simulated: judged.simulated,
+    claims: tdxClaims(quote, judged.certified.pck),
+    tcbStatus: status,
+    tcbDate: date,
+    advisories,
+    tcb,
+    checks: checks.list,
+    at: options.at,
+  });
+}

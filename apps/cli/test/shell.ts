@@ -52,6 +52,7 @@ export function shell(t: TestContext, environment: Record<string, string> = {}):
       now: () => new Date(),
       random: randomBytes,
       signal: stop.signal,
+      releaseSignals: () => undefined,
     }).then((code) => ({ code, stdout, stderr }));
     return { done, output: () => stdout, abort: () => stop.abort() };
   };

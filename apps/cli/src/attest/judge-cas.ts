@@ -2,7 +2,8 @@ import type { EvidenceVerifier } from '@ensconce/cas/verifier';
 import type { CasConnection } from '@ensconce/api/connection';
 import type { AttestAnswer } from '@ensconce/api/schema';
 import { appraise } from '@ensconce/verify/appraisal';
-import type { SgxIdentity, Toleration } from '@ensconce/verify/policy';
+import type { Toleration } from '@ensconce/verify/policy';
+import type { SgxIdentity } from '@ensconce/verify/sgx/policy';
 import { reportData } from '@ensconce/wire/binding';
 import { CliError } from '../errors.ts';
 import type { AttestedCas } from '../state/cli-state.ts';
@@ -51,7 +52,7 @@ export async function judgeCas(cas: CasToJudge): Promise<AttestedCas> {
     }),
   });
   const { claims } = verdict;
-  if (!appraisal.accepted || claims === null) {
+  if (!appraisal.accepted || claims?.tee !== 'sgx') {
     const [failure] = appraisal.failures;
     throw new CliError(
       'CLI_CAS_UNTRUSTED',

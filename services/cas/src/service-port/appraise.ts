@@ -2,7 +2,9 @@ import { attestationPolicy, type AppraisalVariant } from '@ensconce/policy/attes
 import type { Service, Session } from '@ensconce/policy/session';
 import { appraise, type Appraisal } from '@ensconce/verify/appraisal';
 import type { SgxClaims } from '@ensconce/verify/sgx/claims';
-import type { AppraisalPolicy, Range, SgxIdentity } from '@ensconce/verify/policy';
+import type { AppraisalPolicy } from '@ensconce/verify/policy';
+import type { Range } from '@ensconce/verify/range';
+import type { SgxIdentity } from '@ensconce/verify/sgx/policy';
 import type { Verdict } from '@ensconce/verify/verdict';
 import { CasError } from '../errors.ts';
 import { checkLine } from './genuine.ts';

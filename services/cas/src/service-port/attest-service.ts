@@ -4,7 +4,7 @@ import { fromHex, toHex } from '@ensconce/base/bytes';
 import { measureDescription, parseDescription, type ImageDescription } from '@ensconce/measurement/image';
 import { findService } from '@ensconce/policy/session';
 import type { Appraisal } from '@ensconce/verify/appraisal';
-import type { Claims } from '@ensconce/verify/claims';
+import type { SgxClaims } from '@ensconce/verify/sgx/claims';
 import { attest, type Attest } from '@ensconce/wire/attestation';
 import { reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
@@ -38,7 +38,7 @@ export interface AttestedService {
   readonly id: ConfigId;
   /** Accepted, for this service and this connection. */
   readonly appraisal: Appraisal;
-  readonly claims: Claims;
+  readonly claims: SgxClaims;
   readonly configuration: Configuration;
 }
 
@@ -90,7 +90,7 @@ function expectedReportData(context: AttestContext, connection: PeerConnection, 
 }
 
 /** Evidence that was made for another connection, key, challenge, service or CAS is somebody else's. */
-function checkBinding(claims: Claims, expected: Uint8Array): void {
+function checkBinding(claims: SgxClaims, expected: Uint8Array): void {
   if (!timingSafeEqual(fromHex(claims.reportData, 64), expected)) {
     throw new CasError(
       'CAS_BINDING_MISMATCH',
@@ -103,7 +103,7 @@ function checkBinding(claims: Claims, expected: Uint8Array): void {
 }
 
 /** The description is only as good as the measurement that it hashes to. */
-function checkDescription(context: AttestContext, message: Attest, claims: Claims): ImageDescription {
+function checkDescription(context: AttestContext, message: Attest, claims: SgxClaims): ImageDescription {
   const encoded = Buffer.from(message.description, 'base64');
   const measured = measureDescription(encoded);
   if (measured !== claims.mrenclave) {

@@ -1,4 +1,4 @@
-import type { Claims } from '@ensconce/verify/claims';
+import type { SgxClaims } from '@ensconce/verify/sgx/claims';
 import type { Check } from '@ensconce/verify/check';
 import type { Verdict } from '@ensconce/verify/verdict';
 import { CasError } from '../errors.ts';
@@ -8,8 +8,8 @@ export const checkLine = (check: Check): string =>
   `${check.name}: ${check.expected} expected, ${check.found} found`;
 
 /** The claims of genuine evidence. What this refuses depends on the evidence alone, so anybody may be told. */
-export function genuineClaims(verdict: Verdict): Claims {
-  if (verdict.outcome === 'genuine' && verdict.claims !== null) return verdict.claims;
+export function genuineClaims(verdict: Verdict): SgxClaims {
+  if (verdict.outcome === 'genuine' && verdict.claims?.tee === 'sgx') return verdict.claims;
   const [failure] = verdict.failures;
   const details = {
     cause: failure === undefined ? undefined : new Error(checkLine(failure)),

@@ -31,7 +31,9 @@ function fixture(name: string, { present = [] as string[], npm = '', aptGet = ''
     ...['commands', 'debian', 'npm', 'problem', 'run'].map((part) => `setup/${part}.mjs`),
   ])
     cpSync(join(repository, 'tools', file), join(root, 'tools', file));
-  writeFileSync(join(root, 'tools', 'setup', 'fetch.ts'), '');
+  mkdirSync(join(root, 'tools', 'runtime-layer'));
+  for (const step of ['setup/fetch.ts', 'runtime-layer/build.ts'])
+    writeFileSync(join(root, 'tools', step), '');
   const lock = JSON.stringify({
     packages: {
       [`node_modules/node-linux-${process.arch}`]: {

@@ -18,10 +18,13 @@ export class Stage {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'ensconce-demo-'));
   readonly signal: AbortSignal;
   readonly #services = new Set<ChildProcess>();
+  readonly #quiet: boolean;
   #step = 0;
 
-  constructor(signal: AbortSignal) {
+  /** `quiet` shows no command lines, for those who only need what stands on the stage. */
+  constructor(signal: AbortSignal, options: { readonly quiet?: boolean } = {}) {
     this.signal = signal;
+    this.#quiet = options.quiet ?? false;
   }
 
   path(...parts: string[]): string {
@@ -57,6 +60,7 @@ export class Stage {
   }
 
   #show(args: readonly string[]): void {
+    if (this.#quiet) return;
     console.log(
       `   $ ensconce ${args.map((arg) => (/[\s$"]/.test(arg) ? `'${arg}'` : arg)).join(' ')}`.replaceAll(
         this.folder,
@@ -66,8 +70,8 @@ export class Stage {
   }
 
   /** Runs one command line to its end and shows it as a user would type it. */
-  async ensconce(args: readonly string[], options: { readonly quiet?: boolean } = {}): Promise<Finished> {
-    if (options.quiet !== true) this.#show(args);
+  async ensconce(args: readonly string[]): Promise<Finished> {
+    this.#show(args);
     const child = this.#start(args);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
@@ -85,8 +89,8 @@ export class Stage {
   }
 
   /** {@link Stage.ensconce} for a command that must succeed; gives what it printed. */
-  async succeed(args: readonly string[], options: { readonly quiet?: boolean } = {}): Promise<string> {
-    const { status, stdout, stderr } = await this.ensconce(args, options);
+  async succeed(args: readonly string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.ensconce(args);
     if (status !== 0)
       throw new Error(`ensconce ${args.join(' ')}: exit code 0 expected, ${status} found\n${stderr}`);
     return stdout.toString();

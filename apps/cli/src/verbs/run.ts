@@ -3,9 +3,9 @@ import { accessSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
+import { confidentialSpec, entryPoint } from '@ensconce/bundle/confidential';
 import { findEngine, runBundle } from '@ensconce/bundle/engine';
 import { mountRoot } from '@ensconce/bundle/root';
-import { containerSpec } from '@ensconce/bundle/spec';
 import { unpackLayer } from '@ensconce/bundle/unpack';
 import { blobPath, readImage } from '@ensconce/image/layout';
 import { parseReference } from '@ensconce/image/reference';
@@ -23,8 +23,6 @@ interface Options {
   readonly network: string;
   readonly log?: string;
 }
-
-const entryPoint = '/.ensconce/runtime/bin/launch';
 
 function requirements(io: Io, options: Options): void {
   if (process.getuid?.() !== 0) {
@@ -100,27 +98,14 @@ export const run: Verb = {
         const bundle = mkdtempSync(join(tmpdir(), 'ensconce-run-'));
         const root = await mountRoot(bundle, layers);
         try {
-          const spec = containerSpec({
+          const spec = confidentialSpec({
             root: root.path,
-            args: [entryPoint, ...args],
+            args,
             environment: environmentOf(image.config.config.Env ?? [], options),
-            directory: '/',
-            uid: 0,
-            gid: 0,
+            lasSocket: options.las,
+            lasSocketInside: lasSocketPath,
             terminal: isatty(0) && isatty(1),
-            extraCapabilities: ['CAP_SYS_ADMIN'],
-            fuse: true,
-            mounts: [
-              { source: options.las, destination: lasSocketPath, readOnly: false },
-              ...['/etc/resolv.conf', '/etc/hosts'].map((path) => ({
-                source: path,
-                destination: path,
-                readOnly: true,
-              })),
-            ].filter(({ source }) => statSync(source, { throwIfNoEntry: false }) !== undefined),
-            hostname: 'ensconce',
             network: options.network === 'none' ? 'none' : 'host',
-            unmasked: true,
           });
           writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
           io.releaseSignals();

@@ -165,8 +165,8 @@ export class SealedLayer {
   }
 
   /**
-   * Authenticates every byte of the file, as reading all of it would, without decompressing the chunks; throws a
-   * {@link SealedLayerError} that names the first damaged unit. Some 1 GB/s; memory does not grow with the layer.
+   * Authenticates every byte of the file against the host, without decompressing the chunks; throws a
+   * {@link SealedLayerError} that names the first damaged unit. Memory does not grow with the layer.
    */
   verify(): void {
     const chunks = Math.ceil(this.#summary.streamLength / chunkSize);

@@ -62,11 +62,10 @@ function damaged(what: string, kind: Purpose, index: number, cause?: unknown): S
 }
 
 /**
- * Decrypts and authenticates one unit from untrusted bytes, and gives its body, compressed as it was stored; `stored` is
- * left as it is. GCM's tag alone does not commit whoever knows the key to one content, so the id, a
- * collision-resistant hash, is compared too.
+ * Decrypts one unit from untrusted bytes and checks its tag: enough against whoever does not know the key. Gives the
+ * body, compressed as it was stored; `stored` is left as it is.
  */
-export function authenticateUnit(
+export function checkUnit(
   keys: LayerKeys,
   kind: Purpose,
   index: number,
@@ -75,9 +74,8 @@ export function authenticateUnit(
   stored: Uint8Array,
   what: string,
 ): Uint8Array {
-  const aad = associatedData(kind, index, record.method, record.storedLength, plainLength);
   const decipher = createDecipheriv(algorithm, keys.encryption, record.id.subarray(0, 12));
-  decipher.setAAD(aad);
+  decipher.setAAD(associatedData(kind, index, record.method, record.storedLength, plainLength));
   decipher.setAuthTag(record.tag);
   const body = decipher.update(stored);
   try {
@@ -85,12 +83,13 @@ export function authenticateUnit(
   } catch (cause) {
     throw damaged(what, kind, index, cause);
   }
-  if (!timingSafeEqual(createHmac('sha256', keys.nonce).update(aad).update(body).digest(), record.id))
-    throw damaged(what, kind, index);
   return body;
 }
 
-/** {@link authenticateUnit}, then decompresses: what was sealed. */
+/**
+ * {@link checkUnit}, then compares the id and decompresses: what was sealed. GCM's tag alone does not commit whoever
+ * knows the key to one content; the id, a collision-resistant hash, does.
+ */
 export function openUnit(
   keys: LayerKeys,
   kind: Purpose,
@@ -100,7 +99,10 @@ export function openUnit(
   stored: Uint8Array,
   what: string,
 ): Uint8Array {
-  const body = authenticateUnit(keys, kind, index, record, plainLength, stored, what);
+  const body = checkUnit(keys, kind, index, record, plainLength, stored, what);
+  const aad = associatedData(kind, index, record.method, record.storedLength, plainLength);
+  if (!timingSafeEqual(createHmac('sha256', keys.nonce).update(aad).update(body).digest(), record.id))
+    throw damaged(what, kind, index);
   if (record.method === method.raw) return body;
   try {
     const plain = zstdDecompressSync(body, {

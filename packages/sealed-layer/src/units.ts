@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { SealedLayerError } from './errors.ts';
 import type { Purpose, UnitRecord } from './format.ts';
 import type { LayerKeys } from './keys.ts';
-import { authenticateUnit, checkUnitRecord, openUnit } from './unit.ts';
+import { checkUnit, checkUnitRecord, openUnit } from './unit.ts';
 
 /**
  * Reads bytes of the file from `position` into `into`; returns how many, 0 at the end. What it gives is untrusted and
@@ -65,9 +65,9 @@ export class Units {
     return openUnit(this.#keys, kind, index, record, plainLength, stored, this.name);
   }
 
-  /** Authenticates a unit without decompressing it. */
+  /** Authenticates a unit against the host, without decompressing it. */
   check(kind: Purpose, index: number, record: UnitRecord, plainLength: number): void {
     const stored = this.#stored(kind, index, record, plainLength);
-    authenticateUnit(this.#keys, kind, index, record, plainLength, stored, this.name);
+    checkUnit(this.#keys, kind, index, record, plainLength, stored, this.name);
   }
 }

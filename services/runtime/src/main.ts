@@ -126,12 +126,15 @@ async function run(): Promise<number> {
     failure ??= error;
   }
   const ended = await application.exited;
+  step('application ended');
   const status = failure instanceof RuntimeError && failure.code === 'LAYER' ? startFailed : ended;
   removeRoot();
   await layers.unmount({ lazy: true, graceMs: 100 });
+  step('layers unmounted');
   if (failure !== undefined) writeSync(2, `${describeFailure(failure)}\n`);
   cas.send({ type: 'exited', status });
   await cas.close();
+  step('CAS told');
   return status;
 }
 

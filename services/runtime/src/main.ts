@@ -97,6 +97,8 @@ async function run(): Promise<number> {
   mountOverlay(host.ownUserNamespace);
   furnishRoot(configuration, isatty(0));
   const user = resolveUser(rootPath, configuration.user);
+  await sealed.verified;
+  step('layers verified');
   application = startApplication(
     {
       root: rootPath,

@@ -46,8 +46,10 @@ export function isZero(bytes: Uint8Array): boolean {
 }
 
 const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder('utf-8', { fatal: true });
+// A byte order mark is a character like others: decoding loses nothing, so that equal texts have equal bytes.
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** UTF-8 of `text`. Half a surrogate pair, which UTF-8 cannot express, becomes U+FFFD: check `isWellFormed` where it matters. */
 export function utf8(text: string): Uint8Array {
   return utf8Encoder.encode(text);
 }
@@ -82,6 +84,9 @@ export class ByteReader {
   }
 
   #take(length: number, field: string): number {
+    if (!Number.isSafeInteger(length) || length < 0) {
+      throw new RangeError(`${this.#what}: a length for ${field} expected, ${length} found`);
+    }
     if (length > this.remaining) {
       throw new BytesError(
         'BYTES_SHORT',

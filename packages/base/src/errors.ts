@@ -25,6 +25,13 @@ export class EnsconceError<Code extends string = string> extends Error {
   }
 }
 
+/** An `AggregateError`, as of a connection tried at several addresses, often has no message of its own. */
+function messageOf(error: Error): string {
+  if (error.message !== '' || !(error instanceof AggregateError)) return error.message || error.name;
+  const messages = error.errors.map((one: unknown) => (one instanceof Error ? one.message : String(one)));
+  return [...new Set(messages)].join('; ');
+}
+
 /** The messages of an error and its causes, outermost first: the form in which CAS answers (`{"msg": […]}`). */
 export function causeChain(error: unknown): string[] {
   const chain: string[] = [];
@@ -36,7 +43,7 @@ export function causeChain(error: unknown): string[] {
       chain.push(typeof current === 'string' ? current : 'a value that is no error was thrown');
       break;
     }
-    chain.push(current.message);
+    chain.push(messageOf(current));
     current = current.cause;
   }
   return chain;

@@ -1,5 +1,5 @@
 import { EnsconceError } from './errors.ts';
-import { fromUtf8, utf8 } from './bytes.ts';
+import { equalBytes, fromUtf8, utf8 } from './bytes.ts';
 
 export type JsonErrorCode = 'JSON_SIZE' | 'JSON_SYNTAX' | 'JSON_NOT_CANONICAL';
 
@@ -14,24 +14,38 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json | undefined };
 
-function canonical(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map((item: Json) => canonical(item)).join(',')}]`;
+/** Arrays and objects inside one another; recursion on untrusted values stops here. */
+const maxDepth = 100;
+
+function text(value: string): string {
+  // RFC 8785 §3.2.2.2: lone surrogates are an error.
+  if (!value.isWellFormed())
+    throw new RangeError('canonical JSON takes well-formed text, a lone surrogate found');
+  return JSON.stringify(value);
+}
+
+function canonical(value: Json, depth: number): string {
+  if (depth > maxDepth) throw new RangeError(`canonical JSON takes ${maxDepth} levels at most, more found`);
+  if (Array.isArray(value)) return `[${value.map((item: Json) => canonical(item, depth + 1)).join(',')}]`;
   if (typeof value === 'object' && value !== null) {
     const members = Object.entries(value)
       .filter((member): member is [string, Json] => member[1] !== undefined)
       .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-      .map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`);
+      .map(([key, member]) => `${text(key)}:${canonical(member, depth + 1)}`);
     return `{${members.join(',')}}`;
   }
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     throw new RangeError(`canonical JSON takes safe integers only, ${value} found`);
   }
-  return JSON.stringify(value);
+  return typeof value === 'string' ? text(value) : JSON.stringify(value);
 }
 
-/** RFC 8785 canonical JSON, restricted to safe integers: sorted keys, no white space, UTF-8. Its bytes may be hashed. */
+/**
+ * RFC 8785 canonical JSON, restricted to safe integers and 100 levels: sorted keys, no white space, UTF-8. Its bytes may
+ * be hashed. Throws `RangeError` on a value that has no such form.
+ */
 export function canonicalJson(value: Json): Uint8Array {
-  return utf8(canonical(value));
+  return utf8(canonical(value, 0));
 }
 
 /** Parses JSON of at most `limit` bytes from an untrusted source; the result is `unknown` until a schema has read it. */
@@ -52,11 +66,18 @@ export function parseJson(bytes: Uint8Array, what: string, limit: number): unkno
 /** Like {@link parseJson}, and refuses any encoding but the canonical one, so that equal values have equal hashes. */
 export function parseCanonicalJson(bytes: Uint8Array, what: string, limit: number): unknown {
   const value = parseJson(bytes, what, limit);
-  const again = canonicalJson(value as Json);
-  if (again.length !== bytes.length || !again.every((byte, i) => byte === bytes[i])) {
+  let again: Uint8Array | undefined;
+  let cause: unknown;
+  try {
+    again = canonicalJson(value as Json);
+  } catch (error) {
+    cause = error;
+  }
+  if (again === undefined || !equalBytes(again, bytes)) {
     throw new JsonError(
       'JSON_NOT_CANONICAL',
       `${what}: canonical JSON expected (RFC 8785), another encoding found`,
+      { cause },
     );
   }
   return value;

@@ -4,7 +4,7 @@ import { isatty } from 'node:tty';
 import type { Duplex } from 'node:stream';
 import { RuntimeError } from './errors.ts';
 import type { HostRecord } from './host-record.ts';
-import { reapOrphans } from './linux.ts';
+import { reapOrphans, unblockSignal } from './linux.ts';
 import type { ApplicationUser } from './user.ts';
 
 export interface Application {
@@ -114,11 +114,11 @@ export function startApplication(application: Application, host: HostRecord): Ru
   const own = new Set<number>();
   if (child.pid !== undefined) own.add(child.pid);
   for (const signal of forwarded) process.on(signal, () => child.kill(signal));
+  unblockSignal(constants.signals.SIGUSR1);
   process.on('SIGCHLD', () => reapOrphans((pid) => own.has(pid)));
 
   const channel = child.stdio[3] as Duplex;
   let report = '';
-  let status: number | undefined;
   const started = new Promise<void>((resolve, reject) => {
     channel.on('data', (chunk: Buffer) => {
       report = (report + chunk.toString('latin1')).slice(0, 200);
@@ -132,16 +132,19 @@ export function startApplication(application: Application, host: HostRecord): Ru
         resolve();
         return;
       }
-      const failure = startError(application, report);
-      ({ status } = failure);
-      reject(failure.error);
+      reject(startError(application, report).error);
     });
   });
   channel.write(specification(application, host));
 
   const exited = new Promise<number>((resolve) => {
+    // All streams have ended by then, so the report of a failure is complete.
     child.once('close', (code, signal) =>
-      resolve(status ?? code ?? 128 + constants.signals[signal ?? 'SIGKILL']),
+      resolve(
+        report === ''
+          ? (code ?? 128 + constants.signals[signal ?? 'SIGKILL'])
+          : startError(application, report).status,
+      ),
     );
     child.once('error', () => resolve(125));
   });

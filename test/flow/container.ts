@@ -150,9 +150,11 @@ export function startContainer(plan: ContainerPlan): RunningContainer {
       },
     },
   );
+  const finished = tidied(started.finished, work);
+  finished.catch(() => undefined);
   return {
     ...started,
-    finished: tidied(started.finished, work),
+    finished,
     kill,
     pid: () => {
       const shown = JSON.parse(execFileSync(engine, [...state, 'state', id], { encoding: 'utf8' })) as {

@@ -141,11 +141,9 @@ export async function openWorld(): Promise<World> {
     const ensconce: World['ensconce'] = (args, options) => command(folder, args, options);
     const done: World['done'] = async (args, options) => {
       const finished = await ensconce(args, options);
-      if (finished.status !== 0)
-        throw new Error(
-          `ensconce ${args.join(' ')}: exit code 0 expected, ${finished.status} found\n${finished.errors}`,
-        );
-      return finished;
+      if (finished.status === 0) return finished;
+      const seen = [`found ${finished.status}`, finished.errors, 'CAS:', cas.running.errors()].join('\n');
+      throw new Error(`ensconce ${args.join(' ')}: exit code 0 expected, ${seen}`);
     };
     const measured = (await done(['cas', 'measure'])).text.trim();
     await done([

@@ -90,7 +90,10 @@ static void write_file(const char *path, const char *text) {
   call1(SYS_close, fd);
 }
 
-/* One uid and one gid, ours, become 0: all that an unprivileged process may map. */
+/*
+ * One uid and one gid, ours, become 0: all that an unprivileged process may map. With it goes a namespace of message
+ * queues, because only those of the own user namespace can be mounted.
+ */
 static void enter_user_namespace(void) {
   char uid[64], gid[64], number[24];
   char *parts[2];
@@ -110,7 +113,7 @@ static void enter_user_namespace(void) {
     *to++ = '1';
     *to = 0;
   }
-  done = call1(SYS_unshare, CLONE_NEWUSER | CLONE_NEWNS);
+  done = call1(SYS_unshare, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC);
   if (done < 0) fail("making a user namespace", done, "give the container CAP_SYS_ADMIN, or allow user namespaces (seccomp, user.max_user_namespaces)");
   write_file("/proc/self/setgroups", "deny");
   write_file("/proc/self/uid_map", uid);

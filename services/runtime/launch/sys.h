@@ -88,6 +88,7 @@ __asm__(".globl _start\n"
 #define MNT_DETACH 2
 
 #define CLONE_NEWNS 0x00020000
+#define CLONE_NEWIPC 0x08000000
 #define CLONE_NEWUSER 0x10000000
 #define CLONE_NEWPID 0x20000000
 #define SIGKILL 9

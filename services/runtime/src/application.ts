@@ -4,7 +4,7 @@ import { isatty } from 'node:tty';
 import type { Duplex } from 'node:stream';
 import { RuntimeError } from './errors.ts';
 import type { HostRecord } from './host-record.ts';
-import { reapOrphans } from './linux.ts';
+import { reapOrphans, unblockSignal } from './linux.ts';
 import type { ApplicationUser } from './user.ts';
 
 export interface Application {
@@ -25,7 +25,8 @@ function specification(application: Application, host: HostRecord): Buffer {
     `W${application.directory}`,
     `U${application.user.uid}`,
     `G${application.user.gid}`,
-    ...application.user.groups.map((group) => `g${group}`),
+    // Only one gid is mapped in a namespace of our own, and the host may deny setgroups; root there has no other groups.
+    ...(host.ownUserNamespace ? [] : application.user.groups.map((group) => `g${group}`)),
     `C${application.capabilities.toString(16)}`,
     `I${host.ignoredSignals.toString(16)}`,
     `B${host.blockedSignals.toString(16)}`,
@@ -50,8 +51,8 @@ const hints: Readonly<Record<string, string>> = {
   proc: 'in a user namespace the engine must leave /proc unmasked (podman: --security-opt unmask=ALL)',
   namespaces: 'the container needs CAP_SYS_ADMIN, or a user namespace with it',
   'bounding-set': 'the container needs CAP_SETPCAP, which engines give by default',
-  uid: 'in a user namespace of one uid only images that run as root start; give the container a full map (hostUsers: false)',
-  gid: 'in a user namespace of one gid only images that run as root start; give the container a full map (hostUsers: false)',
+  uid: 'the container needs CAP_SETUID, which engines give by default, and a user namespace must map the uid',
+  gid: 'the container needs CAP_SETGID, which engines give by default, and a user namespace must map the gid',
   groups: 'the container needs CAP_SETGID, which engines give by default',
 };
 
@@ -112,15 +113,23 @@ export interface RunningApplication {
 
 /** Starts the application beside the runtime, in namespaces of its own, through launch/init.c. */
 export function startApplication(application: Application, host: HostRecord): RunningApplication {
+  const { uid, gid } = application.user;
+  if (host.ownUserNamespace && (uid !== 0 || gid !== 0)) {
+    throw new RuntimeError(
+      'APPLICATION_START',
+      `user: root expected where the container has no CAP_SYS_ADMIN, ${uid}:${gid} found`,
+      { hint: 'give the container CAP_SYS_ADMIN, or a user namespace with a full map (hostUsers: false)' },
+    );
+  }
   const child = spawn('/bin/init', [], { stdio: [0, 1, 2, 'pipe'], env: {}, cwd: '/' });
   const own = new Set<number>();
   if (child.pid !== undefined) own.add(child.pid);
   for (const signal of forwarded) process.on(signal, () => child.kill(signal));
+  unblockSignal(constants.signals.SIGUSR1);
   process.on('SIGCHLD', () => reapOrphans((pid) => own.has(pid)));
 
   const channel = child.stdio[3] as Duplex;
   let report = '';
-  let status: number | undefined;
   const started = new Promise<void>((resolve, reject) => {
     channel.on('data', (chunk: Buffer) => {
       report = (report + chunk.toString('latin1')).slice(0, 200);
@@ -134,16 +143,19 @@ export function startApplication(application: Application, host: HostRecord): Ru
         resolve();
         return;
       }
-      const failure = startError(application, report);
-      ({ status } = failure);
-      reject(failure.error);
+      reject(startError(application, report).error);
     });
   });
   channel.write(specification(application, host));
 
   const exited = new Promise<number>((resolve) => {
+    // All streams have ended by then, so the report of a failure is complete.
     child.once('close', (code, signal) =>
-      resolve(status ?? code ?? 128 + constants.signals[signal ?? 'SIGKILL']),
+      resolve(
+        report === ''
+          ? (code ?? 128 + constants.signals[signal ?? 'SIGKILL'])
+          : startError(application, report).status,
+      ),
     );
     child.once('error', () => resolve(125));
   });

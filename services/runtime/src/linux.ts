@@ -79,3 +79,14 @@ export function reapOrphans(own: (pid: number) => boolean): void {
     waitpid(pid, [0], noHang);
   }
 }
+
+const signalMask = libc.func('int pthread_sigmask(int, const uint8_t *, uint8_t *)');
+
+/** Lets a signal reach this thread; Node blocks SIGUSR1 under `--disable-sigusr1`. */
+export function unblockSignal(signal: number): void {
+  const unblock = 1;
+  const set = Buffer.alloc(128);
+  set.writeBigUInt64LE(1n << BigInt(signal - 1));
+  const errno = Number(signalMask(unblock, set, null));
+  if (errno !== 0) throw new RuntimeError('SYSTEM', `pthread_sigmask: ${errnoName(errno)}`);
+}

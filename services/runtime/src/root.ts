@@ -106,7 +106,13 @@ function mountDevices(terminal: boolean): void {
 function mountSys(): void {
   const sys = makeFolder('/sys');
   if (!isDirectory(posix.join(hostPath, 'sys', 'class'))) return;
-  mount(posix.join(hostPath, 'sys'), sys, '', bind);
+  try {
+    mount(posix.join(hostPath, 'sys'), sys, '', bind);
+  } catch {
+    // In a user namespace that shares the host's network, sysfs and what the host mounted inside it come together or not
+    // at all (mount_namespaces(7), locked mounts): then the application finds an empty folder.
+    return;
+  }
   mount('', sys, '', bind | remount | readOnly | noSuid | noDev | noExec);
   if (isDirectory(posix.join(sys, 'firmware'))) {
     mount('tmpfs', posix.join(sys, 'firmware'), 'tmpfs', readOnly | noSuid | noDev | noExec, 'size=0');

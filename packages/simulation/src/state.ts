@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { parseJson } from '@ensconce/base/json';
+import { defaultPlatform } from './intel/platform.ts';
 import { SimulationError } from './errors.ts';
 
 const identity = v.strictObject({
@@ -40,6 +41,7 @@ const state = v.strictObject({
       components: v.pipe(v.array(svn), v.length(16)),
       pceSvn: v.pipe(v.number(), v.integer()),
       qeIsvSvn: v.pipe(v.number(), v.integer()),
+      teeTcbSvn: v.optional(v.pipe(v.array(svn), v.length(16)), [...defaultPlatform.teeTcbSvn]),
       smtEnabled: v.boolean(),
     }),
     pck: identity,

@@ -11,21 +11,37 @@ import {
 import { issueIntelCollateral } from './intel/collateral.ts';
 import { loadPlatform, makePlatform, storePlatform, type SimulatedPlatform } from './intel/platform.ts';
 import { makeSgxQuote, type SgxQuoteRequest } from './sgx/quote.ts';
+import { makeTdxQuote, type TdxQuoteRequest } from './tdx/quote.ts';
 import type { TcbSpec } from './intel/statement.ts';
 
 /** How long the simulated vendor's statements hold. Intel's hold for 30 days. */
 const validity = 30 * 86_400_000;
 const day = 86_400_000;
 
-function defaultTcb(platform: SimulatedPlatform, now: Date): TcbSpec {
+/** The platform as it is, up to date: one level for everything. */
+export function upToDateTcb(platform: SimulatedPlatform, tee: 'sgx' | 'tdx', now: Date): TcbSpec {
   const { spec } = platform;
   const date = `${new Date(now.getTime() - 30 * day).toISOString().slice(0, 10)}T00:00:00Z`;
   return {
-    id: 'SGX',
+    id: tee === 'sgx' ? 'SGX' : 'TDX',
     fmspc: spec.fmspc,
     pceId: spec.pceId,
     evaluationDataNumber: 1,
-    levels: [{ components: spec.components, pceSvn: spec.pceSvn, status: 'UpToDate', date }],
+    levels: [
+      {
+        components: spec.components,
+        tdxComponents: spec.teeTcbSvn,
+        pceSvn: spec.pceSvn,
+        status: 'UpToDate',
+        date,
+      },
+    ],
+    modules: [
+      {
+        version: spec.teeTcbSvn[1] ?? 0,
+        levels: [{ isvSvn: spec.teeTcbSvn[0] ?? 0, status: 'UpToDate', date }],
+      },
+    ],
     qeLevels: [{ isvSvn: spec.qeIsvSvn, status: 'UpToDate', date }],
   };
 }
@@ -38,7 +54,10 @@ export class SimulatedVendor {
   readonly #authority: IntelAuthority;
   readonly #platform: SimulatedPlatform;
   readonly #now: () => Date;
-  #current: { readonly collateral: IntelCollateral; readonly renewAt: number } | undefined;
+  readonly #current = new Map<
+    'sgx' | 'tdx',
+    { readonly collateral: IntelCollateral; readonly renewAt: number }
+  >();
 
   constructor(authority: IntelAuthority, platform: SimulatedPlatform, now: () => Date) {
     this.#authority = authority;
@@ -71,26 +90,25 @@ export class SimulatedVendor {
     return makeSgxQuote(this.#platform, request);
   }
 
+  /** A TDX quote (version 4 or 5, PCK chain inside) for what the simulated hardware measured. */
+  makeTdxQuote(request: TdxQuoteRequest): Uint8Array {
+    return makeTdxQuote(this.#platform, request);
+  }
+
   /** Collateral for the platform, valid now; signed anew after half of its time. Another process has its own, just as valid. */
-  async collateral(): Promise<IntelCollateral> {
+  async collateral(tee: 'sgx' | 'tdx' = 'sgx'): Promise<IntelCollateral> {
     const now = this.#now();
     const time = now.getTime();
-    if (
-      this.#current !== undefined &&
-      time < this.#current.renewAt &&
-      time > this.#current.renewAt - validity
-    )
-      return this.#current.collateral;
-    const issued = new Date(time - 60_000);
+    const known = this.#current.get(tee);
+    if (known !== undefined && time < known.renewAt && time > known.renewAt - validity)
+      return known.collateral;
     const collateral = await issueIntelCollateral(this.#authority, {
-      dates: { issued, next: new Date(time + validity) },
-      tcb: defaultTcb(this.#platform, now),
+      dates: { issued: new Date(time - 60_000), next: new Date(time + validity) },
+      tcb: upToDateTcb(this.#platform, tee, now),
       ca: this.#platform.spec.ca,
       crlNumber: Math.floor(time / 1000),
-      revokedPcks: [],
-      revokedByRoot: [],
     });
-    this.#current = { collateral, renewAt: time + validity / 2 };
+    this.#current.set(tee, { collateral, renewAt: time + validity / 2 });
     return collateral;
   }
 }
@@ -111,7 +129,11 @@ export async function openSimulatedVendor(options: {
       intel: storeIntelAuthority(authority),
       platform: {
         ...storePlatform(platform),
-        spec: { ...platform.spec, components: [...platform.spec.components] },
+        spec: {
+          ...platform.spec,
+          components: [...platform.spec.components],
+          teeTcbSvn: [...platform.spec.teeTcbSvn],
+        },
       },
     });
   }

@@ -2,9 +2,21 @@ import { utf8 } from '@ensconce/base/bytes';
 import { pemEncode } from '@ensconce/x509/pem';
 import type { IntelCollateral } from '@ensconce/verify/intel/collateral';
 import { issueRevocationList, type Identity } from '../authority.ts';
-import { signRaw } from '../key.ts';
+import { generateEcKey, signRaw, type SimulatedKey } from '../key.ts';
+import { parseCertificate } from '@ensconce/x509/certificate';
 import { qeIdentityStatement, tcbInfoStatement, type StatementDates, type TcbSpec } from './statement.ts';
 import type { IntelAuthority } from './authority.ts';
+
+/** What is wrong with the collateral; every field breaks one thing that a verifier must notice. */
+export interface CollateralFaults {
+  readonly wrongTcbInfoSignature?: boolean;
+  readonly wrongQeIdentitySignature?: boolean;
+  readonly wrongPckCrlSignature?: boolean;
+  /** The TCB signing certificate is on the root's list. */
+  readonly revokedTcbSigning?: boolean;
+  /** The PCK CA is on the root's list. */
+  readonly revokedPckCa?: boolean;
+}
 
 export interface CollateralRequest {
   readonly dates: StatementDates;
@@ -12,32 +24,44 @@ export interface CollateralRequest {
   readonly ca: 'platform' | 'processor';
   readonly crlNumber: number;
   /** Serial numbers in hexadecimal. */
-  readonly revokedPcks: readonly string[];
-  readonly revokedByRoot: readonly string[];
+  readonly revokedPcks?: readonly string[];
+  readonly faults?: CollateralFaults;
 }
 
 const pemChain = (...identities: readonly Identity[]): string =>
   identities.map((identity) => pemEncode(identity.certificate, 'CERTIFICATE')).join('');
+
+/** Serial number of an issued certificate, hexadecimal. */
+export const serialOf = (identity: Identity): string => parseCertificate(identity.certificate).serial;
 
 /** Everything that the simulated Intel publishes about one kind of platform, freshly signed. */
 export async function issueIntelCollateral(
   authority: IntelAuthority,
   request: CollateralRequest,
 ): Promise<IntelCollateral> {
+  const { faults = {}, dates } = request;
   const ca = authority.pckCa[request.ca];
-  const crl = { thisUpdate: request.dates.issued, nextUpdate: request.dates.next, number: request.crlNumber };
-  const tcbInfo = tcbInfoStatement(request.tcb, request.dates);
-  const qeIdentity = qeIdentityStatement(request.tcb, request.dates);
+  const wrong = generateEcKey('P-256');
+  const signer = (fault: boolean | undefined): SimulatedKey =>
+    fault === true ? wrong : authority.tcbSigning.key;
+  const crl = { thisUpdate: dates.issued, nextUpdate: dates.next, number: request.crlNumber };
+  const byRoot = [
+    ...(faults.revokedTcbSigning === true ? [serialOf(authority.tcbSigning)] : []),
+    ...(faults.revokedPckCa === true ? [serialOf(ca)] : []),
+  ];
+  const tcbInfo = tcbInfoStatement(request.tcb, dates);
+  const qeIdentity = qeIdentityStatement(request.tcb, dates);
   const tcbChain = pemChain(authority.tcbSigning, authority.root);
+  const listSigner = faults.wrongPckCrlSignature === true ? { ...ca, key: wrong } : ca;
   return {
     pckCrlIssuerChain: pemChain(ca, authority.root),
-    rootCaCrl: await issueRevocationList(authority.root, { ...crl, revoked: request.revokedByRoot }),
-    pckCrl: await issueRevocationList(ca, { ...crl, revoked: request.revokedPcks }),
+    rootCaCrl: await issueRevocationList(authority.root, { ...crl, revoked: byRoot }),
+    pckCrl: await issueRevocationList(listSigner, { ...crl, revoked: request.revokedPcks ?? [] }),
     tcbInfoIssuerChain: tcbChain,
     tcbInfo,
-    tcbInfoSignature: signRaw(authority.tcbSigning.key, 'sha256', utf8(tcbInfo)),
+    tcbInfoSignature: signRaw(signer(faults.wrongTcbInfoSignature), 'sha256', utf8(tcbInfo)),
     qeIdentityIssuerChain: tcbChain,
     qeIdentity,
-    qeIdentitySignature: signRaw(authority.tcbSigning.key, 'sha256', utf8(qeIdentity)),
+    qeIdentitySignature: signRaw(signer(faults.wrongQeIdentitySignature), 'sha256', utf8(qeIdentity)),
   };
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { concatBytes, fromHex, toHex } from '@ensconce/base/bytes';
+import { concatBytes, fromHex, toHex, utf8 } from '@ensconce/base/bytes';
 import { pemEncode } from '@ensconce/x509/pem';
 import { generateEcKey, keyFromPem, keyToPem, pointOf, signRaw, type SimulatedKey } from '../key.ts';
 import {
@@ -23,6 +23,8 @@ export interface PlatformSpec {
   readonly components: readonly number[];
   readonly pceSvn: number;
   readonly qeIsvSvn: number;
+  /** 16 bytes; [0] and [1] are the TDX module's minor and major version. */
+  readonly teeTcbSvn: readonly number[];
   readonly smtEnabled: boolean;
 }
 
@@ -34,6 +36,10 @@ export interface SimulatedPlatform {
   readonly qeId: Uint8Array;
   /** PEM: leaf, CA, root and a NUL, as quotes carry it. */
   readonly chain: Uint8Array;
+  /** The same certificates one by one, PEM. */
+  readonly chainParts: readonly Uint8Array[];
+  /** x‖y of the attestation key. */
+  readonly attestationPoint: Uint8Array;
   /** QE report, its signature and authentication data, as they stand in every quote. */
   readonly qeReport: Uint8Array;
   readonly qeReportSignature: Uint8Array;
@@ -57,6 +63,7 @@ export const defaultPlatform: Omit<PlatformSpec, 'ppid' | 'platformInstanceId'> 
   components: Array.from({ length: 16 }, (_, i) => (i < 10 ? 8 : 0)),
   pceSvn: 13,
   qeIsvSvn: 8,
+  teeTcbSvn: Array.from({ length: 16 }, (_, i) => [5, 1, 6][i] ?? 0),
   smtEnabled: true,
 };
 
@@ -77,7 +84,8 @@ function assemble(
   attestationKey: SimulatedKey,
   qeId: Uint8Array,
 ): SimulatedPlatform {
-  const binding = sha256(concatBytes(pointOf(attestationKey), qeAuthenticationData));
+  const attestationPoint = pointOf(attestationKey);
+  const binding = sha256(concatBytes(attestationPoint, qeAuthenticationData));
   const qeReport = encodeEnclaveReport({
     mrEnclave: qeEnclave,
     mrSigner: qeSigner,
@@ -95,7 +103,9 @@ function assemble(
     pck,
     attestationKey,
     qeId,
-    chain: new TextEncoder().encode(`${chain.join('')}\0`),
+    chain: utf8(`${chain.join('')}\0`),
+    chainParts: chain.map((pem) => utf8(pem)),
+    attestationPoint,
     qeReport,
     qeReportSignature: signRaw(pck.key, 'sha256', qeReport),
     qeAuthenticationData,

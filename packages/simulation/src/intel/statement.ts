@@ -9,6 +9,8 @@ export interface StatementDates {
 
 export interface LevelSpec {
   readonly components: readonly number[];
+  /** TDX only. */
+  readonly tdxComponents?: readonly number[];
   readonly pceSvn: number;
   readonly status: IntelStatus;
   readonly date: string;
@@ -29,6 +31,8 @@ export interface TcbSpec {
   readonly pceId: string;
   readonly evaluationDataNumber: number;
   readonly levels: readonly LevelSpec[];
+  /** TDX only: identities of versioned modules by major version. */
+  readonly modules?: readonly { readonly version: number; readonly levels: readonly IsvLevelSpec[] }[];
   readonly qeLevels: readonly IsvLevelSpec[];
 }
 
@@ -48,6 +52,23 @@ const isvLevel = (level: IsvLevelSpec): object => ({
   ...advisoryIds(level.advisories),
 });
 
+const noSigner = { mrsigner: '0'.repeat(96), attributes: '0'.repeat(16), attributesMask: 'F'.repeat(16) };
+
+/** What TCB info says about TDX modules: that of version 0, and one identity for each major version. */
+function tdxModules(spec: TcbSpec): object {
+  if (spec.id === 'SGX') return {};
+  return {
+    tdxModule: noSigner,
+    tdxModuleIdentities: (spec.modules ?? []).map((module) => ({
+      id: `TDX_${module.version.toString(16).toUpperCase().padStart(2, '0')}`,
+      ...noSigner,
+      tcbLevels: module.levels.map((level) => isvLevel(level)),
+    })),
+  };
+}
+
+const svns = (components: readonly number[]): object[] => components.map((svn) => ({ svn }));
+
 /** TCB info v3 as the PCS serves it: the inner object, whose characters are signed. */
 export function tcbInfoStatement(spec: TcbSpec, dates: StatementDates): string {
   return JSON.stringify({
@@ -59,8 +80,13 @@ export function tcbInfoStatement(spec: TcbSpec, dates: StatementDates): string {
     pceId: spec.pceId,
     tcbType: 0,
     tcbEvaluationDataNumber: spec.evaluationDataNumber,
+    ...tdxModules(spec),
     tcbLevels: spec.levels.map((level) => ({
-      tcb: { sgxtcbcomponents: level.components.map((svn) => ({ svn })), pcesvn: level.pceSvn },
+      tcb: {
+        sgxtcbcomponents: svns(level.components),
+        pcesvn: level.pceSvn,
+        ...(spec.id === 'TDX' ? { tdxtcbcomponents: svns(level.tdxComponents ?? level.components) } : {}),
+      },
       tcbDate: level.date,
       tcbStatus: level.status,
       ...advisoryIds(level.advisories),

@@ -164,17 +164,13 @@ async function prepare(
   options: VerifyOptions,
 ): Promise<PreparedCollateral | undefined> {
   const steps = new Preparation(checks, options);
-  const pckIssuers = await steps.chain(
-    parts.pckCrlIssuerChain,
-    'PCK CRL',
-    /SGX PCK (?:Platform|Processor) CA/,
-  );
+  const pckIssuers = await steps.chain(parts.pckCrlIssuerChain, 'PCK CRL', /CA/);
   if (pckIssuers === undefined) return undefined;
   const [intermediate, root] = pckIssuers;
   const rootCrl = await steps.crl(parts.rootCaCrl, 'root CA CRL', root);
   const pckCrl = await steps.crl(parts.pckCrl, 'PCK CRL', intermediate);
-  const tcbIssuers = await steps.chain(parts.tcbInfoIssuerChain, 'TCB info', /SGX TCB Signing/);
-  const qeIssuers = await steps.chain(parts.qeIdentityIssuerChain, 'QE identity', /SGX TCB Signing/);
+  const tcbIssuers = await steps.chain(parts.tcbInfoIssuerChain, 'TCB info', /TCB Signing/);
+  const qeIssuers = await steps.chain(parts.qeIdentityIssuerChain, 'QE identity', /TCB Signing/);
   if (rootCrl === undefined || pckCrl === undefined || tcbIssuers === undefined || qeIssuers === undefined)
     return undefined;
   if (!steps.sameRoot(root, [tcbIssuers[1], qeIssuers[1]])) return undefined;

@@ -77,10 +77,10 @@ const issuersOf = (certificate: Certificate, pool: readonly Certificate[]): Cert
   );
 
 function roleProblem(leaf: Candidate, intermediate: Certificate, root: Certificate): string | undefined {
-  const product = /ARK-(\w+)$/.exec(root.subject.commonName)?.[1];
+  const product = /ARK-([A-Z][a-z]+)/.exec(root.subject.commonName)?.[1];
   if (product === undefined) return `a root named "${root.subject.commonName}"`;
   const wanted = leaf.vek.kind === 'VCEK' ? `SEV-${product}` : `SEV-VLEK-${product}`;
-  if (!intermediate.subject.commonName.endsWith(wanted))
+  if (!intermediate.subject.commonName.includes(wanted))
     return `an intermediate named "${intermediate.subject.commonName}"`;
   if (leaf.certificate.keyKind !== 'P-384') return `a ${leaf.certificate.keyKind} key`;
   return leaf.vek.productName.startsWith(product)

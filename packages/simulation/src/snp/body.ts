@@ -1,0 +1,72 @@
+import type { SnpTcb } from '@ensconce/evidence/snp/tcb';
+import type { AmdProduct } from '../amd/authority.ts';
+import type { SimulatedChip } from '../amd/chip.ts';
+
+/** What the simulated secure processor reports of a guest. Every byte string that is left out is zero. */
+export interface SnpReportFields {
+  readonly version?: 2 | 3 | 4 | 5;
+  /** 48 bytes. */
+  readonly measurement?: Uint8Array;
+  /** 32 bytes. */
+  readonly hostData?: Uint8Array;
+  /** 64 bytes. */
+  readonly reportData: Uint8Array;
+  readonly vmpl?: number;
+  readonly guestSvn?: number;
+  readonly debug?: boolean;
+  readonly migrateMa?: boolean;
+  /** The chip's certified TCB without them. */
+  readonly reportedTcb?: SnpTcb;
+  readonly committedTcb?: SnpTcb;
+  readonly currentTcb?: SnpTcb;
+  readonly maskChipId?: boolean;
+}
+
+const cpuid: Readonly<Record<AmdProduct, readonly [number, number, number]>> = {
+  Milan: [0x19, 0x01, 0x01],
+  Genoa: [0x19, 0x11, 0x01],
+  Turin: [0x1a, 0x02, 0x01],
+};
+
+export function encodeTcb(tcb: SnpTcb, product: AmdProduct): Uint8Array {
+  return product === 'Turin'
+    ? Uint8Array.of(tcb.fmc ?? 0, tcb.bootloader, tcb.tee, tcb.snp, 0, 0, 0, tcb.microcode)
+    : Uint8Array.of(tcb.bootloader, tcb.tee, 0, 0, 0, 0, tcb.snp, tcb.microcode);
+}
+
+function put(report: Uint8Array, offset: number, bytes: Uint8Array | undefined, length: number): void {
+  if (bytes === undefined) return;
+  if (bytes.length !== length)
+    throw new RangeError(`offset ${offset}: ${length} bytes expected, ${bytes.length} found`);
+  report.set(bytes, offset);
+}
+
+/** Writes the 672 signed bytes of an attestation report (AMD 56860, ATTESTATION_REPORT). */
+export function encodeSnpBody(chip: SimulatedChip, fields: SnpReportFields): Uint8Array {
+  const version = fields.version ?? 3;
+  const body = new Uint8Array(0x2a0);
+  const view = new DataView(body.buffer);
+  const tcb = (value: SnpTcb | undefined): Uint8Array => encodeTcb(value ?? chip.tcb, chip.product);
+  view.setUint32(0, version, true);
+  view.setUint32(4, fields.guestSvn ?? 0, true);
+  const policy =
+    0x3001fn | (fields.debug === true ? 1n << 19n : 0n) | (fields.migrateMa === true ? 1n << 18n : 0n);
+  view.setBigUint64(8, policy, true);
+  view.setUint32(0x30, fields.vmpl ?? 0, true);
+  view.setUint32(0x34, 1, true);
+  put(body, 0x38, tcb(fields.currentTcb), 8);
+  view.setBigUint64(0x40, 0x25n, true);
+  view.setUint32(0x48, chip.kind === 'VLEK' ? 1 << 2 : 0, true);
+  put(body, 0x50, fields.reportData, 64);
+  put(body, 0x90, fields.measurement, 48);
+  put(body, 0xc0, fields.hostData, 32);
+  body.fill(0xff, 0x160, 0x180);
+  put(body, 0x180, tcb(fields.reportedTcb), 8);
+  if (version >= 3) body.set(cpuid[chip.product], 0x188);
+  if (chip.kind === 'VCEK' && fields.maskChipId !== true) body.set(chip.hwId, 0x1a0);
+  put(body, 0x1e0, tcb(fields.committedTcb), 8);
+  body.set([29, 55, 1, 0, 29, 55, 1, 0], 0x1e8);
+  put(body, 0x1f0, tcb(fields.currentTcb), 8);
+  if (version >= 5) body.fill(0x01, 0x1f8, 0x208);
+  return body;
+}

@@ -11,7 +11,8 @@ import { references, wholeReference } from '../substitution.ts';
 /** One component of a session's name. ASCII only, so that no two names look alike. `.` and `..` are not names. */
 const component = '(?!\\.{1,2}(?:/|$))[A-Za-z0-9_.~-]{1,512}';
 export const sessionNamePattern = new RegExp(`^(?:/|${component}(?:/${component}){0,31})$`);
-export const servicePattern = /^(?!\.{1,2}$)[A-Za-z0-9_.~-]{1,512}$/;
+/** Names become keys of objects; those that mean something to JavaScript are not names. */
+export const servicePattern = /^(?!\.{1,2}$|(?:__proto__|prototype|constructor)$)[A-Za-z0-9_.~-]{1,512}$/;
 
 export const sessionName = text({
   expected: 'a session name (components of 1 to 512 letters, digits, _ - . ~ with / between, or / alone)',
@@ -19,7 +20,7 @@ export const sessionName = text({
   maxLength: 1536,
 });
 export const serviceName = text({
-  expected: 'a name of 1 to 512 letters, digits, _ - . ~',
+  expected: 'a name of 1 to 512 letters, digits, _ - . ~ (not constructor, prototype, __proto__)',
   pattern: servicePattern,
 });
 export const secretName = serviceName;

@@ -197,6 +197,7 @@ const fields = {
     'No longer used.',
     '`tags` is no longer used and has no effect',
   ),
+  persistency: optional(freeText(), 'Printed by older tools.', '`persistency` has no effect'),
   ensconce: optional(extension, 'What the session language itself lacks.'),
 } as const;
 

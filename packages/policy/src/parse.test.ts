@@ -108,7 +108,7 @@ secrets:
   assert.equal(session.secrets[1]?.kind, 'x509-ca');
   assert.equal(session.secrets[3]?.import?.from.session, 'other');
   const open = parseSession(
-    'name: s\nversion: "0.3"\nservices: [{name: a, image_name: b, pwd: /root}]\nsecurity: {attestation: {mode: none, one_time_password_shared_secret: ABC}}\n',
+    'name: s\nversion: "0.3"\nservices: [{name: a, image_name: b, pwd: /root}]\nsecurity: {attestation: {mode: none, one_time_password_shared_secret: ABCDEFGHABCDEFGHABCDEFGH22}}\n',
   );
   assert.ok(open.session, JSON.stringify(open.problems));
 });

@@ -84,6 +84,14 @@ export function withReferences(form: Form<string>): Form<string> {
   });
 }
 
+/** RFC 6238 secret: base32 of at least 128 bits, or a reference. */
+export const oneTimePasswordSecret = orReference<string>(
+  text({
+    expected: 'a base32 secret of at least 128 bits',
+    pattern: /^[A-Za-z2-7](?:[ -]?[A-Za-z2-7]){25,511}=*$/,
+  }),
+);
+
 /** Turns our own refusal into a problem at this node. */
 export function attempt<T>(node: YamlNode, place: Place, action: () => T): T | Invalid {
   try {

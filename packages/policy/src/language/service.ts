@@ -5,7 +5,16 @@ import { splitCommand } from '../command.ts';
 import type { AttestationSigner, AttestationVariant, Fspf, Service } from '../session.ts';
 import type { Place } from '../form/place.ts';
 import type { YamlNode } from '../yaml/node.ts';
-import { absolutePath, freeName, hex, orReference, reference, serviceName, withReferences } from './names.ts';
+import {
+  absolutePath,
+  freeName,
+  hex,
+  oneTimePasswordSecret,
+  orReference,
+  reference,
+  serviceName,
+  withReferences,
+} from './names.ts';
 
 const argument = withReferences(freeText());
 const commandLine: Form<readonly string[]> = transform(argument, (value, node, place) => {
@@ -189,7 +198,7 @@ const fields = {
     'Machines that may run this service; any if absent.',
   ),
   one_time_password_shared_secret: strict(
-    withReferences(text({ expected: 'a base32 secret', minLength: 1, maxLength: 512 })),
+    oneTimePasswordSecret,
     'Secret of one-time passwords for this service.',
   ),
   tags: optional(

@@ -74,6 +74,45 @@ ensconce: {accept_simulation: true}
   assert.equal(session.acceptSimulation, true);
 });
 
+void test('forms that older policies have are accepted', () => {
+  const { session, problems } = parseSession(`
+name: old
+digest: create
+predecessor: null
+version: "0.2"
+services:
+- name: app
+  image_name: registry.example/team/app:latest
+  mrenclaves: [${mre}]
+  tags: [demo]
+  command: run --debug
+  environment: {DEBUG: 1, SMTP_PASSWORD: ""}
+  fspf_path: /f.pb
+  fspf_key: ${mre}
+  fspf_tag: ${'0f'.repeat(16)}
+  persistency: None
+images:
+- name: registry.example/team/app:latest
+  mrenclaves: [${mre}]
+  injection_files:
+  - {path: /cert.pem, content: $$SCONE::SERVER_CERT.crt$$}
+  - {path: /key.pem, content: $$SCONE::SERVER_CERT.key$$}
+  - {path: /chain.pem, content: $$SCONE::CA.chain$$}
+secrets:
+- {name: SERVER_CERT, kind: x509, issuer: CA}
+- {name: CA, kind: session-ca}
+- {name: bundle, kind: x509-ca, export_public: true, value: "-----BEGIN CERTIFICATE-----"}
+- {name: theirs, kind: ascii, import: {session: /other, secret: x}, export: {session: third, session_hash: ${mre}}}
+`);
+  assert.ok(session, JSON.stringify(problems));
+  assert.equal(session.secrets[1]?.kind, 'x509-ca');
+  assert.equal(session.secrets[3]?.import?.from.session, 'other');
+  const open = parseSession(
+    'name: s\nversion: "0.3"\nservices: [{name: a, image_name: b, pwd: /root}]\nsecurity: {attestation: {mode: none, one_time_password_shared_secret: ABCDEFGHABCDEFGHABCDEFGH22}}\n',
+  );
+  assert.ok(open.session, JSON.stringify(open.problems));
+});
+
 void test('doubtful things are warned of and accepted', () => {
   const { session, problems } = parseSession(
     `name: s\nservices:\n- {name: a, command: "sh @@1", mrenclaves: [nonsense], environment: {'\\@\\@LD_PRELOAD': ''}}\nsecurity: {attestation: {tolerate: [debug]}}\n`,

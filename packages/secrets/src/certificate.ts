@@ -147,23 +147,40 @@ function sanOf(secret: Secret, commonName: string): { type: 'dns' | 'ip'; value:
   return secret.kind === 'x509' && isName ? [{ type: 'dns', value: commonName }] : [];
 }
 
-/** A certificate chain that the session gives: the certificate first, then its issuers. */
-export function givenCertificate(secret: Secret, key: Stored<'private-key'> | undefined): Stored<'x509'> {
+/**
+ * A certificate chain that the session gives: the certificate first, then its issuers. Where it gives the certificate
+ * alone, the issuers are those of its issuer secret.
+ */
+export function givenCertificate(
+  secret: Secret,
+  key: Stored<'private-key'> | undefined,
+  issuer: Stored<'x509'> | undefined,
+): Stored<'x509'> {
   const text = typeof secret.value === 'string' ? secret.value : '';
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g) ?? [];
   try {
-    const [leaf, ...issuers] = blocks.map((block) => new X509Certificate(block));
+    const [leaf, ...rest] = blocks.map((block) => new X509Certificate(block));
     if (!leaf) throw new TypeError('no certificate');
     if (key && !leaf.checkPrivateKey(privateKeyOf(key.pkcs8))) throw new TypeError('another key');
+    const issuers = rest.map(({ raw }) => raw.toBase64());
+    if (issuers.length === 0 && issuer) {
+      const above = new X509Certificate(Buffer.from(issuer.certificate, 'base64'));
+      if (!leaf.checkIssued(above) || !leaf.verify(above.publicKey)) throw new TypeError('another issuer');
+      issuers.push(issuer.certificate, ...issuer.issuers);
+    }
     return {
       kind: 'x509',
       certificate: leaf.raw.toBase64(),
-      issuers: issuers.map(({ raw }) => raw.toBase64()),
+      issuers,
       ...(key ? { pkcs8: key.pkcs8 } : {}),
       isCa: leaf.ca,
       notAfter: leaf.validToDate.toISOString(),
     };
   } catch (cause) {
-    throw wrongValue(secret, 'PEM certificates, the first one that of the private_key,', cause);
+    throw wrongValue(
+      secret,
+      'PEM certificates, the first one that of its private_key and by its issuer,',
+      cause,
+    );
   }
 }

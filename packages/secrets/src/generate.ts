@@ -102,9 +102,9 @@ async function certificates(
       secret.privateKey === undefined ? undefined : storedOf(known, secret.privateKey, 'private-key');
     if (secret.privateKey !== undefined && !key)
       throw missing(secret, `a value for its private_key ${secret.privateKey}`);
-    if (secret.value !== undefined) return (made[secret.name] = givenCertificate(secret, key));
     const issuerSecret = session.secrets.find(({ name }) => name === secret.issuer);
     const issuer = issuerSecret && (await make(issuerSecret));
+    if (secret.value !== undefined) return (made[secret.name] = givenCertificate(secret, key, issuer));
     if (secret.issuer !== undefined && !issuer)
       throw missing(secret, `a value for its issuer ${secret.issuer}`);
     // Sessions before 0.3 have no private-key secrets: the certificate brings its own.

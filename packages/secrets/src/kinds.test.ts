@@ -124,6 +124,26 @@ void test('given keys and certificates are kept as they are, and must fit each o
   assert.equal(text(state, 'c'), text(made, 'leaf'));
   assert.equal(text(state, 'c', 'chain'), text(made, 'leaf', 'chain'));
   assert.equal(nextRenewal(state), undefined);
+  const given = (name: string) => JSON.stringify(text(made, name));
+  const apart = await generateSecrets(
+    sessionWith(
+      `{name: c, kind: x509, issuer: m, value: ${given('leaf')}}`,
+      `{name: m, kind: x509-ca, value: ${JSON.stringify(text(made, 'middle') + text(made, 'root'))}}`,
+    ),
+    options,
+  );
+  assert.equal(text(apart, 'c', 'chain'), text(made, 'leaf', 'chain'));
+  await assert.rejects(
+    () =>
+      generateSecrets(
+        sessionWith(
+          `{name: c, kind: x509, issuer: m, value: ${given('leaf')}}`,
+          `{name: m, kind: x509-ca, value: ${given('root')}}`,
+        ),
+        options,
+      ),
+    SecretsError,
+  );
   const other = sessionWith(
     '{name: k, kind: private-key}',
     `{name: c, kind: x509, private_key: k, value: ${chain}}`,

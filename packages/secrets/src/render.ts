@@ -1,4 +1,6 @@
-import { concatBytes, toHex, utf8 } from '@ensconce/base/bytes';
+import { concatBytes, fromUtf8, toHex, utf8 } from '@ensconce/base/bytes';
+import type { Json } from '@ensconce/base/json';
+import type { FragmentSource } from '@ensconce/policy/fragments';
 import { resolveReference } from '@ensconce/policy/secret-format';
 import type { Session } from '@ensconce/policy/session';
 import type { Lookup } from '@ensconce/policy/substitution';
@@ -96,5 +98,21 @@ export function secretLookup(session: Session, state: SecretState): Lookup {
     const resolved = resolveReference(reference, session);
     if (!resolved || !Object.hasOwn(state.secrets, resolved.secret.name)) return undefined;
     return renderSecret(state, resolved.secret.name, resolved.format);
+  };
+}
+
+/** What the policy's own references stand for: config fragments, and text, certificates and public keys as text. */
+export function fragmentSource(session: Session, state: SecretState): FragmentSource {
+  return (reference) => {
+    const resolved = resolveReference(reference, session);
+    const name = resolved?.secret.name ?? '';
+    const stored = Object.hasOwn(state.secrets, name) ? state.secrets[name] : undefined;
+    if (!resolved || !stored) return undefined;
+    const { import: imported, importAkv } = resolved.secret;
+    const pinned =
+      importAkv === undefined && (imported === undefined || imported.from.sessionHash !== undefined);
+    if (stored.kind === 'config-fragment') return { value: stored.value as Json, pinned };
+    if (stored.kind !== 'ascii' && stored.kind !== 'x509' && stored.kind !== 'public-key') return undefined;
+    return { value: fromUtf8(renderStored(stored, name, '')), pinned };
   };
 }

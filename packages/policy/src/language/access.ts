@@ -166,6 +166,21 @@ function distinctEntries(entries: readonly AccessEntry[]): readonly AccessEntry[
   });
 }
 
+/** One rule, as it is read for one right. */
+export function accessRule(right: keyof AccessPolicy): Form<AccessRule> {
+  return rule(rightOf[right]);
+}
+
+const rightOf = {
+  read: 'read',
+  update: 'update',
+  createSessions: 'create_sessions',
+  listSessions: 'list_sessions',
+} as const;
+
+/** A signer's public key, without the key `signer` before it. */
+export const signerEntry: Form<AccessEntry> = { schema: { type: 'string' }, read: signer };
+
 function rule(right: Right): Form<AccessRule> {
   const entry = entryForm(right);
   const single = transform(entry, (value): AccessRule => [value]);

@@ -46,7 +46,7 @@ const certificateFields = {
 } as const;
 
 const payloadNames = {
-  pattern: /^(?!(?:iat|nbf|exp)$)\P{Cc}{1,256}$/u,
+  pattern: /^(?!(?:iat|nbf|exp|__proto__|prototype|constructor)$)\P{Cc}{1,256}$/u,
   expected: 'a claim other than iat, nbf and exp',
 };
 

@@ -30,6 +30,18 @@ export const refusedSessions: readonly (readonly [
     'accept_simulation',
   ],
   ['a duplicate key', `${head}name: t\n`, '3:1', /each key once expected, "name" found again/],
+  [
+    'a name that means something to JavaScript',
+    `${head}secrets: [{name: constructor, kind: ascii}]\n`,
+    '3:18',
+    /not constructor/,
+  ],
+  [
+    'a variable that means something to JavaScript',
+    `${head}services:\n- {name: a, command: b, mrenclaves: [${mre}], environment: {__proto__: x}}\n`,
+    `4:119`,
+    /the name of a variable/,
+  ],
   ['no name', 'version: "0.3"\n', '1:1', /the key `name`/],
   ['a name with a look-alike letter', 'name: pаy\nversion: "0.3"\n', '1:7', /a session name/],
   ['a name that climbs', 'name: a/../b\n', '1:7', /a session name/],

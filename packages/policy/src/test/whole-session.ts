@@ -73,7 +73,7 @@ security:
     tolerate: [outdated-tcb, maa-managed-tcb, $$SCONE::theirs$$]
     ignore_advisories: [INTEL-SA-00161]
     must_be_sgx_local: true
-    one_time_password_shared_secret: ABCDEFGH
+    one_time_password_shared_secret: ABCDEFGHABCDEFGHABCDEFGH22
 secret_config: {store_in: !akv {token: token, vault: v.example}}
 ensconce: {accept_simulation: true}
 `;

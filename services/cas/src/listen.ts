@@ -1,4 +1,4 @@
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { CasError } from './errors.ts';
 
 export interface Listen {
@@ -25,4 +25,18 @@ export function listen(server: Server, where: Listen, what: string): Promise<Add
       resolve(server.address() as AddressInfo);
     });
   });
+}
+
+/** Ends a server and every connection to it, also those that have not finished their handshake. Call it before listening. */
+export function closer(server: Server): () => Promise<void> {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  return async () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of open) socket.destroy();
+    await closed;
+  };
 }

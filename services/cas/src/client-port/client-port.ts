@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Logger } from 'pino';
-import { listen, type Listen } from '../listen.ts';
+import { closer, listen, type Listen } from '../listen.ts';
 import type { CasIdentity } from '../state/state.ts';
 import type { clientApi } from './client-api.ts';
 
@@ -23,11 +23,12 @@ export interface ClientPortOptions {
 
 /** The port of the clients: HTTPS (TLS 1.3), where a client certificate says who asks. */
 export class ClientPort {
-  readonly #server: Server;
+  /** Ends what is open, requests that are being answered included. */
+  readonly close: () => Promise<void>;
   readonly address: AddressInfo;
 
-  private constructor(server: Server, address: AddressInfo) {
-    this.#server = server;
+  private constructor(close: () => Promise<void>, address: AddressInfo) {
+    this.close = close;
     this.address = address;
   }
 
@@ -55,17 +56,16 @@ export class ClientPort {
       },
     }) as Server;
     server.maxConnections = limits.connections;
-    server.on('tlsClientError', (error) => log.debug({ err: error.message }, 'client handshake failed'));
+    server.on('tlsClientError', (error, socket) => {
+      log.debug({ err: error.message }, 'client handshake failed');
+      // Node leaves a handshake that took too long open.
+      socket.destroy();
+    });
     server.on('secureConnection', (socket) => {
       // A resumed connection would show no certificate and prove no key.
       if (socket.isSessionReused()) socket.destroy();
     });
-    return new ClientPort(server, await listen(server, options.listen, 'client port'));
-  }
-
-  async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeAllConnections();
-    await closed;
+    const close = closer(server);
+    return new ClientPort(close, await listen(server, options.listen, 'client port'));
   }
 }

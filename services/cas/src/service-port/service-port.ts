@@ -1,10 +1,10 @@
 import { constants } from 'node:crypto';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { createServer, type TLSSocket } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { attestationProtocol } from '@ensconce/wire/attestation';
 import type { CasIdentity } from '../state/state.ts';
-import { listen, type Listen } from '../listen.ts';
+import { closer, listen, type Listen } from '../listen.ts';
 
 export interface ServicePortLimits {
   /** Connections that are open at once, attested ones included. */
@@ -26,12 +26,12 @@ export interface ServicePortOptions {
 
 /** The port of the services: the attestation protocol over TLS 1.3 with certificates on both sides. */
 export class ServicePort {
-  readonly #server: Server;
+  readonly #close: () => Promise<void>;
   readonly #running = new Map<TLSSocket, Promise<void>>();
   readonly address: AddressInfo;
 
-  private constructor(server: Server, address: AddressInfo) {
-    this.#server = server;
+  private constructor(close: () => Promise<void>, address: AddressInfo) {
+    this.#close = close;
     this.address = address;
   }
 
@@ -50,9 +50,14 @@ export class ServicePort {
       handshakeTimeout: limits.timeout,
     });
     server.maxConnections = limits.connections;
-    const port = new ServicePort(server, await listen(server, options.listen, 'service port'));
+    const close = closer(server);
+    const port = new ServicePort(close, await listen(server, options.listen, 'service port'));
     let pending = 0;
-    server.on('tlsClientError', (error) => log.debug({ err: error.message }, 'service handshake failed'));
+    server.on('tlsClientError', (error, socket) => {
+      log.debug({ err: error.message }, 'service handshake failed');
+      // Node leaves a handshake that took too long open.
+      socket.destroy();
+    });
     server.on('secureConnection', (socket) => {
       socket.on('error', (error) => log.debug({ err: error.message }, 'service connection failed'));
       // A resumed connection would show no certificate and prove no key.
@@ -84,9 +89,7 @@ export class ServicePort {
 
   /** Ends all connections and waits until what they were doing is done. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#running.keys()) socket.destroy();
+    await this.#close();
     await Promise.allSettled(this.#running.values());
-    await closed;
   }
 }

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect as connectPlain } from 'node:net';
+import { connect } from 'node:tls';
+import { test, type TestContext } from 'node:test';
+import * as fc from 'fast-check';
+import { version } from '@ensconce/api/client';
+import { attestationProtocol } from '@ensconce/wire/attestation';
+import { encodeFrame } from '@ensconce/wire/frames';
+import { casUnderTest, clientKeys, type CasUnderTest } from '../test/cas-under-test.ts';
+import { attestOnce, imageFor, openService } from '../test/service-under-test.ts';
+import { defaultLimits } from './limits.ts';
+
+const impatient = {
+  clients: { connections: 20, timeout: 300 },
+  services: { connections: 20, pending: 2, timeout: 300 },
+};
+
+/** CAS still answers on both ports. */
+async function alive({ connect, cas, vendor }: CasUnderTest): Promise<void> {
+  const client = await connect(await clientKeys());
+  assert.equal((await version(client)).identity, cas.identity);
+  client.close();
+  const { answer } = await attestOnce({ cas, vendor, image: imageFor(cas), configId: 'nobody/app' });
+  assert.equal(answer.type, 'refused');
+}
+
+const ports = (started: CasUnderTest): number[] => [
+  started.cas.clientAddress.port,
+  started.cas.serviceAddress.port,
+];
+
+void test('a peer that says nothing is hung up on, before and after the handshake', async (t) => {
+  const started = await casUnderTest(t, { limits: impatient });
+  for (const port of ports(started)) {
+    const silent = connectPlain(port, '127.0.0.1');
+    silent.on('error', () => {});
+    silent.resume();
+    await once(silent, 'close');
+  }
+  const shaken = await openService(started.cas);
+  const closed = once(shaken.socket, 'close');
+  shaken.socket.resume();
+  await closed;
+  await alive(started);
+});
+
+void test('connections that are not attested are bounded, attested ones do not count', async (t) => {
+  const started = await casUnderTest(t, {
+    limits: { ...impatient, services: { ...impatient.services, timeout: 2000 } },
+  });
+  const open = [await openService(started.cas), await openService(started.cas)];
+  await assert.rejects(openService(started.cas), 'the third one waits for nothing');
+  for (const { socket } of open) socket.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await alive(started);
+});
+
+/** Sends bytes over TLS and waits until CAS has had enough, or enough time has passed. */
+async function poke(
+  port: number,
+  alpn: string,
+  keys: { privateKey: string; certificate: string },
+  bytes: Uint8Array,
+): Promise<void> {
+  const socket = connect({
+    port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    ALPNProtocols: [alpn],
+    key: keys.privateKey,
+    cert: keys.certificate,
+  });
+  socket.on('error', () => {});
+  socket.resume();
+  await once(socket, 'secureConnect');
+  socket.end(bytes);
+  await Promise.race([once(socket, 'close'), new Promise((resolve) => setTimeout(resolve, 100))]);
+  socket.destroy();
+}
+
+async function fuzz(
+  t: TestContext,
+  alpn: string,
+  pick: (started: CasUnderTest) => number,
+  bytes: fc.Arbitrary<Uint8Array>,
+): Promise<void> {
+  const started = await casUnderTest(t, {
+    limits: { rate: { ...defaultLimits.rate, perSecond: 1e6, burst: 1e6 } },
+  });
+  const keys = await clientKeys();
+  await fc.assert(
+    fc.asyncProperty(bytes, (content) => poke(pick(started), alpn, keys, content)),
+    { numRuns: 40 },
+  );
+  await alive(started);
+}
+
+void test('whatever is sent to the service port, CAS goes on', async (t) => {
+  const attestLike = fc.record(
+    {
+      type: fc.constantFrom('attest', 'started', 'exited'),
+      version: fc.constantFrom(1, 2),
+      configId: fc.oneof(fc.string(), fc.constant('a/b')),
+      format: fc.constantFrom('sgx', 'tdx'),
+      evidence: fc.oneof(fc.base64String(), fc.string()),
+      description: fc.base64String(),
+    },
+    { requiredKeys: [] },
+  );
+  const frame = fc.oneof(attestLike, fc.jsonValue()).map((value): Uint8Array => encodeFrame(value as never));
+  await fuzz(
+    t,
+    attestationProtocol,
+    ({ cas }) => cas.serviceAddress.port,
+    fc.oneof(frame, fc.uint8Array({ maxLength: 200 })),
+  );
+});
+
+void test('whatever is sent to the client port, CAS goes on', async (t) => {
+  const request = fc
+    .record({
+      method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'X'),
+      path: fc.oneof(
+        fc.webPath(),
+        fc.webPath().map((path) => `/v1/sessions${path}`),
+        fc.string().map((text) => `/v1/values/${encodeURIComponent(text)}`),
+        fc.constant('/v1/attest'),
+      ),
+      body: fc.oneof(fc.string(), fc.json()),
+    })
+    .map(({ method, path, body }): Uint8Array =>
+      Buffer.from(
+        `${method} ${path || '/'} HTTP/1.1\r\nhost: x\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      ),
+    );
+  await fuzz(
+    t,
+    'http/1.1',
+    ({ cas }) => cas.clientAddress.port,
+    fc.oneof(request, fc.uint8Array({ maxLength: 200 })),
+  );
+});

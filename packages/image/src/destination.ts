@@ -35,15 +35,18 @@ async function output<T>(path: string, work: Promise<T>): Promise<T> {
   }
 }
 
-/** Hashes a whole open file; returns its length. */
+/** Hashes a whole open file; returns its length. Reads the next part while it hashes one. */
 export async function hashFile(file: FileHandle, hash: Hash): Promise<number> {
-  const buffer = Buffer.allocUnsafeSlow(1_048_576);
+  const parts = [Buffer.allocUnsafeSlow(1_048_576), Buffer.allocUnsafeSlow(1_048_576)] as const;
   let position = 0;
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+  let next = file.read(parts[0], 0, parts[0].length, 0);
+  for (let turn = 0; ; turn ^= 1) {
+    const { bytesRead, buffer } = await next;
     if (bytesRead === 0) return position;
-    hash.update(buffer.subarray(0, bytesRead));
     position += bytesRead;
+    const other = turn === 0 ? parts[1] : parts[0];
+    next = file.read(other, 0, other.length, position);
+    hash.update(buffer.subarray(0, bytesRead));
   }
 }
 

@@ -135,6 +135,14 @@ function describe(options: TransformOptions, roots: string[]): ImageDescription 
   };
 }
 
+/** Like `Promise.all`, and waits for all also where one fails: nothing still writes when the scratch folder goes. */
+async function allSettled<const Work extends readonly Promise<unknown>[]>(
+  work: Work,
+): Promise<{ -readonly [K in keyof Work]: Awaited<Work[K]> }> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
 async function sealAll(
   source: SourceImage,
   destination: Destination,
@@ -182,8 +190,7 @@ async function sealAll(
       }
     }
   };
-  const settled = await Promise.allSettled(Array.from({ length: parallel }, worker));
-  for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
+  await allSettled(Array.from({ length: parallel }, worker));
   return sealed;
 }
 
@@ -210,14 +217,16 @@ export async function transformImage(options: TransformOptions): Promise<Transfo
   const config = originalConfig(source.config, options.overrides);
   const destination = await Destination.open(options.to.directory);
   try {
-    const layers = await sealAll(source, destination, options);
+    const [layers, runtime] = await allSettled([
+      sealAll(source, destination, options),
+      copyRuntime(destination, options.runtime),
+    ]);
     checkOverlay(destination.directory, layers);
     const description = describe(
       options,
       layers.map(({ root }) => root),
     );
     const encoded = encodeDescription(description);
-    const runtime = await copyRuntime(destination, options.runtime);
     const described = await destination.writeBlob(descriptionLayer(encoded));
     const manifest = await writeManifest(source, destination, options, [
       { ...runtime, mediaType: options.runtime.mediaType, diffId: options.runtime.diffId },

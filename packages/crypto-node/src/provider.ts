@@ -9,7 +9,7 @@ import {
 import { X509Error } from '@ensconce/x509/errors';
 import type { CryptoProvider, SignatureAlgorithm, VerificationKey } from '@ensconce/x509/crypto';
 
-interface Parameters {
+interface Scheme {
   readonly digest: string;
   /** As `KeyObject.asymmetricKeyType` and, for curves, `asymmetricKeyDetails.namedCurve` say. */
   readonly type: 'ec' | 'rsa';
@@ -20,7 +20,7 @@ interface Parameters {
 const p1363 = { dsaEncoding: 'ieee-p1363' } as const;
 const pkcs1 = { padding: constants.RSA_PKCS1_PADDING } as const;
 
-const algorithms: Readonly<Record<SignatureAlgorithm, Parameters>> = {
+const algorithms: Readonly<Record<SignatureAlgorithm, Scheme>> = {
   'ecdsa-p256-sha256': { digest: 'sha256', type: 'ec', curve: 'prime256v1', options: p1363 },
   'ecdsa-p256-sha384': { digest: 'sha384', type: 'ec', curve: 'prime256v1', options: p1363 },
   'ecdsa-p384-sha256': { digest: 'sha256', type: 'ec', curve: 'secp384r1', options: p1363 },
@@ -38,21 +38,19 @@ const algorithms: Readonly<Record<SignatureAlgorithm, Parameters>> = {
 /** Bits. Below it a key is refused, above it verification costs an attacker's choice of time. */
 const rsaBits = { least: 2048, most: 8192 } as const;
 
-function fits(key: KeyObject, wanted: Parameters): boolean {
+function fits(key: KeyObject, wanted: Scheme): boolean {
   if (key.asymmetricKeyType !== wanted.type) return false;
   if (wanted.type === 'ec') return key.asymmetricKeyDetails?.namedCurve === wanted.curve;
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
   return bits >= rsaBits.least && bits <= rsaBits.most;
 }
 
-function importKey(spki: Uint8Array, algorithm: SignatureAlgorithm): KeyObject {
+type KeyInput = Parameters<typeof createPublicKey>[0];
+
+function importKey(input: KeyInput, algorithm: SignatureAlgorithm): KeyObject {
   let key: KeyObject;
   try {
-    key = createPublicKey({
-      key: Buffer.from(spki.buffer, spki.byteOffset, spki.length),
-      format: 'der',
-      type: 'spki',
-    });
+    key = createPublicKey(input);
   } catch (cause) {
     throw new X509Error('X509_KEY', `public key: one for ${algorithm} expected, a malformed one found`, {
       cause,
@@ -61,15 +59,20 @@ function importKey(spki: Uint8Array, algorithm: SignatureAlgorithm): KeyObject {
   if (!fits(key, algorithms[algorithm]))
     throw new X509Error(
       'X509_KEY',
-      `public key: one for ${algorithm} expected, ${key.asymmetricKeyType} found`,
+      `public key: one for ${algorithm} expected, ${key.asymmetricKeyType ?? 'a secret'} found`,
     );
   return key;
 }
 
-function publicKey(spki: Uint8Array, algorithm: SignatureAlgorithm): VerificationKey {
+function verificationKey(input: KeyInput, algorithm: SignatureAlgorithm): VerificationKey {
   const { digest, options } = algorithms[algorithm];
-  const input = { key: importKey(spki, algorithm), ...options };
-  return { verify: (signature, data) => verify(digest, data, input, signature) };
+  const keyed = { key: importKey(input, algorithm), ...options };
+  return { verify: (signature, data) => verify(digest, data, keyed, signature) };
+}
+
+function publicKey(spki: Uint8Array, algorithm: SignatureAlgorithm): VerificationKey {
+  const key = Buffer.from(spki.buffer, spki.byteOffset, spki.length);
+  return verificationKey({ key, format: 'der', type: 'spki' }, algorithm);
 }
 
 /** Cryptography by the OpenSSL of this Node. Answers at once, so a judgement on warm collateral never waits. */
@@ -79,4 +82,6 @@ export const nodeCrypto: CryptoProvider = {
   sha384: (data) => hash('sha384', data, 'buffer'),
   sha512: (data) => hash('sha512', data, 'buffer'),
   publicKey,
+  publicKeyOfJwk: ({ kty, n, e }, algorithm) =>
+    verificationKey({ key: { kty, n, e }, format: 'jwk' }, algorithm),
 };

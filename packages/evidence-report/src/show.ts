@@ -1,5 +1,9 @@
 import { EvidenceError } from '@ensconce/evidence/errors';
 import { detectEvidence, type EvidenceFormat } from '@ensconce/evidence/detect';
+import { isAzureEvidence, parseAzureEvidence } from '@ensconce/evidence/azure/envelope';
+import { parseHclReport } from '@ensconce/evidence/azure/quote';
+import { parseHclRuntimeData } from '@ensconce/evidence/azure/body';
+import { parseNitroDocument } from '@ensconce/evidence/nitro/quote';
 import { parseSgxQuote } from '@ensconce/evidence/sgx/quote';
 import { parseSnpReport } from '@ensconce/evidence/snp/quote';
 import { parseTdxQuote } from '@ensconce/evidence/tdx/quote';
@@ -12,6 +16,7 @@ const byteLimit = 128;
 function printable(value: unknown): unknown {
   if (value instanceof Uint8Array) return value.length <= byteLimit ? value.toHex() : `${value.length} bytes`;
   if (typeof value === 'bigint') return `0x${value.toString(16)}`;
+  if (value instanceof Map) return printable(Object.fromEntries(value as Map<string, unknown>));
   if (Array.isArray(value)) return value.map((item) => printable(item));
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(
@@ -33,6 +38,11 @@ const parsers: Readonly<Record<EvidenceFormat, (bytes: Uint8Array) => object>> =
     return { ...quote, requiredCollateral: requiredIntelCollateral(quote) ?? null };
   },
   snp: (bytes) => parseSnpReport(bytes, 'ignore'),
+  nitro: (bytes) => parseNitroDocument(bytes),
+  azure: (bytes) => {
+    const report = parseHclReport(isAzureEvidence(bytes) ? parseAzureEvidence(bytes).hclReport : bytes);
+    return { ...report, runtimeData: parseHclRuntimeData(report.runtimeData) };
+  },
 };
 
 function lines(value: unknown, indent: string): string[] {
@@ -54,7 +64,7 @@ export function showCommand(evidence: Uint8Array, json: boolean): CommandResult 
     if (format === undefined)
       throw new EvidenceError(
         'EVIDENCE_UNSUPPORTED',
-        'an SGX or TDX quote or an SEV-SNP report expected, something else found',
+        'an SGX or TDX quote, an SEV-SNP report, a Nitro document or Azure evidence expected, something else found',
       );
     const fields = printable(parsers[format](evidence));
     return {

@@ -26,6 +26,7 @@ const platformOnly: AppraisalPolicy = {
   sgx: 'not-checked',
   tdx: 'not-checked',
   snp: 'not-checked',
+  nitro: 'not-checked',
   reportData: 'not-checked',
 };
 
@@ -63,7 +64,7 @@ function unrecognised(at: Date): VerificationReport {
       {
         name: 'evidence is readable',
         ok: false,
-        expected: 'an SGX or TDX quote or an SEV-SNP report',
+        expected: 'an SGX or TDX quote, an SEV-SNP report, a Nitro document or Azure evidence',
         found: 'something else',
         failure: 'not-genuine',
       },

@@ -1,6 +1,6 @@
 import { equalBytes, fromHex, toHex } from '@ensconce/base/bytes';
 import { CheckList, type Check } from './check.ts';
-import { identitiesFor, matchIdentities, platformOf } from './identity.ts';
+import { boundDataOf, identitiesFor, matchIdentities, platformOf } from './identity.ts';
 import { Verdict } from './verdict.ts';
 import type { AppraisalPolicy, Toleration } from './policy.ts';
 import type { Claims } from './claims.ts';
@@ -166,7 +166,7 @@ export function appraise(verdict: Verdict, policy: AppraisalPolicy): Appraisal {
     });
     checkTcb(checks, verdict, policy);
     checkIdentity(checks, claims, policy);
-    checkReportData(checks, claims.reportData, policy);
+    checkReportData(checks, boundDataOf(claims), policy);
     if (policy.platforms !== undefined) {
       const platform = platformOf(claims);
       checks.that(

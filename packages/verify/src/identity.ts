@@ -1,3 +1,4 @@
+import { describeNitro, nitroMismatches } from './nitro/policy.ts';
 import { describeSgx, sgxMismatches } from './sgx/policy.ts';
 import { describeSnp, snpMismatches } from './snp/policy.ts';
 import { describeTdx, tdxMismatches } from './tdx/policy.ts';
@@ -44,10 +45,21 @@ export function matchIdentities(claims: Claims, policy: AppraisalPolicy): Identi
         mismatches: over(policy.snp, (one) => snpMismatches(claims, one)),
         found: describeSnp(claims),
       };
+    case 'nitro':
+      return {
+        mismatches: over(policy.nitro, (one) => nitroMismatches(claims, one)),
+        found: describeNitro(claims),
+      };
   }
 }
 
 /** By which id policies pin a machine; null where the evidence does not show it. */
 export function platformOf(claims: Claims): string | null {
+  if (claims.tee === 'nitro') return null;
   return claims.tee === 'snp' ? claims.chipId : claims.platformId;
+}
+
+/** What the evidence was asked to carry, hexadecimal: its report data, or with a vTPM the nonce of the TPM quote. */
+export function boundDataOf(claims: Claims): string {
+  return 'vtpm' in claims && claims.vtpm !== null ? (claims.vtpm.tpm?.nonce ?? '') : claims.reportData;
 }

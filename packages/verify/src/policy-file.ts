@@ -53,6 +53,14 @@ const snp = v.strictObject({
   requireAliasCheck: v.optional(v.boolean()),
   requireSmtDisabled: v.optional(v.boolean()),
 });
+const nitro = v.strictObject({
+  pcr0: hex(48),
+  pcr1: hex(48),
+  pcr2: hex(48),
+  pcr3: v.optional(hex(48)),
+  pcr4: v.optional(hex(48)),
+  pcr8: v.optional(hex(48)),
+});
 const identities = <T extends v.GenericSchema>(schema: T) =>
   v.optional(v.union([v.pipe(v.array(schema), v.maxLength(1024)), notChecked]));
 const day = 86_400_000;
@@ -64,10 +72,11 @@ const schema = v.strictObject({
   sgx: identities(sgx),
   tdx: identities(tdx),
   snp: identities(snp),
+  nitro: identities(nitro),
   platforms: v.optional(v.array(v.pipe(v.string(), v.regex(/^(?:[0-9a-fA-F]{2})+$/)))),
   minimumTcbDate: v.optional(v.pipe(v.string(), v.isoTimestamp())),
   graceDays: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3650))),
-  reportData: v.optional(hex(64)),
+  reportData: v.optional(v.pipe(v.string(), v.regex(/^(?:[0-9a-fA-F]{2}){1,1024}$/))),
 });
 
 /**
@@ -86,12 +95,13 @@ export function parseAppraisalPolicy(value: unknown): AppraisalPolicy {
       },
     );
   }
-  const { minimumTcbDate, graceDays, reportData, sgx, tdx, snp, ...rest } = result.output;
+  const { minimumTcbDate, graceDays, reportData, sgx, tdx, snp, nitro, ...rest } = result.output;
   return {
     ...rest,
     ...(sgx === undefined ? {} : { sgx }),
     ...(tdx === undefined ? {} : { tdx }),
     ...(snp === undefined ? {} : { snp }),
+    ...(nitro === undefined ? {} : { nitro }),
     minimumTcbDate: minimumTcbDate === undefined ? undefined : new Date(minimumTcbDate),
     gracePeriod: graceDays === undefined ? undefined : graceDays * day,
     reportData: reportData === undefined ? 'not-checked' : Uint8Array.fromHex(reportData),

@@ -1,3 +1,4 @@
+import type { NitroIdentity } from './nitro/policy.ts';
 import type { SgxIdentity } from './sgx/policy.ts';
 import type { SnpIdentity } from './snp/policy.ts';
 import type { TdxIdentity } from './tdx/policy.ts';
@@ -26,6 +27,7 @@ export interface AppraisalPolicy {
   readonly sgx?: readonly SgxIdentity[] | 'not-checked';
   readonly tdx?: readonly TdxIdentity[] | 'not-checked';
   readonly snp?: readonly SnpIdentity[] | 'not-checked';
+  readonly nitro?: readonly NitroIdentity[] | 'not-checked';
   /** Ids (hexadecimal) of the platforms or chips that are accepted; undefined for any. */
   readonly platforms?: readonly string[] | undefined;
   /** Refuses a TCB level published before this time. */
@@ -35,6 +37,6 @@ export interface AppraisalPolicy {
    * its advisories ignored.
    */
   readonly gracePeriod?: number | undefined;
-  /** The 64 bytes that bind the evidence to a connection or a nonce. `not-checked` accepts replayed evidence, and the appraisal says so. */
+  /** The bytes that bind the evidence to a connection or a nonce. `not-checked` accepts replayed evidence, and the appraisal says so. */
   readonly reportData: Uint8Array | 'not-checked';
 }

@@ -32,6 +32,15 @@ export interface CryptoProvider {
    * is not on its curve, or is of another type than the algorithm wants.
    */
   publicKey(spki: Uint8Array, algorithm: SignatureAlgorithm): MaybePromise<VerificationKey>;
+  /** The same from an RSA key as RFC 7517 writes it. */
+  publicKeyOfJwk(jwk: RsaPublicJwk, algorithm: SignatureAlgorithm): MaybePromise<VerificationKey>;
+}
+
+/** Members of an RSA public key, base64url; attacker-controlled. */
+export interface RsaPublicJwk {
+  readonly kty: 'RSA';
+  readonly n: string;
+  readonly e: string;
 }
 
 /** DER of SubjectPublicKeyInfo up to the coordinates of an uncompressed point (RFC 5480). */

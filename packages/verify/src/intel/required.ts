@@ -1,3 +1,6 @@
+import { EvidenceError } from '@ensconce/evidence/errors';
+import { parseSgxQuote } from '@ensconce/evidence/sgx/quote';
+import { parseTdxQuote } from '@ensconce/evidence/tdx/quote';
 import { parsePemCertificates } from '@ensconce/x509/certificate';
 import { orderChain } from '@ensconce/x509/chain';
 import { X509Error } from '@ensconce/x509/errors';
@@ -27,6 +30,18 @@ export function requiredIntelCollateral(quote: {
     return { tee: quote.tee, fmspc, ca };
   } catch (error) {
     if (error instanceof X509Error) return undefined;
+    throw error;
+  }
+}
+
+/** Which Intel collateral a quote needs; undefined where it does not say, or cannot be read. */
+export function requiredFor(bytes: Uint8Array, tee: 'sgx' | 'tdx'): RequiredIntelCollateral | undefined {
+  try {
+    return requiredIntelCollateral(
+      tee === 'sgx' ? parseSgxQuote(bytes, 'ignore') : parseTdxQuote(bytes, 'ignore'),
+    );
+  } catch (error) {
+    if (error instanceof EvidenceError) return undefined;
     throw error;
   }
 }

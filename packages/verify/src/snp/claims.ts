@@ -3,6 +3,7 @@ import { readTcb, productOf, type SnpTcb } from '@ensconce/evidence/snp/tcb';
 import type { FirmwareVersion } from '@ensconce/evidence/snp/body';
 import type { SnpReport } from '@ensconce/evidence/snp/quote';
 import type { VekChain } from './chain.ts';
+import type { VtpmClaims } from '../azure/claims.ts';
 
 export interface SnpClaims {
   readonly tee: 'snp';
@@ -65,6 +66,8 @@ export interface SnpClaims {
   readonly cspId: string | null;
   /** False where no valid revocation list was given. */
   readonly revocationChecked: boolean;
+  /** Azure only. */
+  readonly vtpm: VtpmClaims | null;
 }
 
 const hex64 = (value: bigint): string => value.toString(16).padStart(16, '0');
@@ -145,5 +148,6 @@ export function snpClaims(report: SnpReport, chain: VekChain, revocationChecked:
     chipId: isZero(body.chipId) ? null : toHex(body.chipId),
     cspId: chain.vek.cspId ?? null,
     revocationChecked,
+    vtpm: null,
   };
 }

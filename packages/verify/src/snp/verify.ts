@@ -3,7 +3,7 @@ import { productOf, readTcb } from '@ensconce/evidence/snp/tcb';
 import { parseSnpReport, type SnpReport } from '@ensconce/evidence/snp/quote';
 import { CheckList } from '../check.ts';
 import { checkWindows, makeWindow } from '../window.ts';
-import { issueVerdict, type Verdict } from '../verdict.ts';
+import { issueVerdict, type Verdict, type VerdictContent } from '../verdict.ts';
 import { parseChecked, refuse } from '../refusal.ts';
 import { anchorOf } from './root.ts';
 import { checkRevocation } from './revocation.ts';
@@ -125,6 +125,41 @@ async function checkTrust(
   return anchor;
 }
 
+/** What judging finds of a report, before it becomes a verdict. */
+type Judged = Pick<VerdictContent, 'claims' | 'simulated' | 'tcbStatus' | 'tcbDate' | 'advisories' | 'tcb'>;
+
+/** Judges a report into `checks`; undefined where it is not genuine or cannot be judged. */
+export async function judgeSnp(
+  bytes: Uint8Array,
+  collateral: AmdCollateral | undefined,
+  checks: CheckList,
+  options: VerifyOptions,
+): Promise<Judged | undefined> {
+  const report = parseChecked(checks, 'an SEV-SNP report of version 2 to 5', () =>
+    parseSnpReport(bytes, options.trailing),
+  );
+  if (report === undefined || !checkSigned(checks, report)) return undefined;
+  const chain = await chainOf(checks, report, collateral, options);
+  if (chain === undefined) return undefined;
+  const signed = await chain.key.verify(report.signature, report.signed);
+  checks.that('report is signed by the certified key', signed, {
+    expected: 'a valid ECDSA P-384 signature',
+    found: signed ? 'a valid ECDSA P-384 signature' : 'a wrong signature',
+  });
+  const anchor = await checkTrust(checks, chain, options);
+  checkBody(checks, report, chain);
+  const revocationChecked = await checkRevocation(checks, collateral, chain, options);
+  if (checks.outcome !== 'genuine') return undefined;
+  return {
+    simulated: anchor === 'simulated',
+    claims: snpClaims(report, chain, revocationChecked),
+    tcbStatus: null,
+    tcbDate: null,
+    advisories: [],
+    tcb: null,
+  };
+}
+
 /**
  * Judges an attacker-controlled SEV-SNP report of version 2 to 5. AMD publishes no rating of TCB levels: `tcbStatus` is null, and minimum levels are
  * for the policy. Always gives a verdict, never throws on what evidence or collateral say; reads no clock and no network.
@@ -135,31 +170,7 @@ export async function verifySnpReport(
   options: VerifyOptions,
 ): Promise<Verdict> {
   const checks = new CheckList();
-  const report = parseChecked(checks, 'an SEV-SNP report of version 2 to 5', () =>
-    parseSnpReport(bytes, options.trailing),
-  );
-  if (report === undefined || !checkSigned(checks, report)) return refuse('snp', checks, options.at);
-  const chain = await chainOf(checks, report, collateral, options);
-  if (chain === undefined) return refuse('snp', checks, options.at);
-  const signed = await chain.key.verify(report.signature, report.signed);
-  checks.that('report is signed by the certified key', signed, {
-    expected: 'a valid ECDSA P-384 signature',
-    found: signed ? 'a valid ECDSA P-384 signature' : 'a wrong signature',
-  });
-  const anchor = await checkTrust(checks, chain, options);
-  checkBody(checks, report, chain);
-  const revocationChecked = await checkRevocation(checks, collateral, chain, options);
-  if (checks.outcome !== 'genuine') return refuse('snp', checks, options.at);
-  return issueVerdict({
-    tee: 'snp',
-    outcome: 'genuine',
-    simulated: anchor === 'simulated',
-    claims: snpClaims(report, chain, revocationChecked),
-    tcbStatus: null,
-    tcbDate: null,
-    advisories: [],
-    tcb: null,
-    checks: checks.list,
-    at: options.at,
-  });
+  const judged = await judgeSnp(bytes, collateral, checks, options);
+  if (judged === undefined) return refuse('snp', checks, options.at);
+  return issueVerdict({ tee: 'snp', outcome: 'genuine', ...judged, checks: checks.list, at: options.at });
 }

@@ -1,5 +1,6 @@
 import { toHex } from '@ensconce/base/bytes';
 import { platformClaims, type IntelPlatformClaims } from '../intel/platform.ts';
+import type { VtpmClaims } from '../azure/claims.ts';
 import type { Pck } from '../intel/pck.ts';
 import type { TdxQuote } from '@ensconce/evidence/tdx/quote';
 
@@ -31,6 +32,8 @@ export interface TdxClaims extends IntelPlatformClaims {
   /** Since TD 1.5; zero where no service TD is bound. */
   readonly mrservicetd: string | null;
   readonly teeTcbSvn2: string | null;
+  /** Azure only. */
+  readonly vtpm: VtpmClaims | null;
 }
 
 function bit(attributes: Uint8Array, index: number): boolean {
@@ -64,6 +67,7 @@ export function tdxClaims(quote: TdxQuote, pck: Pck): TdxClaims {
     body: quote.kind,
     mrservicetd: report.current === null ? null : toHex(report.current.mrServiceTd),
     teeTcbSvn2: report.current === null ? null : toHex(report.current.teeTcbSvn2),
+    vtpm: null,
     ...platformClaims(quote, pck),
   };
 }

@@ -2,7 +2,7 @@ import { parseTdxQuote, type TdxQuote } from '@ensconce/evidence/tdx/quote';
 import { CheckList } from '../check.ts';
 import { evaluateTd, type TdTcb } from './evaluate.ts';
 import { judgeIntelQuote } from '../intel/judge.ts';
-import { issueVerdict, type Verdict } from '../verdict.ts';
+import { issueVerdict, type Verdict, type VerdictContent } from '../verdict.ts';
 import { parseChecked, refuse } from '../refusal.ts';
 import { checkModule } from './module.ts';
 import { tdxClaims } from './claims.ts';
@@ -15,6 +15,43 @@ function tdTcb(checks: CheckList, quote: TdxQuote, svn: Uint8Array, info: TcbInf
   return module === undefined ? undefined : { svn, module };
 }
 
+/** What judging finds of a quote, before it becomes a verdict. */
+type Judged = Pick<VerdictContent, 'claims' | 'simulated' | 'tcbStatus' | 'tcbDate' | 'advisories' | 'tcb'>;
+
+/** Judges a quote into `checks`; undefined where it is not genuine or cannot be judged. */
+export async function judgeTdx(
+  bytes: Uint8Array,
+  collateral: IntelCollateral | undefined,
+  checks: CheckList,
+  options: VerifyOptions,
+): Promise<Judged | undefined> {
+  const quote = parseChecked(checks, 'a TDX quote of version 4 or 5', () =>
+    parseTdxQuote(bytes, options.trailing),
+  );
+  if (quote === undefined) return undefined;
+  const judged = await judgeIntelQuote(quote, collateral, checks, options);
+  if (judged === undefined) return undefined;
+  const { report, authentication } = quote;
+  const { tcbInfo } = judged.prepared;
+  const launch = tdTcb(checks, quote, report.teeTcbSvn, tcbInfo);
+  const current = report.current === null ? null : tdTcb(checks, quote, report.current.teeTcbSvn2, tcbInfo);
+  if (launch === undefined || current === undefined) return undefined;
+  const { status, date, advisories, tcb } = evaluateTd(
+    judged,
+    authentication.qeReport.isvSvn,
+    launch,
+    current,
+  );
+  return {
+    simulated: judged.simulated,
+    claims: tdxClaims(quote, judged.certified.pck),
+    tcbStatus: status,
+    tcbDate: date,
+    advisories,
+    tcb,
+  };
+}
+
 /**
  * Judges an attacker-controlled TDX quote of version 4 or 5. Always gives a verdict, never throws on what evidence or collateral say. Reads no
  * clock and no network: time and collateral are arguments, and `undefined` collateral gives `undetermined` at best.
@@ -25,33 +62,7 @@ export async function verifyTdxQuote(
   options: VerifyOptions,
 ): Promise<Verdict> {
   const checks = new CheckList();
-  const quote = parseChecked(checks, 'a TDX quote of version 4 or 5', () =>
-    parseTdxQuote(bytes, options.trailing),
-  );
-  if (quote === undefined) return refuse('tdx', checks, options.at);
-  const judged = await judgeIntelQuote(quote, collateral, checks, options);
+  const judged = await judgeTdx(bytes, collateral, checks, options);
   if (judged === undefined) return refuse('tdx', checks, options.at);
-  const { report, authentication } = quote;
-  const { tcbInfo } = judged.prepared;
-  const launch = tdTcb(checks, quote, report.teeTcbSvn, tcbInfo);
-  const current = report.current === null ? null : tdTcb(checks, quote, report.current.teeTcbSvn2, tcbInfo);
-  if (launch === undefined || current === undefined) return refuse('tdx', checks, options.at);
-  const { status, date, advisories, tcb } = evaluateTd(
-    judged,
-    authentication.qeReport.isvSvn,
-    launch,
-    current,
-  );
-  return issueVerdict({
-    tee: 'tdx',
-    outcome: 'genuine',
-    simulated: judged.simulated,
-    claims: tdxClaims(quote, judged.certified.pck),
-    tcbStatus: status,
-    tcbDate: date,
-    advisories,
-    tcb,
-    checks: checks.list,
-    at: options.at,
-  });
+  return issueVerdict({ tee: 'tdx', outcome: 'genuine', ...judged, checks: checks.list, at: options.at });
 }

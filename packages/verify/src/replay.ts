@@ -1,0 +1,28 @@
+import { concatBytes } from '@ensconce/base/bytes';
+import type { CryptoProvider } from '@ensconce/x509/crypto';
+import type { TpmHash } from '@ensconce/evidence/tpm/body';
+
+const sizes: Readonly<Record<TpmHash, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
+
+/** One measurement that extended a register. */
+export interface Extension {
+  readonly index: number;
+  readonly digest: Uint8Array;
+}
+
+/**
+ * The values that registers have after `extensions`, each starting at zero: R ← H(R ‖ digest). A log is believed only as far as its replay
+ * gives the value that signed evidence has.
+ */
+export async function replay(
+  crypto: CryptoProvider,
+  hash: TpmHash,
+  extensions: readonly Extension[],
+): Promise<Map<number, Uint8Array>> {
+  const registers = new Map<number, Uint8Array>();
+  for (const { index, digest } of extensions) {
+    const before = registers.get(index) ?? new Uint8Array(sizes[hash]);
+    registers.set(index, await crypto[hash](concatBytes(before, digest)));
+  }
+  return registers;
+}

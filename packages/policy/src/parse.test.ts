@@ -267,6 +267,7 @@ const refused: readonly (readonly [
   ['an alias without an anchor', `${head}secrets: *a\n`, '3:10', /an anchor &a/],
   ['an alias to its own parent', `${head}secrets: &a [*a]\n`, '3:14', /its own parent/],
   ['two documents', `${head}---\nname: t\n`, '3:1', /one YAML document/],
+  ['half a surrogate pair', `${head}services:\n- {name: app, command: "\\ud800"}\n`, '4:24', /surrogate/],
   ['broken YAML', `${head}services: [\n`, '4:1', /YAML/],
   ['nothing', '', '1:1', /an empty text found/],
 ];

@@ -2,6 +2,7 @@ import { createHash, type X509Certificate } from 'node:crypto';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { connect, type TLSSocket } from 'node:tls';
 import * as v from 'valibot';
+import { describeIssue } from '@ensconce/base/issue';
 import { toHex } from '@ensconce/base/bytes';
 import { parseJson } from '@ensconce/base/json';
 import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
@@ -89,10 +90,9 @@ export class CasConnection {
     }
     const parsed = v.safeParse(schema, value);
     if (!parsed.success) {
-      const where = v.getDotPath(parsed.issues[0]) ?? 'the whole';
       throw new ApiError(
         'API_ANSWER',
-        `CAS: an answer of the documented form expected, ${where}: ${parsed.issues[0].message}`,
+        `CAS: an answer of the documented form expected, ${describeIssue(parsed.issues[0])}`,
       );
     }
     return parsed.output;

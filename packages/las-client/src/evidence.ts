@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import * as v from 'valibot';
 import { toHex } from '@ensconce/base/bytes';
 import { EnsconceError } from '@ensconce/base/errors';
+import { describeIssue } from '@ensconce/base/issue';
 import { FrameConnection } from '@ensconce/wire/frames';
 import { lasAnswer, lasFrameLimit, type LasRequest } from '@ensconce/wire/las';
 
@@ -40,7 +41,7 @@ export async function requestEvidence(las: LasAddress, reportData: Uint8Array): 
     if (!parsed.success) {
       throw new LasClientError(
         'LAS_ANSWER',
-        `LAS: evidence or a refusal expected, ${parsed.issues[0].message}`,
+        `LAS: evidence or a refusal expected; ${describeIssue(parsed.issues[0])}`,
       );
     }
     const answer = parsed.output;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { EnsconceError } from '@ensconce/base/errors';
+import { describeIssue } from '@ensconce/base/issue';
 import { canonicalJson, parseCanonicalJson } from '@ensconce/base/json';
 
 export type MeasurementErrorCode = 'DESCRIPTION_INVALID' | 'FOLDER_INVALID';
@@ -43,9 +44,10 @@ export function encodeDescription(description: ImageDescription): Uint8Array {
 export function parseDescription(bytes: Uint8Array): ImageDescription {
   const result = v.safeParse(schema, parseCanonicalJson(bytes, 'image description', maxDescriptionSize));
   if (!result.success) {
-    const issue = result.issues[0];
-    const where = v.getDotPath(issue) ?? 'the whole';
-    throw new MeasurementError('DESCRIPTION_INVALID', `image description: ${where}: ${issue.message}`);
+    throw new MeasurementError(
+      'DESCRIPTION_INVALID',
+      `image description: ${describeIssue(result.issues[0])}`,
+    );
   }
   return result.output;
 }

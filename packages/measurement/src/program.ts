@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '@ensconce/base/json';
-import { readManifest, type DigestCache } from './folder.ts';
+import type { DigestCache } from './digest-cache.ts';
+import { readManifest } from './folder.ts';
 import { manifestDigest } from './manifest.ts';
 
 /** Folders and files of an Ensconce checkout whose contents decide what its services do. */
@@ -15,18 +16,21 @@ export interface ProgramDescription {
   readonly sources: string;
 }
 
+/** Whether a file of a checkout counts in its measurement; `path` is relative to the checkout. */
+export function isMeasuredSource(path: string): boolean {
+  const parts = path.split('/');
+  return (
+    roots.includes(parts[0] ?? '') &&
+    !parts.some((part) => part === 'node_modules' || part.endsWith('.test.ts'))
+  );
+}
+
 /**
  * Describes the checkout at `folder`. Its tests, and the contents of node_modules, do not count: the lock file pins the
  * latter by hash, and simulated hardware protects nothing against the owner of the machine anyway.
  */
 export function describeProgram(folder: string, node: string, cache: DigestCache): ProgramDescription {
-  const entries = readManifest(folder, {
-    cache,
-    include: (path, isDirectory) =>
-      roots.some((root) => path === root || path.startsWith(`${root}/`)) &&
-      !path.split('/').includes('node_modules') &&
-      (isDirectory || !path.endsWith('.test.ts')),
-  });
+  const entries = readManifest(folder, { cache, include: isMeasuredSource });
   const files = entries
     .filter((entry) => entry.type !== 'directory')
     .map((entry) => (entry.type === 'file' ? { ...entry, mode: 0 } : entry));

@@ -10,6 +10,10 @@ export const attestationProtocol = 'ensconce-attestation/1';
 /** Bytes; bounds both directions. */
 export const attestationFrameLimit = 16 * 1024 * 1024;
 
+/** UTF-16 units. */
+export const maxConfigId = 2048;
+export const maxAccessToken = 4096;
+
 const base64 = v.pipe(v.string(), v.base64());
 const nonce = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
@@ -22,8 +26,12 @@ export const attest = v.strictObject({
   type: v.literal('attest'),
   version: v.literal(1),
   /** `session/service` or `session/service@OTP`, from the host. */
-  configId: v.pipe(v.string(), v.maxLength(2048)),
-  serviceAccessToken: v.optional(v.pipe(v.string(), v.maxLength(4096))),
+  configId: v.pipe(
+    v.string(),
+    v.maxLength(maxConfigId),
+    v.check((text) => text.isWellFormed(), 'Unicode text expected'),
+  ),
+  serviceAccessToken: v.optional(v.pipe(v.string(), v.maxLength(maxAccessToken))),
   format: v.picklist(['sgx']),
   evidence: base64,
   description: base64,

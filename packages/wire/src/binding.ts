@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { concatBytes, utf8 } from '@ensconce/base/bytes';
+import { utf8 } from '@ensconce/base/bytes';
 import { encodeFields } from '@ensconce/base/fields';
 
 /** Who proves itself to whom. The role is part of the report data, so evidence made for one never serves as the other. */
@@ -38,5 +38,5 @@ export function reportData(binding: Binding): Uint8Array {
     utf8(binding.configId),
     sha256(binding.casIdentity),
   ]);
-  return createHash('sha512').update(concatBytes(encoded)).digest();
+  return createHash('sha512').update(encoded).digest();
 }

@@ -1,6 +1,8 @@
 import * as v from 'valibot';
 
 const base64 = v.pipe(v.string(), v.base64());
+const permissions = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0o7777));
+const layerKey = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]{43}=$/, '32 bytes of base64 expected'));
 const absolutePath = v.pipe(v.string(), v.maxLength(4096), v.startsWith('/'));
 
 /**
@@ -24,13 +26,11 @@ export const configuration = v.strictObject({
   capabilities: v.array(v.pipe(v.string(), v.regex(/^CAP_[A-Z_]+$/))),
   /** Sealed layers, lowest first. `key` is 32 bytes, base64. `root` is hex and must be that of the measured description. */
   layers: v.pipe(
-    v.array(v.strictObject({ root: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)), key: base64 })),
+    v.array(v.strictObject({ root: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)), key: layerKey })),
     v.minLength(1),
   ),
   /** Files made in memory before the start. `mode` is the permission bits. */
-  injectionFiles: v.array(
-    v.strictObject({ path: absolutePath, content: base64, mode: v.pipe(v.number(), v.integer()) }),
-  ),
+  injectionFiles: v.array(v.strictObject({ path: absolutePath, content: base64, mode: permissions })),
   /** Files of the host that are visible at the same path, read-only and unprotected (`/etc/resolv.conf`). */
   hostFiles: v.array(absolutePath),
 });

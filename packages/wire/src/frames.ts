@@ -33,7 +33,10 @@ export class FrameConnection {
   readonly #socket: FrameSocket;
   readonly #limit: number;
   readonly #what: string;
+  /** What has arrived and is not delivered yet stands from #start to #end; the rest is room to grow. */
   #buffer: Buffer = Buffer.alloc(0);
+  #start = 0;
+  #end = 0;
   #failure: Error | undefined;
   #waiting: { resolve: (value: unknown) => void; reject: (error: Error) => void } | undefined;
 
@@ -57,30 +60,55 @@ export class FrameConnection {
     waiting?.reject(this.#failure);
   }
 
+  #refuseSize(announced: number): void {
+    this.#fail(
+      new FrameError(
+        'FRAME_SIZE',
+        `${this.#what}: a frame of at most ${this.#limit} bytes expected, ${announced} found`,
+      ),
+    );
+    this.#buffer = Buffer.alloc(0);
+    this.#start = this.#end = 0;
+    this.#socket.destroy();
+  }
+
+  /** Doubles the room when it is short, so that a peer who sends single bytes costs no more than their number. */
+  #append(chunk: Uint8Array): void {
+    if (this.#end + chunk.length > this.#buffer.length) {
+      const unread = this.#buffer.subarray(this.#start, this.#end);
+      const grown = Buffer.allocUnsafeSlow(Math.max(unread.length + chunk.length, 2 * unread.length));
+      grown.set(unread);
+      this.#buffer = grown;
+      this.#start = 0;
+      this.#end = unread.length;
+    }
+    this.#buffer.set(chunk, this.#end);
+    this.#end += chunk.length;
+  }
+
   #receive(chunk: Uint8Array): void {
     if (this.#failure !== undefined) return;
-    this.#buffer = this.#buffer.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#buffer, chunk]);
-    const due = this.#buffer.length >= headerSize ? this.#buffer.readUInt32BE(0) : 0;
-    if (due > this.#limit || this.#buffer.length > 2 * (this.#limit + headerSize)) {
-      this.#fail(
-        new FrameError(
-          'FRAME_SIZE',
-          `${this.#what}: a frame of at most ${this.#limit} bytes expected, ${due} announced`,
-        ),
-      );
-      this.#socket.destroy();
+    const unread = this.#end - this.#start + chunk.length;
+    if (unread > 2 * (this.#limit + headerSize)) {
+      this.#refuseSize(unread);
       return;
     }
+    this.#append(chunk);
     this.#deliver();
   }
 
   #next(): { value: unknown } | undefined {
-    if (this.#buffer.length < headerSize) return undefined;
-    const end = headerSize + this.#buffer.readUInt32BE(0);
-    if (this.#buffer.length < end) return undefined;
-    const body = this.#buffer.subarray(headerSize, end);
-    this.#buffer = this.#buffer.subarray(end);
-    return { value: parseJson(body, this.#what, this.#limit) };
+    const unread = this.#buffer.subarray(this.#start, this.#end);
+    if (unread.length < headerSize) return undefined;
+    const announced = unread.readUInt32BE(0);
+    if (announced > this.#limit) {
+      this.#refuseSize(announced);
+      return undefined;
+    }
+    const end = headerSize + announced;
+    if (unread.length < end) return undefined;
+    this.#start += end;
+    return { value: parseJson(unread.subarray(headerSize, end), this.#what, this.#limit) };
   }
 
   #deliver(): void {

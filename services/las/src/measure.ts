@@ -1,10 +1,25 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+} from 'node:fs';
+import { join, relative } from 'node:path';
 import { EnsconceError } from '@ensconce/base/errors';
-import { DigestCache, readManifest } from '@ensconce/measurement/folder';
-import { encodeDescription, measureDescription, parseDescription } from '@ensconce/measurement/image';
+import type { DigestCache } from '@ensconce/measurement/digest-cache';
+import { readManifest } from '@ensconce/measurement/folder';
+import {
+  encodeDescription,
+  maxDescriptionSize,
+  measureDescription,
+  parseDescription,
+} from '@ensconce/measurement/image';
 import { manifestDigest } from '@ensconce/measurement/manifest';
-import { describeProgram, measureProgram } from '@ensconce/measurement/program';
+import { describeProgram, isMeasuredSource, measureProgram } from '@ensconce/measurement/program';
 import { LasError } from './errors.ts';
 
 /** What simulated hardware measured of a process. */
@@ -42,19 +57,16 @@ function tracer(proc: string): string {
  */
 function checkMappings(proc: string, digests: ReadonlySet<string>, cache: DigestCache): void {
   const maps = readFileSync(join(proc, 'maps'), 'latin1').trimEnd().split('\n');
-  const seen = new Set<string>();
   for (const line of maps) {
     const [range = '', permissions = '', , device, inode, path = ''] = line.split(/\s+/);
-    if (!permissions.includes('x') || path.startsWith('[') || (path === '' && device === '00:00')) continue;
-    if (seen.has(`${device}:${inode}`)) continue;
-    seen.add(`${device}:${inode}`);
+    // Memory without a file: what Node compiles, and the kernel's own page.
+    if (!permissions.includes('x') || (device === '00:00' && inode === '0')) continue;
     // map_files leads to the mapped file itself, whatever is mounted over its path; leading zeros are not in its names.
     const name = range
       .split('-')
       .map((end) => end.replace(/^0+(?=.)/, ''))
       .join('-');
-    const file = join(proc, 'map_files', name);
-    if (!digests.has(cache.digest(file, statSync(file, { bigint: true })))) {
+    if (!digests.has(cache.file(join(proc, 'map_files', name), true).sha256)) {
       refuse('code of measured files only', `code of ${path || 'a nameless file'}`);
     }
   }
@@ -66,6 +78,18 @@ function checkMounts(proc: string): void {
     const top = point.split('/')[1] ?? '';
     if (point !== '/' && !mountPoints.has(top))
       refuse("no mount over the runtime's folder", `one on ${point}`);
+  }
+}
+
+/** A file of the container, whose owner may have put anything in its place. */
+function readBounded(path: string): Uint8Array {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    if (!fstatSync(descriptor).isFile()) refuse('the image description in a file', 'another kind of file');
+    const buffer = Buffer.alloc(maxDescriptionSize + 1);
+    return buffer.subarray(0, readSync(descriptor, buffer));
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -86,26 +110,33 @@ function measureContainer(proc: string, cache: DigestCache): Measured {
     manifest.flatMap((entry) => (entry.type === 'file' ? [[entry.path, entry.sha256] as const] : [])),
   );
   checkMappings(proc, new Set(digests.values()), cache);
-  const executable = join(proc, 'exe');
-  if (cache.digest(executable, statSync(executable, { bigint: true })) !== digests.get('bin/node')) {
+  if (cache.file(join(proc, 'exe'), true).sha256 !== digests.get('bin/node')) {
     refuse('/bin/node of the measured folder', 'another executable');
   }
   const runtime = manifestDigest(manifest);
-  const claimed = parseDescription(readFileSync(join(root, 'host', '.ensconce', 'image')));
+  const claimed = parseDescription(readBounded(join(root, 'host', '.ensconce', 'image')));
   // The runtime digest is what is seen here; layer roots and CAS are enforced by the runtime that this digest names.
   const description = encodeDescription({ ...claimed, runtime });
   return { measurement: measureDescription(description), description };
 }
 
-function checkoutOf(path: string): string | undefined {
-  for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
-    try {
-      const manifest: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-      if (typeof manifest === 'object' && manifest !== null && Reflect.get(manifest, 'name') === 'ensconce')
-        return folder;
-    } catch {
-      // No manifest here; the next folder up may have it.
-    }
+function isCheckout(folder: string): boolean {
+  try {
+    const manifest: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    return typeof manifest === 'object' && manifest !== null && Reflect.get(manifest, 'name') === 'ensconce';
+  } catch {
+    // No manifest here; the next folder up may have it.
+    return false;
+  }
+}
+
+/** The checkout, as seen from `root`, that the program at `path` is a measured source of. */
+function checkoutOf(root: string, path: string): string | undefined {
+  const parts = path.split('/').filter(Boolean);
+  for (let length = parts.length - 1; length >= 0; length--) {
+    const folder = join(root, ...parts.slice(0, length));
+    if (!isCheckout(folder)) continue;
+    return isMeasuredSource(relative(folder, join(root, ...parts))) ? folder : undefined;
   }
   return undefined;
 }
@@ -113,23 +144,21 @@ function checkoutOf(path: string): string | undefined {
 /** Variables that make Node or the loader run other code than the program's. */
 const loaderVariables = /^(?:NODE_[A-Z_]+|LD_[A-Z_]+|GLIBC_TUNABLES|OPENSSL_[A-Z_]+)=/;
 
+/** A program of a checkout as bin/ensconce starts it: Node, the script, arguments. Options of Node may load other code. */
 function measureCheckout(proc: string, cache: DigestCache): Measured {
-  const [executable = '', ...args] = readFileSync(join(proc, 'cmdline'), 'utf8').split('\0');
-  const script = args.find((argument) => !argument.startsWith('-'));
+  const [executable = '', script = ''] = readFileSync(join(proc, 'cmdline'), 'utf8').split('\0');
   const cwd = readlinkSync(join(proc, 'cwd'));
-  const checkout =
-    script === undefined
-      ? undefined
-      : checkoutOf(join('/', script.startsWith('/') ? script : join(cwd, script)));
+  const path = join('/', script.startsWith('/') ? script : join(cwd, script));
+  const checkout = script === '' || script.startsWith('-') ? undefined : checkoutOf(join(proc, 'root'), path);
   if (checkout === undefined)
     refuse(
-      'a confidential container, or a service of an Ensconce checkout',
-      JSON.stringify(executable.slice(0, 200)),
+      'a confidential container, or a program of an Ensconce checkout without options of Node',
+      JSON.stringify(`${executable} ${script}`.slice(0, 200)),
     );
   const environment = readFileSync(join(proc, 'environ'), 'latin1').split('\0');
   const loader = environment.find((entry) => loaderVariables.test(entry));
   if (loader !== undefined) refuse('an environment without loader variables', loader.split('=')[0] ?? '');
-  const node = cache.digest(join(proc, 'exe'), statSync(join(proc, 'exe'), { bigint: true }));
+  const node = cache.file(join(proc, 'exe'), true).sha256;
   return { measurement: measureProgram(describeProgram(checkout, node, cache)), description: undefined };
 }
 

@@ -3,7 +3,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { causeChain, EnsconceError, hintOf } from '@ensconce/base/errors';
-import { DigestCache } from '@ensconce/measurement/folder';
+import { describeIssue } from '@ensconce/base/issue';
+import { DigestCache } from '@ensconce/measurement/digest-cache';
 import { FrameConnection } from '@ensconce/wire/frames';
 import { lasFrameLimit, lasRequest, type LasAnswer } from '@ensconce/wire/las';
 import { LasError } from './errors.ts';
@@ -33,7 +34,7 @@ async function answer(socket: Socket, options: LasOptions, cache: DigestCache): 
   let pid: number | undefined;
   try {
     const request = v.safeParse(lasRequest, await frames.receive(timeout));
-    if (!request.success) throw new LasError('LAS_REQUEST', `request: ${request.issues[0].message}`);
+    if (!request.success) throw new LasError('LAS_REQUEST', `request: ${describeIssue(request.issues[0])}`);
     pid = peerPid(socket);
     const measured = measureProcess(pid, cache);
     reply = {

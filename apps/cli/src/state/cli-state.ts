@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
+import { describeIssue } from '@ensconce/base/issue';
 import { parseJson } from '@ensconce/base/json';
 import { selfSigned } from '@ensconce/identity/self-signed';
 import { CliError } from '../errors.ts';
@@ -50,8 +51,7 @@ export function loadState(io: Io): CliState {
   }
   const parsed = v.safeParse(stateSchema, parseJson(bytes, path, sizeLimit));
   if (!parsed.success) {
-    const where = v.getDotPath(parsed.issues[0]) ?? 'the whole';
-    throw new CliError('CLI_STATE', `${path}: ${where}: ${parsed.issues[0].message}`, {
+    throw new CliError('CLI_STATE', `${path}: ${describeIssue(parsed.issues[0])}`, {
       hint: 'the file is of another program or version: move it away, or set SCONE_CLI_CONFIG to another path',
     });
   }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
+import { describeIssue } from '@ensconce/base/issue';
 import { parseJson } from '@ensconce/base/json';
 import { CliError } from '../errors.ts';
 
@@ -49,10 +50,7 @@ export function runtimeLayer(file: string = built): BuiltRuntimeLayer {
   }
   const parsed = v.safeParse(schema, parseJson(bytes, file, sizeLimit));
   if (!parsed.success) {
-    throw new CliError(
-      'CLI_FILE',
-      `${file}: ${v.getDotPath(parsed.issues[0]) ?? 'the whole'}: ${parsed.issues[0].message}`,
-    );
+    throw new CliError('CLI_FILE', `${file}: ${describeIssue(parsed.issues[0])}`);
   }
   return parsed.output;
 }

@@ -1,7 +1,6 @@
-import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DigestCache } from '@ensconce/measurement/folder';
+import { DigestCache } from '@ensconce/measurement/digest-cache';
 import { describeProgram, measureProgram } from '@ensconce/measurement/program';
 import { writeResult } from '../output/result.ts';
 import type { Verb } from '../verb.ts';
@@ -25,7 +24,7 @@ export const casMeasure: Verb = {
       .option('--json', 'write JSON')
       .action((options: { checkout: string; json?: true }) => {
         const cache = new DigestCache();
-        const node = cache.digest(process.execPath, statSync(process.execPath, { bigint: true }));
+        const node = cache.file(process.execPath).sha256;
         const description = describeProgram(options.checkout, node, cache);
         const measurement = measureProgram(description);
         writeResult(io, options, { measurement, description: { ...description } }, () => measurement);

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual, type X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
 import { fromHex, toHex } from '@ensconce/base/bytes';
+import { describeIssue } from '@ensconce/base/issue';
 import { measureDescription, parseDescription, type ImageDescription } from '@ensconce/measurement/image';
 import { findService } from '@ensconce/policy/session';
 import type { Appraisal } from '@ensconce/verify/appraisal';
@@ -46,8 +47,7 @@ export interface AttestedService {
 export function parseAttest(frame: unknown): Attest {
   const parsed = v.safeParse(attest, frame);
   if (parsed.success) return parsed.output;
-  const where = v.getDotPath(parsed.issues[0]) ?? 'the whole';
-  throw new CasError('CAS_PROTOCOL', `attest: ${where}: ${parsed.issues[0].message}`);
+  throw new CasError('CAS_PROTOCOL', `attest: ${describeIssue(parsed.issues[0])}`);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import { equalBytes, utf8 } from '@ensconce/base/bytes';
 import { encodeFields } from '@ensconce/base/fields';
 import type { RecordPlace } from './record-cipher.ts';
@@ -8,16 +8,19 @@ const depth = 3;
 const bucketCount = fanOut ** depth;
 
 const hash = (label: string, fields: readonly Uint8Array[]): Uint8Array =>
-  createHash('sha256').update(encodeFields(label, fields)).digest();
+  digest('sha256', encodeFields(label, fields), 'buffer');
 
 /**
  * One hash over all records: a tree of fixed shape, 4096 buckets by the first 12 bits of SHA-256(table, key), three
- * levels of 16 above them. A change rehashes its bucket and three nodes, whatever the number of records.
+ * levels of 16 above them. A commit rehashes the buckets that it changed and the
+ * nodes above them, whatever the number of records.
  */
 export class StateRoot {
   readonly #buckets: (Map<string, Uint8Array> | undefined)[] = Array.from({ length: bucketCount });
   /** `#levels[0]` are the bucket hashes, the last level is the root alone. */
   readonly #levels: Uint8Array[][];
+  /** Buckets that changed since the levels were computed. */
+  readonly #changed = new Set<number>();
 
   constructor() {
     let level = Array.from({ length: bucketCount }, () => hash('bucket', []));
@@ -31,6 +34,7 @@ export class StateRoot {
 
   /** The root, 32 bytes. */
   get value(): Uint8Array {
+    this.#rehash();
     return this.#levels[depth]?.[0] as Uint8Array;
   }
 
@@ -40,7 +44,7 @@ export class StateRoot {
     const bucket = (this.#buckets[index] ??= new Map());
     if (sealed === undefined) bucket.delete(id);
     else bucket.set(id, leafHash(place, sealed));
-    this.#rehash(index, bucket);
+    this.#changed.add(index);
   }
 
   /** Whether a record is the one under the root; with `undefined`, whether there is none. */
@@ -51,14 +55,21 @@ export class StateRoot {
     return equalBytes(leaf, leafHash(place, sealed));
   }
 
-  #rehash(index: number, bucket: Map<string, Uint8Array>): void {
-    const leaves = [...bucket].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, leaf]) => leaf);
-    (this.#levels[0] as Uint8Array[])[index] = hash('bucket', leaves);
-    let at = index;
-    for (let level = 1; level <= depth; level++) {
-      at = Math.floor(at / fanOut);
-      (this.#levels[level] as Uint8Array[])[at] = nodeHash(this.#levels[level - 1] as Uint8Array[], at);
+  #rehash(): void {
+    let changed: ReadonlySet<number> = this.#changed;
+    const [buckets] = this.#levels as [Uint8Array[], ...Uint8Array[][]];
+    for (const index of changed) {
+      const bucket = this.#buckets[index] ?? new Map<string, Uint8Array>();
+      const leaves = [...bucket].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, leaf]) => leaf);
+      buckets[index] = hash('bucket', leaves);
     }
+    for (let level = 1; level <= depth; level++) {
+      const above = new Set([...changed].map((index) => Math.floor(index / fanOut)));
+      const [below, nodes] = this.#levels.slice(level - 1, level + 1) as [Uint8Array[], Uint8Array[]];
+      for (const index of above) nodes[index] = nodeHash(below, index);
+      changed = above;
+    }
+    this.#changed.clear();
   }
 }
 

@@ -42,6 +42,13 @@ export class Contents {
     return this.#waiting;
   }
 
+  /** Blocks of a file that wait to be sealed. */
+  waitingBlocks(ino: number): number {
+    let count = 0;
+    for (const { present } of this.#dirty.get(ino)?.values() ?? []) count += bitCount(present);
+    return count;
+  }
+
   #stored(ino: number, cell: number): UnitReference[] {
     const value = this.#volume.get(cellKey(ino, cell));
     return value ? decodeCell(value) : [];

@@ -15,7 +15,7 @@ import type { Inode } from './inodes.ts';
 import { orphanKey, orphanOf, targetKey, volumeKind } from './key.ts';
 import { blockSize, cellBytes } from './units.ts';
 import type { Volume } from './volume.ts';
-import { Xattrs } from './xattrs.ts';
+import { isSupported, Xattrs } from './xattrs.ts';
 
 export interface VolumeFilesystemOptions {
   readonly volume: Volume;
@@ -166,7 +166,12 @@ export class VolumeFilesystem implements Filesystem {
   #fill(inode: Inode, attributes: Attributes): void {
     attributes.ino = inode.ino;
     attributes.size = inode.size;
-    attributes.blocks = inode.blocks * (blockSize / 512);
+    // What waits may replace what is stored: the sum is an estimate until it is sealed.
+    const blocks = Math.min(
+      inode.blocks + this.#contents.waitingBlocks(inode.ino),
+      Math.ceil(inode.size / blockSize),
+    );
+    attributes.blocks = blocks * (blockSize / 512);
     attributes.atime = inode.atime.seconds;
     attributes.atimeNanoseconds = inode.atime.nanoseconds;
     attributes.mtime = inode.mtime.seconds;
@@ -528,7 +533,7 @@ export class VolumeFilesystem implements Filesystem {
 
   getxattr(node: number, name: Uint8Array, into: Uint8Array, at: number, capacity: number): number {
     const value = this.#xattrs.get(this.#inodes.get(node), name);
-    if (!value) return -errno.ENODATA;
+    if (!value) return isSupported(name) ? -errno.ENODATA : -errno.EOPNOTSUPP;
     if (value.length <= capacity) into.set(value, at);
     return value.length;
   }

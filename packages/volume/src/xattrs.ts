@@ -9,8 +9,14 @@ const replace = 2;
 /** So that the key of an attribute fits a page's. */
 const longestName = 240;
 const largestValue = 64 * 1024;
-const posixAcl = Buffer.from('system.posix_acl_');
+/** Access lists, which the kernel would store and not obey, and labels of a security module that FUSE has none of. */
+const unsupported = [Buffer.from('system.'), Buffer.from('security.selinux')];
 const capability = Buffer.from('security.capability');
+
+/** Names that are answered with EOPNOTSUPP: programs like ls then ask once for a file system, not once for a file. */
+export function isSupported(name: Uint8Array): boolean {
+  return !unsupported.some((prefix) => Buffer.compare(name.subarray(0, prefix.length), prefix) === 0);
+}
 
 /** The extended attributes of a volume's files. */
 export class Xattrs {
@@ -30,8 +36,7 @@ export class Xattrs {
 
   /** Returns 0 or a negative error number. */
   set(inode: Inode, name: Uint8Array, value: Uint8Array, flags: number): number {
-    // The kernel would store access lists and not obey them.
-    if (Buffer.compare(name.subarray(0, posixAcl.length), posixAcl) === 0) return -errno.EOPNOTSUPP;
+    if (!isSupported(name)) return -errno.EOPNOTSUPP;
     if (name.length > longestName) return -errno.ERANGE;
     if (value.length > largestValue) return -errno.E2BIG;
     if (value.length > longestValue) return -errno.ENOSPC;

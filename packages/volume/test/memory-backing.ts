@@ -79,8 +79,7 @@ export class MemoryBacking implements Backing {
 }
 
 export function writeInto(file: Uint8Array, position: number, bytes: Uint8Array): Uint8Array {
-  const end = Math.max(file.length, position + bytes.length);
-  const grown = end === file.length ? file.slice() : new Uint8Array(end);
+  const grown = new Uint8Array(Math.max(file.length, position + bytes.length));
   grown.set(file);
   grown.set(bytes, position);
   return grown;

@@ -24,6 +24,10 @@ const packages: readonly { readonly name: string; readonly node: readonly string
     name: 'fuse',
     node: ['node:buffer', 'node:fs', 'node:module', 'node:os', 'node:perf_hooks', 'node:worker_threads'],
   },
+  {
+    name: 'volume',
+    node: ['node:crypto', 'node:fs', 'node:path', 'node:perf_hooks', 'node:worker_threads'],
+  },
   { name: 'sealed-layer', node: ['node:crypto', 'node:zlib', 'node:fs', 'node:buffer'] },
   { name: 'evidence-report', node: ['node:fs', 'node:path'] },
   { name: 'simulation', node: ['node:crypto', 'node:fs', 'node:path', 'node:http'] },

@@ -36,6 +36,11 @@ export class DirectoryWriter {
     return this.#at;
   }
 
+  /** Takes back what was added since `position` was `position`. */
+  backTo(position: number): void {
+    this.#at = position;
+  }
+
   /** `.` and `..`, at offsets 0 and 1; the rest of a directory then begins at offset 2. */
   addDots(offset: number, ino: number): boolean {
     if (offset < 1 && !this.add(dot, ino, 0o040000, 1)) return false;

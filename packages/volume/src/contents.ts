@@ -1,0 +1,354 @@
+import type { Inode, Inodes } from './inodes.ts';
+import { cellKey, cellSize, isOf, kind, numberAt } from './key.ts';
+import {
+  bitCount,
+  blockSize,
+  blocksPerCell,
+  cellBytes,
+  coveredBlocks,
+  decodeCell,
+  encodeCell,
+  withoutBlocks,
+} from './units.ts';
+import type { UnitReference } from './units.ts';
+import type { Volume } from './volume.ts';
+
+/** Blocks of one cell that have been written and not yet sealed. */
+interface DirtyCell {
+  readonly data: Uint8Array;
+  /** Bit n: block n of `data` counts. */
+  present: number;
+}
+
+/** Cells that may wait in memory to be sealed: 32 MiB. */
+export const waitingCells = 1024;
+const everyBlock = (1 << blocksPerCell) - 1;
+
+/** What the files of a volume hold. Written blocks are gathered and sealed in units as large as they come. */
+export class Contents {
+  readonly #volume: Volume;
+  readonly #inodes: Inodes;
+  readonly #dirty = new Map<number, Map<number, DirtyCell>>();
+  readonly #spare: Uint8Array[] = [];
+  readonly #scratch = new Uint8Array(cellBytes);
+  #waiting = 0;
+
+  constructor(volume: Volume, inodes: Inodes) {
+    this.#volume = volume;
+    this.#inodes = inodes;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Blocks of a file that wait to be sealed. */
+  waitingBlocks(ino: number): number {
+    let count = 0;
+    for (const { present } of this.#dirty.get(ino)?.values() ?? []) count += bitCount(present);
+    return count;
+  }
+
+  #stored(ino: number, cell: number): UnitReference[] {
+    const value = this.#volume.get(cellKey(ino, cell));
+    return value ? decodeCell(value) : [];
+  }
+
+  /** Reads at most `length` bytes from `offset`; returns how many there are. */
+  read(inode: Inode, offset: number, length: number, into: Uint8Array, at: number): number {
+    const size = Math.max(0, Math.min(length, inode.size - offset));
+    const cells = this.#dirty.get(inode.ino);
+    for (let done = 0; done < size;) {
+      const position = offset + done;
+      const cell = Math.floor(position / cellBytes);
+      const from = position - cell * cellBytes;
+      const count = Math.min(cellBytes - from, size - done);
+      this.#readCell(inode.ino, cell, cells?.get(cell), from, count, into, at + done);
+      done += count;
+    }
+    return size;
+  }
+
+  #readCell(
+    ino: number,
+    cell: number,
+    dirty: DirtyCell | undefined,
+    from: number,
+    count: number,
+    into: Uint8Array,
+    at: number,
+  ): void {
+    const first = Math.floor(from / blockSize);
+    const last = Math.floor((from + count - 1) / blockSize);
+    const needed = ((1 << (last - first + 1)) - 1) << first;
+    const present = dirty ? dirty.present & needed : 0;
+    if (present !== needed) this.#readStored(this.#stored(ino, cell), from, count, into, at);
+    if (!dirty || present === 0) return;
+    for (let block = first; block <= last; block++) {
+      if ((present & (1 << block)) === 0) continue;
+      const start = Math.max(from, block * blockSize);
+      const end = Math.min(from + count, (block + 1) * blockSize);
+      into.set(dirty.data.subarray(start, end), at + start - from);
+    }
+  }
+
+  #readStored(
+    references: readonly UnitReference[],
+    from: number,
+    count: number,
+    into: Uint8Array,
+    at: number,
+  ): void {
+    const end = from + count;
+    const only = references.length === 1 ? references[0] : undefined;
+    const whole = only && only.first * blockSize <= from && (only.first + only.count) * blockSize >= end;
+    if (!whole) into.fill(0, at, at + count);
+    for (const reference of references) {
+      const start = reference.first * blockSize;
+      const low = Math.max(from, start);
+      const high = Math.min(end, start + reference.count * blockSize);
+      if (low >= high) continue;
+      const { segment, offset, length, tag } = reference;
+      /** Where byte 0 of the unit stands in the cell. */
+      const origin = start - reference.skip * blockSize;
+      if (low === origin && low + length <= high) {
+        this.#volume.readUnit(
+          segment,
+          offset,
+          length,
+          tag,
+          into.subarray(at + low - from, at + low - from + length),
+        );
+        into.fill(0, at + low - from + length, at + high - from);
+        continue;
+      }
+      this.#volume.readUnit(segment, offset, length, tag, this.#scratch.subarray(0, length));
+      const filled = Math.max(low, Math.min(high, origin + length));
+      into.set(this.#scratch.subarray(low - origin, filled - origin), at + low - from);
+      into.fill(0, at + filled - from, at + high - from);
+    }
+  }
+
+  #cell(ino: number, cell: number): DirtyCell {
+    let cells = this.#dirty.get(ino);
+    if (!cells) this.#dirty.set(ino, (cells = new Map<number, DirtyCell>()));
+    let dirty = cells.get(cell);
+    if (!dirty) {
+      cells.set(cell, (dirty = { data: this.#spare.pop() ?? new Uint8Array(cellBytes), present: 0 }));
+      this.#waiting++;
+    }
+    return dirty;
+  }
+
+  /** Makes a block of a waiting cell hold what the file holds there. */
+  #fill(inode: Inode, cell: number, dirty: DirtyCell, block: number): void {
+    if (dirty.present & (1 << block)) return;
+    const start = block * blockSize;
+    if (cell * cellBytes + start < inode.size)
+      this.#readStored(this.#stored(inode.ino, cell), start, blockSize, dirty.data, start);
+    else dirty.data.fill(0, start, start + blockSize);
+    dirty.present |= 1 << block;
+  }
+
+  /** Takes `length` bytes for `offset`. Size and times are the caller's. */
+  write(inode: Inode, offset: number, length: number, from: Uint8Array, at: number): void {
+    for (let done = 0; done < length;) {
+      const position = offset + done;
+      const cell = Math.floor(position / cellBytes);
+      const start = position - cell * cellBytes;
+      const count = Math.min(cellBytes - start, length - done);
+      const dirty = this.#cell(inode.ino, cell);
+      const end = start + count;
+      const first = Math.floor(start / blockSize);
+      const last = Math.floor((end - 1) / blockSize);
+      if (start % blockSize !== 0) this.#fill(inode, cell, dirty, first);
+      if (end % blockSize !== 0) this.#fill(inode, cell, dirty, last);
+      dirty.data.set(from.subarray(at + done, at + done + count), start);
+      dirty.present |= ((1 << (last - first + 1)) - 1) << first;
+      done += count;
+    }
+  }
+
+  #changeBlocks(inode: Inode, before: readonly UnitReference[], after: readonly UnitReference[]): void {
+    const difference = bitCount(coveredBlocks(after)) - bitCount(coveredBlocks(before));
+    if (difference === 0) return;
+    inode.blocks += difference;
+    this.#inodes.changed(inode);
+  }
+
+  /** Seals the waiting blocks of a cell: each run of them as one unit. */
+  #flushCell(inode: Inode, cell: number, dirty: DirtyCell): void {
+    const before = this.#stored(inode.ino, cell).map((reference) => ({
+      ...reference,
+      tag: reference.tag.slice(),
+    }));
+    let references: UnitReference[] = before;
+    for (let first = 0; first < blocksPerCell; first++) {
+      if ((dirty.present & (1 << first)) === 0) continue;
+      let end = first + 1;
+      while (end < blocksPerCell && dirty.present & (1 << end)) end++;
+      const start = first * blockSize;
+      const length = Math.min(end * blockSize, inode.size - cell * cellBytes) - start;
+      if (length > 0) {
+        this.#volume.writeUnit(dirty.data.subarray(start, start + length));
+        const { unitSegment, unitOffset, unitTag } = this.#volume;
+        const { kept, dropped } = withoutBlocks(references, first, end - first);
+        for (const unit of dropped) this.#volume.releaseUnit(unit.segment, unit.length);
+        const count = Math.ceil(length / blockSize);
+        references = [
+          ...kept,
+          { first, count, skip: 0, length, segment: unitSegment, offset: unitOffset, tag: unitTag.slice() },
+        ];
+      }
+      first = end;
+    }
+    if (references !== before) {
+      references.sort((a, b) => a.first - b.first);
+      this.#volume.put(cellKey(inode.ino, cell), encodeCell(references));
+      this.#changeBlocks(inode, before, references);
+    }
+  }
+
+  #drop(cells: Map<number, DirtyCell>, cell: number, dirty: DirtyCell): void {
+    cells.delete(cell);
+    this.#waiting--;
+    if (this.#spare.length < waitingCells) this.#spare.push(dirty.data);
+  }
+
+  /** Seals everything of one file that waits. */
+  flushFile(ino: number): void {
+    const cells = this.#dirty.get(ino);
+    if (!cells) return;
+    const inode = this.#inodes.get(ino);
+    for (const [cell, dirty] of cells) {
+      this.#flushCell(inode, cell, dirty);
+      this.#drop(cells, cell, dirty);
+    }
+    this.#dirty.delete(ino);
+  }
+
+  /** Seals everything that waits. */
+  flush(): void {
+    for (const ino of this.#dirty.keys()) this.flushFile(ino);
+  }
+
+  /** Removes the stored and waiting blocks of one cell from `first` on. */
+  #cut(inode: Inode, cell: number, first: number, count: number): void {
+    const cells = this.#dirty.get(inode.ino);
+    const dirty = cells?.get(cell);
+    if (cells && dirty) {
+      dirty.present &= ~(((1 << count) - 1) << first) & everyBlock;
+      if (dirty.present === 0) this.#drop(cells, cell, dirty);
+    }
+    const before = this.#stored(inode.ino, cell);
+    const { kept, dropped } = withoutBlocks(before, first, count);
+    if (
+      before.length === 0 ||
+      (dropped.length === 0 && kept.length === before.length && coveredBlocks(kept) === coveredBlocks(before))
+    )
+      return;
+    for (const unit of dropped) this.#volume.releaseUnit(unit.segment, unit.length);
+    this.#changeBlocks(inode, before, kept);
+    kept.sort((a, b) => a.first - b.first);
+    if (kept.length > 0) this.#volume.put(cellKey(inode.ino, cell), encodeCell(kept));
+    else this.#volume.delete(cellKey(inode.ino, cell));
+  }
+
+  /** Numbers of the stored and waiting cells of a file from `from` to before `end`. */
+  #cells(ino: number, from: number, end: number): number[] {
+    const found = new Set<number>();
+    for (const cell of this.#dirty.get(ino)?.keys() ?? []) if (cell >= from && cell < end) found.add(cell);
+    this.#volume.scan(cellKey(ino, from), (key) => {
+      const cell = numberAt(key, 7, cellSize);
+      if (!isOf(key, ino, kind.cell) || cell >= end) return false;
+      found.add(cell);
+      return true;
+    });
+    return [...found];
+  }
+
+  /** Removes the bytes from `start` to before `end`: they read as zero. */
+  punch(inode: Inode, start: number, end: number): void {
+    const firstWhole = Math.ceil(start / blockSize);
+    const endWhole = Math.floor(end / blockSize);
+    if (firstWhole > endWhole) {
+      this.#zero(inode, start, end);
+      return;
+    }
+    this.#zero(inode, start, firstWhole * blockSize);
+    this.#zero(inode, endWhole * blockSize, end);
+    if (firstWhole === endWhole) return;
+    const firstCell = Math.floor(firstWhole / blocksPerCell);
+    const endCell = Math.ceil(endWhole / blocksPerCell);
+    for (const cell of this.#cells(inode.ino, firstCell, endCell)) {
+      const first = Math.max(0, firstWhole - cell * blocksPerCell);
+      const last = Math.min(blocksPerCell, endWhole - cell * blocksPerCell);
+      this.#cut(inode, cell, first, last - first);
+    }
+  }
+
+  /** Overwrites a part of one block with zeros, if the block holds anything. */
+  #zero(inode: Inode, start: number, end: number): void {
+    if (start >= end) return;
+    const cell = Math.floor(start / cellBytes);
+    const from = start - cell * cellBytes;
+    const block = Math.floor(from / blockSize);
+    const waiting = this.#dirty.get(inode.ino)?.get(cell);
+    const held = (waiting?.present ?? 0) | coveredBlocks(this.#stored(inode.ino, cell));
+    if ((held & (1 << block)) === 0) return;
+    const dirty = this.#cell(inode.ino, cell);
+    this.#fill(inode, cell, dirty, block);
+    dirty.data.fill(0, from, from + end - start);
+  }
+
+  /** Makes the file `size` bytes long; what is added reads as zero. */
+  truncate(inode: Inode, size: number): void {
+    if (size < inode.size) {
+      const boundary = Math.ceil(size / blockSize) * blockSize;
+      this.#zero(inode, size, boundary);
+      if (boundary < inode.size) this.punch(inode, boundary, Math.ceil(inode.size / blockSize) * blockSize);
+    }
+    inode.size = size;
+    this.#inodes.changed(inode);
+  }
+
+  /** Removes all data of a file that goes away. */
+  remove(inode: Inode): void {
+    const cells = this.#dirty.get(inode.ino);
+    if (cells) for (const [cell, dirty] of cells) this.#drop(cells, cell, dirty);
+    this.#dirty.delete(inode.ino);
+    if (inode.blocks === 0) return;
+    for (const cell of this.#cells(inode.ino, 0, Infinity)) {
+      for (const { segment, length } of withoutBlocks(this.#stored(inode.ino, cell), 0, blocksPerCell)
+        .dropped)
+        this.#volume.releaseUnit(segment, length);
+      this.#volume.delete(cellKey(inode.ino, cell));
+    }
+  }
+
+  /** The first offset from `offset` on that is data (or a hole): where there is none, undefined. */
+  seek(inode: Inode, offset: number, data: boolean): number | undefined {
+    if (offset >= inode.size) return undefined;
+    this.flushFile(inode.ino);
+    let block = Math.floor(offset / blockSize);
+    let found: number | undefined;
+    const end = Math.ceil(inode.size / blockSize);
+    this.#volume.scan(cellKey(inode.ino, Math.floor(block / blocksPerCell)), (key, value) => {
+      if (!isOf(key, inode.ino, kind.cell)) return false;
+      const first = numberAt(key, 7, cellSize) * blocksPerCell;
+      const mask = coveredBlocks(decodeCell(value));
+      if (!data && first > block) return false;
+      block = Math.max(block, first);
+      for (; block < first + blocksPerCell; block++) {
+        if (((mask & (1 << (block - first))) !== 0) === data) {
+          found = block;
+          return false;
+        }
+      }
+      return true;
+    });
+    if (data && (found === undefined || found >= end)) return undefined;
+    const result = Math.max(offset, (found ?? block) * blockSize);
+    return data ? (result < inode.size ? result : undefined) : Math.min(result, inode.size);
+  }
+}

@@ -1,0 +1,4 @@
+import { serveWorker } from '@ensconce/fuse/worker';
+import { volumeFilesystem } from './worker.ts';
+
+serveWorker(volumeFilesystem);

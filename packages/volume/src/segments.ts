@@ -1,0 +1,356 @@
+import { concatBytes, equalBytes, utf8 } from '@ensconce/base/bytes';
+import type { Aead, AeadFactory } from './aead.ts';
+import { nonceSize, tagSize } from './aead.ts';
+import type { Backing, BackingFile } from './backing.ts';
+import { VolumeError } from './errors.ts';
+import {
+  frameHeaderSize,
+  frameOverhead,
+  frameType,
+  linkSize,
+  longestFrame,
+  segmentHeaderSize,
+  segmentName,
+  segmentSize,
+} from './frame.ts';
+import type { Location } from './frame.ts';
+import type { VolumeKeys } from './keys.ts';
+
+const magic = utf8('ENSCSEG\n');
+
+/** Where a frame starts. */
+export interface Position {
+  readonly segment: number;
+  readonly offset: number;
+}
+
+interface OpenSegment {
+  readonly file: BackingFile;
+  readonly aead: Aead;
+}
+
+interface WriteSegment extends OpenSegment {
+  readonly number: number;
+  readonly header: Uint8Array;
+  /** Everything before this offset is in the file. */
+  flushed: number;
+  /** Where the next frame goes. */
+  end: number;
+}
+
+export interface SegmentsOptions {
+  readonly backing: Backing;
+  readonly keys: VolumeKeys;
+  readonly aead: AeadFactory;
+  readonly random: (size: number) => Uint8Array;
+  /** Smaller than `segmentSize` in tests only. */
+  readonly segmentSize?: number;
+}
+
+const bufferSize = 1024 * 1024;
+const openSegments = 128;
+
+/**
+ * The log of a volume: files of sealed frames, each written once, front to back. A frame is sealed under the key of
+ * its segment with its offset as the nonce; as the offset only ever grows, no nonce comes twice.
+ */
+export class Segments {
+  readonly #options: SegmentsOptions;
+  readonly #limit: number;
+  readonly #open = new Map<number, OpenSegment>();
+  readonly #nonce = new Uint8Array(nonceSize);
+  readonly #nonceView = new DataView(this.#nonce.buffer);
+  readonly #header = new Uint8Array(frameHeaderSize);
+  readonly #headerView = new DataView(this.#header.buffer);
+  readonly #buffer = new Uint8Array(bufferSize + longestFrame + 4 * frameOverhead);
+  readonly #scratch = new Uint8Array(longestFrame + frameOverhead);
+  readonly #unsynced = new Set<OpenSegment>();
+  #current: WriteSegment | undefined;
+  /** Made for when the current one is full. */
+  #following: WriteSegment | undefined;
+  #namesChanged = false;
+  /** The number to try for the next new segment. */
+  next = 1;
+  /** Where the last appended frame is. */
+  lastSegment = 0;
+  lastOffset = 0;
+  readonly lastTag = new Uint8Array(tagSize);
+
+  constructor(options: SegmentsOptions) {
+    this.#options = options;
+    this.#limit = options.segmentSize ?? segmentSize;
+  }
+
+  /** The segment that is being written to, which must not be removed. */
+  get current(): number | undefined {
+    return this.#current?.number;
+  }
+
+  /** Where the next frame would go, in a segment that is open for writing. */
+  get position(): Position {
+    const current = this.#writable();
+    return { segment: current.number, offset: current.end };
+  }
+
+  #setNonce(offset: number, type: number, length: number): void {
+    this.#nonceView.setUint32(0, offset, true);
+    this.#headerView.setUint32(0, length, true);
+    this.#header[4] = type;
+  }
+
+  /** Makes the file of a new segment. Its header goes to the buffer when the segment becomes the current one. */
+  #create(): WriteSegment {
+    const { backing, keys, aead, random } = this.#options;
+    const salt = random(32);
+    for (;;) {
+      const number = this.next++;
+      let file: BackingFile;
+      try {
+        file = backing.create(segmentName(number));
+      } catch (error) {
+        // Left by a crash, or another writer's: never touched.
+        if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
+        throw error;
+      }
+      const header = new Uint8Array(segmentHeaderSize);
+      header.set(magic, 0);
+      header.set(keys.volumeId, 8);
+      new DataView(header.buffer).setUint32(24, number, true);
+      header.set(salt, 32);
+      this.#namesChanged = true;
+      const segment = { file, aead: aead(keys.segment(salt, number)) };
+      this.#remember(number, segment);
+      this.#unsynced.add(segment);
+      return { ...segment, number, header, flushed: 0, end: segmentHeaderSize };
+    }
+  }
+
+  #remember(number: number, segment: OpenSegment): void {
+    this.#open.set(number, segment);
+    if (this.#open.size <= openSegments) return;
+    for (const [old, { file, aead }] of this.#open) {
+      const kept = this.#open.get(old) as OpenSegment;
+      if (old === number || old === this.#current?.number || this.#unsynced.has(kept)) continue;
+      this.#open.delete(old);
+      aead.free();
+      file.close();
+      return;
+    }
+  }
+
+  /**
+   * Seals `plain` as the next frame; `lastSegment`, `lastOffset` and `lastTag` then say where it is. What it throws of
+   * the backing directory (ENOSPC) it throws before anything was sealed.
+   */
+  append(type: number, plain: Uint8Array): void {
+    if (plain.length > longestFrame) throw new RangeError(`a frame of ${plain.length} bytes`);
+    const size = plain.length + frameOverhead;
+    let current = this.#writable();
+    if (current.end + size + linkSize + frameOverhead > this.#limit) current = this.#roll(current);
+    else if (current.end - current.flushed + size > bufferSize) this.flush();
+    this.#seal(current, type, plain);
+  }
+
+  #writable(): WriteSegment {
+    return (this.#current ??= this.#begin(this.#create()));
+  }
+
+  #begin(segment: WriteSegment): WriteSegment {
+    this.#buffer.set(segment.header);
+    return segment;
+  }
+
+  /** Goes on in a new segment; the old one ends with a link to it. After a failure the same is tried again. */
+  #roll(old: WriteSegment): WriteSegment {
+    this.flush();
+    const fresh = (this.#following ??= this.#create());
+    const link = new Uint8Array(linkSize);
+    new DataView(link.buffer).setUint32(0, fresh.number, true);
+    const end = old.end;
+    this.#seal(old, frameType.link, link);
+    try {
+      this.#write(old);
+    } catch (error) {
+      // The same link will be sealed at the same place again: the same bytes, not another message under its nonce.
+      old.end = end;
+      throw error;
+    }
+    this.#following = undefined;
+    return (this.#current = this.#begin(fresh));
+  }
+
+  #seal(segment: WriteSegment, type: number, plain: Uint8Array): void {
+    const at = segment.end - segment.flushed;
+    const body = at + frameHeaderSize;
+    this.#setNonce(segment.end, type, plain.length);
+    this.#buffer.set(this.#header, at);
+    const end = body + plain.length + tagSize;
+    segment.aead.seal(this.#nonce, this.#header, plain, this.#buffer.subarray(body, end));
+    this.lastTag.set(this.#buffer.subarray(end - tagSize, end));
+    this.lastSegment = segment.number;
+    this.lastOffset = segment.end;
+    segment.end += plain.length + frameOverhead;
+  }
+
+  #write(segment: WriteSegment): void {
+    const length = segment.end - segment.flushed;
+    if (length === 0) return;
+    segment.file.write(segment.flushed, this.#buffer, 0, length);
+    segment.flushed = segment.end;
+    const open = this.#open.get(segment.number);
+    if (open) this.#unsynced.add(open);
+  }
+
+  /** Hands everything that was appended to the backing directory. After a failure the same bytes are tried again. */
+  flush(): void {
+    if (this.#current) this.#write(this.#current);
+  }
+
+  /** Makes everything that was appended durable. */
+  sync(): void {
+    this.flush();
+    for (const segment of this.#unsynced) segment.file.sync();
+    this.#unsynced.clear();
+    if (this.#namesChanged) this.#options.backing.syncNames();
+    this.#namesChanged = false;
+  }
+
+  #segment(number: number): OpenSegment {
+    const known = this.#open.get(number);
+    if (known) return known;
+    const { backing, keys, aead } = this.#options;
+    let file: BackingFile;
+    try {
+      file = backing.open(segmentName(number));
+    } catch (cause) {
+      throw new VolumeError(
+        'VOLUME_MISSING',
+        `${segmentName(number)}: a segment expected, none could be opened`,
+        {
+          cause,
+        },
+      );
+    }
+    const header = new Uint8Array(segmentHeaderSize);
+    const expected = concatBytes(magic, keys.volumeId, new Uint8Array(4));
+    new DataView(expected.buffer).setUint32(24, number, true);
+    if (
+      file.read(0, header, 0, segmentHeaderSize) !== segmentHeaderSize ||
+      !equalBytes(header.subarray(0, 28), expected)
+    ) {
+      file.close();
+      throw new VolumeError(
+        'VOLUME_DAMAGED',
+        `${segmentName(number)}: the header of this segment expected, something else found`,
+      );
+    }
+    const segment = { file, aead: aead(keys.segment(header.subarray(32), number)) };
+    this.#remember(number, segment);
+    return segment;
+  }
+
+  /** Size of a segment's file. */
+  size(number: number): number {
+    return this.#segment(number).file.size();
+  }
+
+  /** The sealed bytes (header, ciphertext, tag) of a frame, from the buffer if they have not been written yet. */
+  #sealed(number: number, offset: number, size: number, into: Uint8Array): boolean {
+    const current = this.#current;
+    if (current && current.number === number && offset >= current.flushed) {
+      const at = offset - current.flushed;
+      if (offset + size > current.end) return false;
+      into.set(this.#buffer.subarray(at, at + size));
+      return true;
+    }
+    return this.#segment(number).file.read(offset, into, 0, size) === size;
+  }
+
+  /**
+   * Opens a frame into `out`. `tag` is what the frame's parent says; without it any authentic frame of this type and
+   * length at this place is accepted, as for the records that are chained by themselves.
+   *
+   * @throws VolumeError `VOLUME_DAMAGED` or `VOLUME_MISSING`
+   */
+  read(
+    type: number,
+    segment: number,
+    offset: number,
+    length: number,
+    tag: Uint8Array | undefined,
+    out: Uint8Array,
+  ): void {
+    if (!this.#tryRead(type, segment, offset, length, tag, out))
+      throw new VolumeError(
+        'VOLUME_DAMAGED',
+        `${segmentName(segment)}: the frame that was written at offset ${offset} expected, something else found`,
+      );
+  }
+
+  #tryRead(
+    type: number,
+    segment: number,
+    offset: number,
+    length: number,
+    tag: Uint8Array | undefined,
+    out: Uint8Array,
+  ): boolean {
+    if (length > longestFrame || offset < segmentHeaderSize) return false;
+    const size = length + frameOverhead;
+    const sealed = this.#scratch.subarray(0, size);
+    if (!this.#sealed(segment, offset, size, sealed)) return false;
+    this.#setNonce(offset, type, length);
+    for (let i = 0; i < frameHeaderSize; i++) if (sealed[i] !== this.#header[i]) return false;
+    if (tag)
+      for (let i = 0, at = size - tagSize; i < tagSize; i++) if (sealed[at + i] !== tag[i]) return false;
+    const body = sealed.subarray(frameHeaderSize);
+    return this.#segment(segment).aead.open(this.#nonce, this.#header, body, out);
+  }
+
+  readLocation(type: number, location: Location, out: Uint8Array): void {
+    this.read(type, location.segment, location.offset, location.length, location.tag, out);
+  }
+
+  /** Type and length that the header of the frame at `offset` claims (untrusted); undefined at the end of the segment. */
+  peek(segment: number, offset: number): { type: number; length: number } | undefined {
+    const header = this.#scratch.subarray(0, frameHeaderSize);
+    if (!this.#sealed(segment, offset, frameHeaderSize, header)) return undefined;
+    const view = new DataView(header.buffer, header.byteOffset);
+    const length = view.getUint32(0, true);
+    const type = header[4] as number;
+    return length > longestFrame || type < frameType.unit || type > frameType.link
+      ? undefined
+      : { type, length };
+  }
+
+  /** The plaintext of the frame at `offset` if it is authentic; its tag is then in `lastTag`. */
+  openAt(segment: number, offset: number, type: number, length: number): Uint8Array | undefined {
+    const out = new Uint8Array(length);
+    if (!this.#tryRead(type, segment, offset, length, undefined, out)) return undefined;
+    const size = length + frameOverhead;
+    this.lastTag.set(this.#scratch.subarray(size - tagSize, size));
+    return out;
+  }
+
+  /** Removes a segment that nothing refers to any more. */
+  remove(number: number): void {
+    const known = this.#open.get(number);
+    if (known) {
+      this.#open.delete(number);
+      this.#unsynced.delete(known);
+      known.aead.free();
+      known.file.close();
+    }
+    this.#options.backing.remove(segmentName(number));
+  }
+
+  close(): void {
+    for (const { file, aead } of this.#open.values()) {
+      aead.free();
+      file.close();
+    }
+    this.#open.clear();
+    this.#unsynced.clear();
+    this.#current = undefined;
+  }
+}

@@ -1,0 +1,109 @@
+import { VolumeError } from './errors.ts';
+
+/** Data is sealed in units of at most one cell: 8 blocks of 4 KiB. */
+export const blockSize = 4096;
+export const blocksPerCell = 8;
+export const cellBytes = blockSize * blocksPerCell;
+export const unitReferenceSize = 32;
+
+/** A part of a cell and the unit that holds it (docs/formats/volume.md, "Cells"). */
+export interface UnitReference {
+  /** First block of the cell that this stands for, and how many. */
+  readonly first: number;
+  readonly count: number;
+  /** How many blocks of the unit come before them. */
+  readonly skip: number;
+  /** Bytes of the unit; what is missing at its end is zero. */
+  readonly length: number;
+  readonly segment: number;
+  readonly offset: number;
+  readonly tag: Uint8Array;
+}
+
+/** Reads the value of a cell. The tags are views of it. */
+export function decodeCell(value: Uint8Array): UnitReference[] {
+  const references: UnitReference[] = [];
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  for (let at = 0; at < value.length; at += unitReferenceSize) {
+    if (at + unitReferenceSize > value.length) malformed();
+    const [first, count, skip] = [value[at] as number, value[at + 1] as number, value[at + 2] as number];
+    const length = view.getUint32(at + 4, true);
+    if (count === 0 || first + count > blocksPerCell || skip + count > blocksPerCell || length > cellBytes)
+      malformed();
+    references.push({
+      first,
+      count,
+      skip,
+      length,
+      segment: view.getUint32(at + 8, true),
+      offset: view.getUint32(at + 12, true),
+      tag: value.subarray(at + 16, at + unitReferenceSize),
+    });
+  }
+  return references;
+}
+
+function malformed(): never {
+  throw new VolumeError('VOLUME_DAMAGED', 'a cell of well-formed references expected, others found');
+}
+
+export function encodeCell(references: readonly UnitReference[]): Uint8Array {
+  const value = new Uint8Array(references.length * unitReferenceSize);
+  const view = new DataView(value.buffer);
+  references.forEach((reference, i) => {
+    const at = i * unitReferenceSize;
+    value[at] = reference.first;
+    value[at + 1] = reference.count;
+    value[at + 2] = reference.skip;
+    view.setUint32(at + 4, reference.length, true);
+    view.setUint32(at + 8, reference.segment, true);
+    view.setUint32(at + 12, reference.offset, true);
+    value.set(reference.tag, at + 16);
+  });
+  return value;
+}
+
+/** What remains of `references` without the blocks from `first`, and the units that are referred to no more. */
+export function withoutBlocks(
+  references: readonly UnitReference[],
+  first: number,
+  count: number,
+): { kept: UnitReference[]; dropped: UnitReference[] } {
+  const end = first + count;
+  const kept: UnitReference[] = [];
+  const touched: UnitReference[] = [];
+  for (const reference of references) {
+    const referenceEnd = reference.first + reference.count;
+    if (referenceEnd <= first || reference.first >= end) {
+      kept.push(reference);
+      continue;
+    }
+    touched.push(reference);
+    if (reference.first < first) kept.push({ ...reference, count: first - reference.first });
+    if (referenceEnd > end)
+      kept.push({
+        ...reference,
+        first: end,
+        count: referenceEnd - end,
+        skip: reference.skip + end - reference.first,
+      });
+  }
+  const dropped = touched.filter(
+    (reference) =>
+      !kept.some((other) => other.segment === reference.segment && other.offset === reference.offset),
+  );
+  return { kept, dropped };
+}
+
+/** Which blocks of the cell are held: bit n for block n. */
+export function coveredBlocks(references: readonly UnitReference[]): number {
+  let mask = 0;
+  for (const { first, count } of references) mask |= ((1 << count) - 1) << first;
+  return mask;
+}
+
+export function bitCount(mask: number): number {
+  let count = 0;
+  for (let rest = mask; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}

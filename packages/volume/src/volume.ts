@@ -1,0 +1,562 @@
+import { equalBytes, isZero } from '@ensconce/base/bytes';
+import type { AeadFactory } from './aead.ts';
+import type { Backing } from './backing.ts';
+import { readWhole } from './backing.ts';
+import { digestTags, encodeCommit } from './commit-record.ts';
+import { VolumeError } from './errors.ts';
+import { frameOverhead, frameType, longestFrame, segmentOfName } from './frame.ts';
+import type { Location } from './frame.ts';
+import { encodeHead, epochOfHead, headName } from './head.ts';
+import { decodeHeader, encodeHeader, headerFile, headerSize } from './header.ts';
+import { JournalWriter, readJournal } from './journal.ts';
+import { VolumeKeys } from './keys.ts';
+import { Page, pageCapacity, pageHeaderSize } from './page.ts';
+import { findChain } from './recovery.ts';
+import type { Chain } from './recovery.ts';
+import { Segments } from './segments.ts';
+import type { Position } from './segments.ts';
+import { anyEpoch } from './tag-keeper.ts';
+import type { TagKeeper } from './tag-keeper.ts';
+import { Tree } from './tree.ts';
+
+export interface VolumeOptions {
+  readonly backing: Backing;
+  /** 32 bytes. */
+  readonly volumeKey: Uint8Array;
+  readonly keeper: TagKeeper;
+  readonly aead: AeadFactory;
+  readonly random: (size: number) => Uint8Array;
+  readonly log: (line: string) => void;
+  /** Smaller than the format's in tests only. */
+  readonly segmentSize?: number;
+}
+
+const emptyTag = new Uint8Array(32);
+/** A checkpoint is due after this many bytes of journal or pages changed in memory. */
+const journalLimit = 16 * 1024 * 1024;
+const dirtyPageLimit = 1024;
+/** … or when replay would run through more segments than this. */
+const chainLimit = 16;
+
+/**
+ * The state of a volume: a sorted map and the log of sealed frames below it. Changes are in memory until `commit`,
+ * whose order is fixed: frames, flush, tag, then whoever waits is told (docs/formats/volume.md, "Commits").
+ */
+export class Volume {
+  readonly keys: VolumeKeys;
+  readonly #options: VolumeOptions;
+  readonly #segments: Segments;
+  readonly #tree: Tree;
+  readonly #journal: JournalWriter;
+  readonly #pageBuffer = new Uint8Array(pageHeaderSize + pageCapacity);
+  /** Live bytes of each segment that has any, or had when it was last stored. */
+  readonly #usage: Map<number, number>;
+  readonly #usageChanged = new Set<number>();
+  /** Segments that lost their last live byte and go when that is settled. */
+  readonly #emptied = new Set<number>();
+  /** Locations of pages that the next checkpoint makes unreachable. */
+  #released: Location[] = [];
+  /** Replay from the newest head runs through this segment and later ones: none of them may go. */
+  #chainStart: number;
+  #journalTags: Uint8Array[] = [];
+  #journalBytes = 0;
+  #tag: Uint8Array;
+  #settled: Uint8Array;
+  #sequence: number;
+  readonly epoch: number;
+  #headWritten = false;
+  #changed = false;
+  #advancing = false;
+  #waiting: ((error?: VolumeError) => void)[] = [];
+  #failure: VolumeError | undefined;
+  /** Called before a commit is sealed: puts what is kept elsewhere into the map. */
+  prepare: () => void = () => undefined;
+
+  private constructor(
+    options: VolumeOptions,
+    keys: VolumeKeys,
+    segments: Segments,
+    state: {
+      root: Location | undefined;
+      tag: Uint8Array;
+      sequence: number;
+      epoch: number;
+      usage: Map<number, number>;
+      chainStart: number;
+    },
+  ) {
+    this.#options = options;
+    this.keys = keys;
+    this.#segments = segments;
+    this.#usage = state.usage;
+    this.#chainStart = state.chainStart;
+    this.#tag = this.#settled = state.tag;
+    this.#sequence = state.sequence;
+    this.epoch = state.epoch;
+    this.#tree = new Tree(
+      {
+        load: (location, level) => loadPage(segments, location, level),
+        store: (page) => this.#append(frameType.page, page.encode(this.#pageBuffer)),
+        release: (location) => this.#released.push(location),
+      },
+      state.root,
+    );
+    this.#journal = new JournalWriter(longestFrame, (batch) => {
+      this.#segments.append(frameType.journal, batch);
+      this.#journalTags.push(this.#segments.lastTag.slice());
+      this.#journalBytes += batch.length + frameOverhead;
+    });
+  }
+
+  /**
+   * Makes a new volume in an empty directory, with what `fill` puts into it as its first state.
+   *
+   * @throws VolumeError `VOLUME_EXISTS`, or `VOLUME_MISSING` where the keeper knows a state of this volume already
+   */
+  static create(options: VolumeOptions, fill: (volume: Volume) => void): void {
+    const { backing, keeper, random, volumeKey } = options;
+    const state = keeper.read();
+    // The keeper knows that a volume was begun and never had a state: it is begun again.
+    if (state.tag && isZero(state.tag))
+      for (const name of backing.list()) if (isOurs(name)) backing.remove(name);
+    if (backing.list().length > 0)
+      throw new VolumeError('VOLUME_EXISTS', 'volume: an empty directory expected, files found', {
+        hint: 'a new volume is never made over something else; choose an empty directory',
+      });
+    if (state.tag && !isZero(state.tag))
+      throw new VolumeError(
+        'VOLUME_MISSING',
+        'volume: the files of an initialised volume expected, none found',
+        {
+          hint: 'the directory lost its contents or was exchanged; restore it, it is never made anew',
+        },
+      );
+    const header = { volumeId: random(16), master: random(32) };
+    backing.replace(headerFile, encodeHeader(header, volumeKey, random(32)));
+    const keys = new VolumeKeys(header.master, header.volumeId);
+    const granted = keeper.acquire(state, emptyTag);
+    const epoch = granted === anyEpoch ? 1 : granted;
+    if (epoch === undefined) throw superseded();
+    const volume = new Volume(options, keys, new Segments({ ...options, keys }), {
+      root: undefined,
+      tag: emptyTag,
+      sequence: 0,
+      epoch,
+      usage: new Map(),
+      chainStart: 0,
+    });
+    fill(volume);
+    volume.#changed = true;
+    volume.commitAndWait();
+    volume.close();
+  }
+
+  /**
+   * Opens a volume for writing: finds the newest state that counts, becomes its writer, and settles that state with
+   * the keeper before anything is served.
+   *
+   * @throws VolumeError
+   */
+  static open(options: VolumeOptions): Volume {
+    const { backing, keeper, volumeKey } = options;
+    const header = readVolumeHeader(backing, volumeKey, keeper);
+    const keys = new VolumeKeys(header.master, header.volumeId);
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const segments = new Segments({ ...options, keys });
+      const expected = keeper.read();
+      const chain = findChain(expected, { ...options, keys, segments });
+      const last = chain.commits.at(-1);
+      if (!last) throw new RangeError('a chain has at least one commit');
+      const granted = keeper.acquire(expected, last.tag);
+      if (granted === undefined) {
+        // The writer that is being replaced was faster; its newer state counts.
+        segments.close();
+        continue;
+      }
+      const epoch = granted === anyEpoch ? last.record.epoch + 1 : granted;
+      const { root, operations, usage } = replay(chain, segments);
+      for (const segment of [...usage.keys(), ...chain.segments])
+        segments.next = Math.max(segments.next, segment + 1);
+      const volume = new Volume(options, keys, segments, {
+        root,
+        tag: last.tag,
+        sequence: last.record.sequence,
+        epoch,
+        usage,
+        chainStart: chain.head.start.segment,
+      });
+      for (const operation of operations) {
+        if (operation.kind === 'put') volume.#tree.put(operation.key, operation.value);
+        else if (operation.kind === 'delete') volume.#tree.delete(operation.key);
+      }
+      return volume;
+    }
+    throw superseded();
+  }
+
+  /** Tag of the state that was committed last. */
+  get tag(): Uint8Array {
+    return this.#tag;
+  }
+
+  get failure(): VolumeError | undefined {
+    return this.#failure;
+  }
+
+  /** Bytes that the live data takes. */
+  get liveBytes(): number {
+    let sum = 0;
+    for (const live of this.#usage.values()) sum += live;
+    return sum;
+  }
+
+  /** Whether so much has changed that a commit should not wait for its time. */
+  get wantsCommit(): boolean {
+    return (
+      this.#tree.dirtyPages > dirtyPageLimit ||
+      this.#journalBytes > journalLimit ||
+      this.#segments.lastSegment - this.#chainStart > chainLimit
+    );
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#tree.get(key);
+  }
+
+  scan(from: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
+    this.#tree.scan(from, visit);
+  }
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.#writable();
+    this.#journal.put(key, value);
+    this.#tree.put(key, value);
+    this.#changed = true;
+  }
+
+  delete(key: Uint8Array): boolean {
+    this.#writable();
+    if (!this.#tree.get(key)) return false;
+    this.#journal.delete(key);
+    this.#tree.delete(key);
+    this.#changed = true;
+    return true;
+  }
+
+  #writable(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Seals data as a unit; where it went is in `unitSegment`, `unitOffset` and `unitTag` until the next call. */
+  writeUnit(plain: Uint8Array): void {
+    this.#writable();
+    this.#segments.append(frameType.unit, plain);
+    this.#use(this.#segments.lastSegment, plain.length + frameOverhead);
+  }
+
+  get unitSegment(): number {
+    return this.#segments.lastSegment;
+  }
+
+  get unitOffset(): number {
+    return this.#segments.lastOffset;
+  }
+
+  get unitTag(): Uint8Array {
+    return this.#segments.lastTag;
+  }
+
+  /** @throws VolumeError `VOLUME_DAMAGED` or `VOLUME_MISSING` */
+  readUnit(segment: number, offset: number, length: number, tag: Uint8Array, out: Uint8Array): void {
+    this.#segments.read(frameType.unit, segment, offset, length, tag, out);
+  }
+
+  /** A unit of `length` bytes is no longer referred to. */
+  releaseUnit(segment: number, length: number): void {
+    this.#use(segment, -(length + frameOverhead));
+  }
+
+  #use(segment: number, bytes: number): void {
+    const live = (this.#usage.get(segment) ?? 0) + bytes;
+    this.#usage.set(segment, live);
+    this.#usageChanged.add(segment);
+    if (live <= 0) this.#emptied.add(segment);
+    else this.#emptied.delete(segment);
+  }
+
+  #append(type: number, plain: Uint8Array): Location {
+    this.#segments.append(type, plain);
+    this.#use(this.#segments.lastSegment, plain.length + frameOverhead);
+    return {
+      segment: this.#segments.lastSegment,
+      offset: this.#segments.lastOffset,
+      length: plain.length,
+      tag: this.#segments.lastTag.slice(),
+    };
+  }
+
+  /**
+   * Makes every change durable and settles it with the keeper; `done` is called when that has happened, with an error
+   * if it has not. Calls while the keeper is being asked share the next commit.
+   */
+  commit(done: (error?: VolumeError) => void, checkpoint = false): void {
+    this.#waiting.push(done);
+    if (!this.#advancing) this.#commit(checkpoint);
+  }
+
+  #commit(checkpoint: boolean): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const tell = (error?: VolumeError): void => {
+      for (const done of waiting) done(error);
+    };
+    let finish: () => void;
+    try {
+      this.#writable();
+      this.prepare();
+      if (!this.#changed && equalBytes(this.#tag, this.#settled)) {
+        tell();
+        return;
+      }
+      finish = this.#seal(checkpoint);
+      this.#segments.flush();
+    } catch (error) {
+      tell(this.#refuse(error));
+      return;
+    }
+    try {
+      this.#segments.sync();
+    } catch (error) {
+      // What a failed flush has lost nobody can say: nothing more is promised.
+      tell(this.#fail(error));
+      return;
+    }
+    const to = this.#tag;
+    this.#advancing = true;
+    this.#options.keeper.advance(this.epoch, this.#settled, to, (accepted) => {
+      this.#advancing = false;
+      if (accepted) {
+        this.#settled = to;
+        try {
+          finish();
+          tell();
+        } catch (error) {
+          tell(this.#refuse(error));
+        }
+      } else {
+        this.#failure ??= superseded();
+        tell(this.#failure);
+      }
+      if (this.#waiting.length > 0) this.#commit(false);
+    });
+  }
+
+  /** Seals a commit of all changes; returns what is to be done when it is settled. */
+  #seal(checkpoint: boolean): () => void {
+    const full = checkpoint || !this.#headWritten || this.wantsCommit;
+    const start: Position = this.#segments.position;
+    const previous = this.#tag;
+    let root: Location | undefined;
+    if (full) {
+      root = this.#tree.store();
+      for (const location of this.#released) this.#use(location.segment, -(location.length + frameOverhead));
+      this.#released = [];
+      // Replay starts from the tree itself: of the journal it needs the live bytes alone.
+      this.#journal.clear();
+      this.#journalTags = [];
+      for (const [segment, live] of this.#usage) {
+        if (live > 0) this.#journal.usage(segment, live);
+        else this.#usage.delete(segment);
+      }
+    } else {
+      for (const segment of this.#usageChanged)
+        this.#journal.usage(segment, Math.max(0, this.#usage.get(segment) ?? 0));
+    }
+    this.#journal.flush();
+    const journalFrames = this.#journalTags;
+    const record = encodeCommit({
+      sequence: this.#sequence + 1,
+      epoch: this.epoch,
+      previous,
+      journalFrames: journalFrames.length,
+      journalDigest: digestTags(journalFrames),
+      root,
+    });
+    this.#segments.append(frameType.commit, record);
+    this.#sequence++;
+    this.#tag = this.keys.tag(record);
+    this.#journalTags = [];
+    this.#usageChanged.clear();
+    this.#changed = false;
+    const emptied = [...this.#emptied];
+    if (!full) return () => this.#remove(emptied);
+    this.#journalBytes = 0;
+    const head = { epoch: this.epoch, sequence: this.#sequence - 1, start, previous };
+    const first = !this.#headWritten;
+    const write = (): void => {
+      const { backing, aead, random } = this.#options;
+      backing.replace(headName(this.epoch), encodeHead(head, this.keys, aead, random(32)));
+      this.#headWritten = true;
+    };
+    if (first) {
+      // The new writer's first state must be found once the keeper has its tag.
+      this.#segments.sync();
+      write();
+    }
+    return () => {
+      if (!first) write();
+      const old = this.#chainStart;
+      this.#chainStart = start.segment;
+      for (let segment = old; segment < start.segment; segment++) emptied.push(segment);
+      this.#remove(emptied);
+      if (first) this.#tidy();
+    };
+  }
+
+  /** Removes those of `segments` that nothing needs. */
+  #remove(segments: Iterable<number>): void {
+    for (const segment of new Set(segments)) {
+      if (
+        segment >= this.#chainStart ||
+        segment === this.#segments.current ||
+        (this.#usage.get(segment) ?? 0) > 0
+      )
+        continue;
+      this.#usage.delete(segment);
+      this.#emptied.delete(segment);
+      try {
+        this.#segments.remove(segment);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
+    }
+  }
+
+  /** Removes what earlier writers left: their heads, and segments of commits that never counted. */
+  #tidy(): void {
+    const { backing } = this.#options;
+    for (const name of backing.list()) {
+      const epoch = epochOfHead(name);
+      if (epoch !== undefined && epoch < this.epoch) backing.remove(name);
+      const segment = segmentOfName(name);
+      if (segment !== undefined && !this.#usage.has(segment)) this.#remove([segment]);
+    }
+  }
+
+  /** An error of the backing directory or of the volume, as those who wait get it. */
+  #refuse(error: unknown): VolumeError {
+    if (error instanceof VolumeError) return error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      return new VolumeError('VOLUME_FULL', 'volume: room in the backing directory expected, none left', {
+        cause: error,
+        hint: 'make room; nothing is lost, the same data is written again',
+      });
+    return this.#fail(error);
+  }
+
+  #fail(cause: unknown): VolumeError {
+    this.#failure ??= new VolumeError(
+      'VOLUME_FAILED',
+      'volume: the backing directory failed; nothing more is written',
+      {
+        cause,
+        hint: 'look after the disk, then mount again',
+      },
+    );
+    this.#options.log(this.#failure.message);
+    return this.#failure;
+  }
+
+  /** `commit` with a keeper that answers at once. */
+  commitAndWait(checkpoint = false): void {
+    let result: { error: VolumeError | undefined } | undefined;
+    this.commit((error) => {
+      result = { error };
+    }, checkpoint);
+    if (!result) throw new RangeError('a keeper that answers at once expected');
+    if (result.error) throw result.error;
+  }
+
+  close(): void {
+    this.#segments.close();
+  }
+}
+
+/** Whether a file of this name belongs to a volume. */
+export function isOurs(name: string): boolean {
+  const plain = name.replace(/\.new$/, '');
+  return plain === headerFile || epochOfHead(plain) !== undefined || segmentOfName(plain) !== undefined;
+}
+
+function superseded(): VolumeError {
+  return new VolumeError(
+    'VOLUME_SUPERSEDED',
+    'volume: to be the one writer expected, another has taken over',
+    {
+      hint: 'unmount here, or stop the other mount first',
+    },
+  );
+}
+
+function loadPage(segments: Segments, location: Location, level: number | undefined): Page {
+  const plain = new Uint8Array(location.length);
+  segments.readLocation(frameType.page, location, plain);
+  return Page.decode(plain, level);
+}
+
+/** @throws VolumeError */
+export function readVolumeHeader(
+  backing: Backing,
+  volumeKey: Uint8Array,
+  keeper: TagKeeper,
+): { volumeId: Uint8Array; master: Uint8Array } {
+  let bytes: Uint8Array;
+  try {
+    bytes = readWhole(backing, headerFile, headerSize);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    throw keeper.read().tag
+      ? new VolumeError('VOLUME_MISSING', 'volume: the files of an initialised volume expected, none found', {
+          cause,
+          hint: 'the directory lost its contents or was exchanged; restore it, it is never made anew',
+        })
+      : new VolumeError('VOLUME_FORMAT', `volume: a file ${headerFile} expected, none found`, {
+          cause,
+          hint: 'name the directory of a volume, or create one',
+        });
+  }
+  return decodeHeader(bytes, volumeKey);
+}
+
+type TreeOperation =
+  | { readonly kind: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly kind: 'delete'; readonly key: Uint8Array };
+
+/** What a chain leads to: the tree of its last checkpoint, the changes after it, and the live bytes. */
+export function replay(
+  chain: Chain,
+  segments: Segments,
+): { root: Location; operations: TreeOperation[]; usage: Map<number, number> } {
+  let root: Location | undefined;
+  let operations: TreeOperation[] = [];
+  let usage = new Map<number, number>();
+  for (const { record, journal } of chain.commits) {
+    if (record.root) {
+      root = record.root;
+      operations = [];
+      usage = new Map();
+    }
+    for (const { segment, offset, type, length } of journal) {
+      const batch = segments.openAt(segment, offset, type, length);
+      if (!batch)
+        throw new VolumeError('VOLUME_DAMAGED', `volume: the journal frame at ${segment}:${offset} changed`);
+      readJournal(batch, (operation) => {
+        if (operation.kind === 'usage') usage.set(operation.segment, operation.live);
+        else operations.push(operation);
+      });
+    }
+  }
+  if (!root) throw new VolumeError('VOLUME_DAMAGED', 'volume: a checkpoint expected, none found');
+  return { root, operations, usage };
+}

@@ -1,0 +1,86 @@
+import type { Backing, BackingFile } from '../src/backing.ts';
+
+function failure(code: string, name: string): Error {
+  return Object.assign(new Error(`${code}: ${name}`), { code });
+}
+
+/** One change of a directory, as far as a crash can tell. */
+export type Step =
+  | { readonly kind: 'create'; readonly name: string }
+  | { readonly kind: 'remove'; readonly name: string }
+  | { readonly kind: 'replace'; readonly name: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'write'; readonly name: string; readonly position: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'sync'; readonly name: string }
+  | { readonly kind: 'syncNames' };
+
+/** A directory in memory that remembers every step, so that a test can stop it anywhere. */
+export class MemoryBacking implements Backing {
+  readonly files: Map<string, Uint8Array>;
+  readonly steps: Step[] = [];
+  free = 1e12;
+
+  constructor(files: ReadonlyMap<string, Uint8Array> = new Map()) {
+    this.files = new Map(files);
+  }
+
+  #file(name: string): BackingFile {
+    return {
+      read: (position, into, at, length) => {
+        const part = (this.files.get(name) ?? new Uint8Array()).subarray(position, position + length);
+        into.set(part, at);
+        return part.length;
+      },
+      write: (position, from, at, length) => {
+        if (length > this.free) throw failure('ENOSPC', name);
+        this.free -= length;
+        const bytes = from.slice(at, at + length);
+        this.steps.push({ kind: 'write', name, position, bytes });
+        this.files.set(name, writeInto(this.files.get(name) ?? new Uint8Array(), position, bytes));
+      },
+      size: () => this.files.get(name)?.length ?? 0,
+      sync: () => this.steps.push({ kind: 'sync', name }),
+      close: () => undefined,
+    };
+  }
+
+  create(name: string): BackingFile {
+    if (this.files.has(name)) throw failure('EEXIST', name);
+    this.steps.push({ kind: 'create', name });
+    this.files.set(name, new Uint8Array());
+    return this.#file(name);
+  }
+
+  open(name: string): BackingFile {
+    if (!this.files.has(name)) throw failure('ENOENT', name);
+    return this.#file(name);
+  }
+
+  list(): string[] {
+    return [...this.files.keys()];
+  }
+
+  remove(name: string): void {
+    if (!this.files.delete(name)) throw failure('ENOENT', name);
+    this.steps.push({ kind: 'remove', name });
+  }
+
+  replace(name: string, bytes: Uint8Array): void {
+    this.steps.push({ kind: 'replace', name, bytes: bytes.slice() });
+    this.files.set(name, bytes.slice());
+  }
+
+  syncNames(): void {
+    this.steps.push({ kind: 'syncNames' });
+  }
+
+  space(): { free: number; total: number } {
+    return { free: this.free, total: 1e12 };
+  }
+}
+
+export function writeInto(file: Uint8Array, position: number, bytes: Uint8Array): Uint8Array {
+  const grown = new Uint8Array(Math.max(file.length, position + bytes.length));
+  grown.set(file);
+  grown.set(bytes, position);
+  return grown;
+}

@@ -21,7 +21,7 @@ export function program(io: Io, table: readonly Verb[] = verbs): Command {
     const command = parent.command(last).description(verb.summary);
     quiet(command, io);
     const examples = verb.examples.map((example) => `  ${example}`).join('\n');
-    command.addHelpText('after', `\nExamples:\n${examples}\n\n${exitCodeHelp}`);
+    command.addHelpText('after', `\nExamples:\n${examples}\n\n${verb.exitCodes ?? exitCodeHelp}`);
     verb.define(command, io);
   }
   return root;

@@ -9,6 +9,8 @@ export interface Verb {
   readonly summary: string;
   /** Whole command lines for --help. */
   readonly examples: readonly string[];
+  /** What --help says of exit codes, where the verb has others than the rest. */
+  readonly exitCodes?: string;
   /** Adds arguments, options and the action. The action throws to fail; it sets nothing global. */
   readonly define: (command: Command, io: Io) => void;
 }
@@ -16,6 +18,8 @@ export interface Verb {
 /** What the groups are about. */
 export const groups: Readonly<Record<string, string>> = {
   cas: 'configuration and attestation service',
+  las: 'local attestation service of a node',
+  evidence: 'what TEEs say of themselves',
   session: 'sessions: what may run, and what it gets',
   self: 'the identity of this command',
 };

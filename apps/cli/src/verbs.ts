@@ -5,6 +5,8 @@ import { casMeasure } from './verbs/cas-measure.ts';
 import { casServe } from './verbs/cas-serve.ts';
 import { casShowIdentification } from './verbs/cas-show-identification.ts';
 import { completion } from './verbs/completion.ts';
+import { evidenceShow } from './verbs/evidence-show.ts';
+import { evidenceVerify } from './verbs/evidence-verify.ts';
 import { image } from './verbs/image.ts';
 import { lasServe } from './verbs/las-serve.ts';
 import { run } from './verbs/run.ts';
@@ -28,6 +30,8 @@ export const verbs: readonly Verb[] = [
   casShowIdentification,
   casMeasure,
   lasServe,
+  evidenceVerify,
+  evidenceShow,
   sessionCheck,
   sessionCreate,
   sessionUpdate,

@@ -129,5 +129,3 @@ function report(
     `${JSON.stringify({ rows, sizes, memory: last.memory, times, machine, runs }, null, 2)}\n`,
   );
 }
-
-if (import.meta.main) benchImage(process.argv.slice(2));

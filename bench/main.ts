@@ -1,17 +1,19 @@
-/** `npm run bench -- NAME [ARGUMENTS]`: runs one benchmark; each is a file beside this one that exports `bench`. */
-import { readdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+/** `npm run bench -- NAME …`: one benchmark of the table of numbers; each prints a table and writes bench/results/NAME.json. */
 
-const names = readdirSync(dirname(fileURLToPath(import.meta.url)))
-  .filter((file) => file.endsWith('.ts') && file !== 'main.ts')
-  .map((file) => file.slice(0, -'.ts'.length));
+type Bench = (args: readonly string[]) => void | Promise<void>;
+
+/** Loaded when asked for, because each brings its peers along. */
+const benches: Readonly<Record<string, () => Promise<Bench>>> = {
+  start: async () => (await import('./start.ts')).bench,
+  image: async () => (await import('./image.ts')).benchImage,
+};
+
 const [name = '', ...args] = process.argv.slice(2);
-if (!names.includes(name)) {
-  console.error(
-    `bench: ${names.join(' or ')} expected, ${name || 'nothing'} found\nhint: npm run bench -- ${names[0]}`,
-  );
-  process.exit(2);
+const load = Object.hasOwn(benches, name) ? benches[name] : undefined;
+if (load === undefined) {
+  console.error(`bench: ${Object.keys(benches).join(' or ')} expected, ${name || 'nothing'} found`);
+  process.exitCode = 2;
+} else {
+  const bench = await load();
+  await bench(args);
 }
-const { bench } = (await import(`./${name}.ts`)) as { bench: (args: readonly string[]) => Promise<void> };
-await bench(args);

@@ -49,7 +49,7 @@ export class ClockCache {
 export const spareOutput = 64;
 
 /**
- * Frees the memory of a buffer now instead of at some later garbage collection: decoded chunks come and go at
+ * Frees the memory of a buffer now instead of at some later garbage collection: decoded units come and go at
  * hundreds of megabytes a second, and V8 would let them pile up. No view of the buffer may be used afterwards.
  */
 export function release(bytes: Uint8Array): void {
@@ -72,7 +72,7 @@ export function createCaches(limits: { pageBytes?: number; chunkBytes?: number }
   const { pageBytes = 4 * 1_048_576, chunkBytes = 8 * 1_048_576 } = limits;
   let readers = 0;
   return {
-    pages: new ClockCache(Math.max(2, Math.floor(pageBytes / pageSize))),
+    pages: new ClockCache(Math.max(2, Math.floor(pageBytes / pageSize)), release),
     chunks: new ClockCache(Math.max(2, Math.floor(chunkBytes / chunkSize)), release),
     nextReader: () => readers++,
   };

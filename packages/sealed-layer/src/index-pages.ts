@@ -24,7 +24,8 @@ export class IndexPages {
   }
 
   #load(number: number): void {
-    if (number === this.#current) return;
+    // A page that the cache gave up has been released and has no length any more.
+    if (number === this.#current && this.#page.length > 0) return;
     const key = this.#prefix + number;
     let page = this.#caches.pages.get(key);
     if (page === undefined) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { utf8 } from '@ensconce/base/bytes';
+import { createCaches } from './caches.ts';
 import type { LayerEntry } from './entry.ts';
 import { MergedTree } from './merged-tree.ts';
 import { attributes, openSealed, seal, type Content } from './test/sealing.ts';
@@ -130,4 +131,18 @@ void test('hard links share a node and a number', async () => {
   ]);
   assert.equal(find(tree, 'a'), find(tree, 'd/b'));
   assert.equal(tree.attributes(find(tree, 'a')).links, 2);
+});
+
+void test('layers that share caches of the smallest size do not read what the other one gave up', async () => {
+  const long = (i: number) => `d/${'n'.repeat(230)}${i}`;
+  const layers = await Promise.all([
+    seal(Array.from({ length: 700 }, (_, i) => file(long(i * 2), `low ${i * 2}`))),
+    seal(Array.from({ length: 700 }, (_, i) => file(long(i * 3), `high ${i * 3}`))),
+  ]);
+  const caches = createCaches({ pageBytes: 0, chunkBytes: 0 });
+  const small = new MergedTree(layers.map((layer) => openSealed(layer, caches)));
+  const large = new MergedTree(layers.map((layer) => openSealed(layer)));
+  assert.deepEqual(walk(small), walk(large));
+  assert.equal(text(small, long(6)), 'high 6');
+  assert.equal(text(small, long(4)), 'low 4');
 });

@@ -12,7 +12,7 @@ const codePoint = fc
 void test('a label and two fields, byte by byte', () => {
   assert.equal(
     toHex(encodeFields('ab', [Uint8Array.of(1, 2, 3), new Uint8Array(0)])),
-    '0000000261620000000301020300000000',
+    ['00000002', '6162', '00000003', '010203', '00000000'].join(''),
   );
 });
 

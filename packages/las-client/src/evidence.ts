@@ -19,6 +19,8 @@ export interface Evidence {
   readonly description: Uint8Array | undefined;
 }
 
+const longestReason = 2000;
+
 export interface LasAddress {
   /** Path of the unix socket, usually `lasSocketPath` of @ensconce/wire/las. */
   readonly socket: string;
@@ -47,7 +49,7 @@ export async function requestEvidence(las: LasAddress, reportData: Uint8Array): 
     const answer = parsed.output;
     if (answer.type === 'refused') {
       throw new LasClientError('LAS_REFUSED', `LAS: evidence expected, a refusal found (${answer.code})`, {
-        cause: answer.msg.join(': '),
+        cause: answer.msg.join(': ').slice(0, longestReason),
         hint: answer.hint,
       });
     }
@@ -60,7 +62,7 @@ export async function requestEvidence(las: LasAddress, reportData: Uint8Array): 
     if (cause instanceof LasClientError) throw cause;
     throw new LasClientError('LAS_UNREACHABLE', `LAS: an answer expected at ${las.socket}, none came`, {
       cause,
-      hint: 'start a LAS on this machine (ensconce las serve) and give its socket',
+      hint: 'start a LAS on this machine (ensconce las serve), and mount its socket into the container',
     });
   } finally {
     frames.close();

@@ -18,14 +18,17 @@ export interface LasOptions {
   readonly socketPath: string;
   readonly makeQuote: MakeQuote;
   readonly log: (message: string) => void;
+  /** Milliseconds within which a client must have asked. */
+  readonly timeout?: number;
 }
+
+const defaultTimeout = 5000;
 
 export interface Las {
   readonly socketPath: string;
   close(): Promise<void>;
 }
 
-const timeout = 5000;
 const maxConnections = 256;
 
 async function answer(socket: Socket, options: LasOptions, cache: DigestCache): Promise<void> {
@@ -33,7 +36,7 @@ async function answer(socket: Socket, options: LasOptions, cache: DigestCache): 
   let reply: LasAnswer;
   let pid: number | undefined;
   try {
-    const request = v.safeParse(lasRequest, await frames.receive(timeout));
+    const request = v.safeParse(lasRequest, await frames.receive(options.timeout ?? defaultTimeout));
     if (!request.success) throw new LasError('LAS_REQUEST', `request: ${describeIssue(request.issues[0])}`);
     pid = peerPid(socket);
     const measured = measureProcess(pid, cache);
@@ -61,35 +64,48 @@ async function answer(socket: Socket, options: LasOptions, cache: DigestCache): 
   } catch {
     // The peer has gone; there is nobody left to answer.
   }
-  socket.end();
+  // Not `end`: a peer that never closes its side would keep the connection.
+  socket.destroySoon();
 }
 
-/** A socket file that nobody listens on is left over from a LAS that was killed. */
+/** Whether nobody listens on a socket file: it is left over from a LAS that was killed. A busy LAS is not gone. */
+async function isStale(path: string): Promise<boolean> {
+  const probe = connect(path);
+  try {
+    return await new Promise<boolean>((resolve, reject) => {
+      probe.once('connect', () => resolve(false));
+      probe.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(true);
+        else if (error.code === 'EAGAIN') resolve(false);
+        else reject(new LasError('LAS_SOCKET', `${path}: a socket to try expected`, { cause: error }));
+      });
+    });
+  } finally {
+    probe.destroy();
+  }
+}
+
 async function removeStale(path: string): Promise<void> {
   const status = statSync(path, { throwIfNoEntry: false });
   if (status === undefined) return;
   if (!status.isSocket())
     throw new LasError('LAS_SOCKET', `${path}: a free name or a socket expected, another file found`);
-  const alive = await new Promise<boolean>((resolve) => {
-    const probe = connect(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
-  if (alive)
+  if (!(await isStale(path)))
     throw new LasError('LAS_SOCKET', `${path}: a free socket expected, another LAS listens there`, {
       hint: 'stop it, or name another --socket',
     });
-  rmSync(path);
+  rmSync(path, { force: true });
 }
 
 /** Serves evidence to the processes of this node on a unix socket (docs/protocol/las.md). */
 export async function startLas(options: LasOptions): Promise<Las> {
   const cache = new DigestCache();
   const open = new Set<Socket>();
-  mkdirSync(dirname(options.socketPath), { recursive: true });
+  try {
+    mkdirSync(dirname(options.socketPath), { recursive: true });
+  } catch (cause) {
+    throw new LasError('LAS_SOCKET', `${options.socketPath}: a folder for it expected`, { cause });
+  }
   await removeStale(options.socketPath);
   const server: Server = createServer((socket) => {
     open.add(socket);
@@ -104,6 +120,8 @@ export async function startLas(options: LasOptions): Promise<Las> {
     );
     server.listen(options.socketPath, resolve);
   });
+  // Accepting may fail for a while (no descriptors left); that ends one connection, not the LAS.
+  server.on('error', (error) => options.log(`accepting a connection failed: ${error.message}`));
   // Containers run as other users; who may have evidence is decided by what they are, not who they are.
   chmodSync(options.socketPath, 0o666);
   return {

@@ -2,8 +2,9 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { connect, type TLSSocket } from 'node:tls';
 import { isIP } from 'node:net';
 import * as v from 'valibot';
+import { describeIssue } from '@ensconce/base/issue';
 import {
-  attest,
+  type Attest,
   attestAnswer,
   attestationFrameLimit,
   attestationProtocol,
@@ -13,9 +14,9 @@ import {
 import { exporterLabel, exporterSize, reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
 import { FrameConnection } from '@ensconce/wire/frames';
+import type { Evidence } from '@ensconce/las-client/evidence';
 import type { FreshIdentity } from './certificate.ts';
 import { RuntimeError } from './errors.ts';
-import type { Evidence } from './evidence.ts';
 
 export interface AttestationRequest {
   readonly host: string;
@@ -28,6 +29,8 @@ export interface AttestationRequest {
   /** Hex SHA-256 of the identity key that the image obeys. */
   readonly casIdentity: string;
   readonly makeEvidence: (reportData: Uint8Array) => Promise<Evidence>;
+  /** Milliseconds for the connection, and again for each answer; 30 s unless given. */
+  readonly timeout?: number;
 }
 
 /** A connection to CAS that delivered this service's configuration and stays open as long as the service runs. */
@@ -38,9 +41,9 @@ export interface CasSession {
   close(): Promise<void>;
 }
 
-const timeout = 30_000;
+const defaultTimeout = 30_000;
 
-async function connectTls(request: AttestationRequest): Promise<TLSSocket> {
+async function connectTls(request: AttestationRequest, timeout: number): Promise<TLSSocket> {
   const where = `${request.host}:${request.port}`;
   const socket = connect({
     host: request.host,
@@ -97,13 +100,29 @@ function checkIdentity(socket: TLSSocket, expected: string): Uint8Array {
   return publicKey;
 }
 
+/** A frame that must have a documented form. What it holds may be secret, so an error names the place only. */
+function read<Schema extends v.GenericSchema>(
+  schema: Schema,
+  what: string,
+  frame: unknown,
+): v.InferOutput<Schema> {
+  const parsed = v.safeParse(schema, frame);
+  if (parsed.success) return parsed.output;
+  throw new RuntimeError(
+    'CAS_ANSWER',
+    `CAS: ${what} of the documented form expected; ${describeIssue(parsed.issues[0])}`,
+    { hint: 'CAS and image are of different versions: transform the image again' },
+  );
+}
+
 /** Proves to CAS what runs here and gets the configuration. Nothing leaves before CAS has proved its identity. */
 export async function attestToCas(request: AttestationRequest): Promise<CasSession> {
-  const socket = await connectTls(request);
+  const timeout = request.timeout ?? defaultTimeout;
+  const socket = await connectTls(request, timeout);
   try {
     const casIdentity = checkIdentity(socket, request.casIdentity);
     const frames = new FrameConnection(socket, 'CAS', attestationFrameLimit);
-    const { nonce } = v.parse(challenge, await frames.receive(timeout));
+    const { nonce } = read(challenge, 'a challenge', await frames.receive(timeout));
     const evidence = await request.makeEvidence(
       reportData({
         role: 'service-to-cas',
@@ -114,18 +133,16 @@ export async function attestToCas(request: AttestationRequest): Promise<CasSessi
         casIdentity,
       }),
     );
-    frames.send(
-      v.parse(attest, {
-        type: 'attest',
-        version: 1,
-        configId: request.configId,
-        serviceAccessToken: request.serviceAccessToken,
-        format: evidence.format,
-        evidence: evidence.bytes.toString('base64'),
-        description: Buffer.from(request.description).toString('base64'),
-      }),
-    );
-    const answer = v.parse(attestAnswer, await frames.receive(timeout));
+    frames.send({
+      type: 'attest',
+      version: 1,
+      configId: request.configId,
+      serviceAccessToken: request.serviceAccessToken,
+      format: evidence.format,
+      evidence: Buffer.from(evidence.evidence).toString('base64'),
+      description: Buffer.from(request.description).toString('base64'),
+    } satisfies Attest);
+    const answer = read(attestAnswer, 'a configuration or a refusal', await frames.receive(timeout));
     if (answer.type === 'refused') {
       const cause = answer.msg.reduceRight<Error | undefined>(
         (inner, text) => new Error(text, inner && { cause: inner }),
@@ -133,7 +150,7 @@ export async function attestToCas(request: AttestationRequest): Promise<CasSessi
       );
       throw new RuntimeError(
         'CAS_REFUSED',
-        `CAS refused to configure ${request.configId.replace(/@.*/, '')}: ${answer.code}`,
+        `CAS refused to configure ${request.configId.split('@')[0]}: ${answer.code}`,
         {
           cause,
           hint: answer.hint,

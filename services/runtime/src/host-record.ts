@@ -64,7 +64,7 @@ export function parseHostRecord(bytes: Buffer): HostRecord {
         break;
       }
       case 'L': {
-        const match = /^(\d+) (\d+) (\d+)$/.exec(text);
+        const match = /^(\d{1,3}) (\d{1,20}) (\d{1,20})$/.exec(text);
         if (!match) throw invalid('a malformed limit');
         limits.push({
           resource: Number(match[1]),
@@ -88,11 +88,15 @@ export function parseHostRecord(bytes: Buffer): HostRecord {
         throw invalid('an unknown entry');
     }
   }
+  if (at !== bytes.length) throw invalid('more behind its end');
   const one = (tag: string): string => {
     const text = single.get(tag);
     if (text === undefined) throw invalid(`no entry ${tag}`);
     return text;
   };
+  const [umask, namespace] = [one('M'), one('N')];
+  if (!/^[0-7]{1,4}$/.test(umask)) throw invalid('a malformed umask');
+  if (namespace !== 'userns' && namespace !== 'privileged') throw invalid('an unknown namespace');
   return {
     arguments: args,
     environment,
@@ -101,7 +105,7 @@ export function parseHostRecord(bytes: Buffer): HostRecord {
     blockedSignals: mask(one('B')),
     permittedCapabilities: mask(one('P')),
     boundingSet: mask(one('S')),
-    umask: Number.parseInt(one('M'), 8),
-    ownUserNamespace: one('N') === 'userns',
+    umask: Number.parseInt(umask, 8),
+    ownUserNamespace: namespace === 'userns',
   };
 }

@@ -1,3 +1,6 @@
+import { isIPv6 } from 'node:net';
+import { posix } from 'node:path';
+import { maxAccessToken, maxConfigId } from '@ensconce/wire/attestation';
 import { lasSocketPath } from '@ensconce/wire/las';
 import { RuntimeError } from './errors.ts';
 
@@ -19,7 +22,7 @@ const defaultCasPort = 18765;
 function casAddress(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(text);
   const port = match?.[3] === undefined ? defaultCasPort : Number(match[3]);
-  if (!match || port < 1 || port > 65_535) {
+  if (!match || port < 1 || port > 65_535 || (match[1] !== undefined && !isIPv6(match[1]))) {
     throw new RuntimeError(
       'HOST_ENVIRONMENT',
       `SCONE_CAS_ADDR: host or host:port expected, ${JSON.stringify(text.slice(0, 100))} found`,
@@ -50,13 +53,24 @@ export function hostSettings(environment: ReadonlyMap<string, string>): HostSett
     );
   }
   const configId = required('SCONE_CONFIG_ID', 'session/service');
+  const serviceAccessToken = environment.get('SCONE_SERVICE_ACCESS_TOKEN');
+  const bounded = (name: string, text: string, limit: number): void => {
+    if (text.length > limit)
+      throw new RuntimeError(
+        'HOST_ENVIRONMENT',
+        `${name}: at most ${limit} characters expected, ${text.length} found`,
+      );
+  };
+  bounded('SCONE_CONFIG_ID', configId, maxConfigId);
+  bounded('SCONE_SERVICE_ACCESS_TOKEN', serviceAccessToken ?? '', maxAccessToken);
   const level = environment.get('SCONE_LOG') ?? 'WARNING';
   return {
     casHost: host,
     casPort: port,
-    lasSocket: las,
+    // Below the container's own root, whatever the text: `..` of an absolute path ends there.
+    lasSocket: posix.normalize(las),
     configId,
-    serviceAccessToken: environment.get('SCONE_SERVICE_ACCESS_TOKEN'),
+    serviceAccessToken,
     logLevel: (logLevels as readonly string[]).includes(level) ? (level as LogLevel) : 'WARNING',
   };
 }

@@ -1,16 +1,14 @@
-import { createRequire } from 'node:module';
-import { constants } from 'node:os';
-import type * as Koffi from 'koffi';
+import { loadKoffi, loadNative } from '@ensconce/fuse/native';
+import { errno, errnoName } from '@ensconce/fuse/errno';
 import { RuntimeError } from './errors.ts';
 
-const koffi: typeof Koffi = createRequire(import.meta.url)('koffi');
+const native = loadNative();
+const koffi = loadKoffi();
 const libc = koffi.load(null);
 
-const mountFunction = libc.func(
-  'int mount(const char *, const char *, const char *, unsigned long, const char *)',
-);
-const umountFunction = libc.func('int umount2(const char *, int)');
 const prctlFunction = libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
+const waitid = libc.func('int waitid(int, int, _Out_ uint8_t *, int)');
+const waitpid = libc.func('int waitpid(int, _Out_ int *, int)');
 
 /** Flags of mount(2), linux/mount.h. */
 export const mountFlags = {
@@ -25,17 +23,13 @@ export const mountFlags = {
   strictAtime: 1 << 24,
 } as const;
 
-export function errnoName(errno: number): string {
-  return Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
-}
-
 const mountHint = 'the container needs /dev/fuse and CAP_SYS_ADMIN, or a user namespace (hostUsers: false)';
 
 /** mount(2); throws `RuntimeError` MOUNT. */
 export function mount(source: string, target: string, type: string, flags: number, data = ''): void {
-  if (mountFunction(source, target, type, flags, data) !== 0) {
-    const errno = koffi.errno();
-    throw new RuntimeError('MOUNT', `mounting ${type || 'a binding'} on ${target}: ${errnoName(errno)}`, {
+  const result = native.mount(source, target, type, flags, data);
+  if (result !== 0) {
+    throw new RuntimeError('MOUNT', `mounting ${type || 'a binding'} on ${target}: ${errnoName(-result)}`, {
       hint: mountHint,
     });
   }
@@ -44,8 +38,9 @@ export function mount(source: string, target: string, type: string, flags: numbe
 /** Detaches a mount; a target that is no mount point is no error. */
 export function unmount(target: string): void {
   const detach = 2;
-  if (umountFunction(target, detach) !== 0 && koffi.errno() !== constants.errno.EINVAL) {
-    throw new RuntimeError('MOUNT', `unmounting ${target}: ${errnoName(koffi.errno())}`);
+  const result = native.umount2(target, detach);
+  if (result !== 0 && result !== -errno.EINVAL) {
+    throw new RuntimeError('MOUNT', `unmounting ${target}: ${errnoName(-result)}`);
   }
 }
 
@@ -56,10 +51,6 @@ export function forbidDumps(): void {
     throw new RuntimeError('SYSTEM', `prctl(PR_SET_DUMPABLE): ${errnoName(koffi.errno())}`);
   }
 }
-
-/** Collects terminated children that libuv did not start, which only PID 1 has. */
-const waitid = libc.func('int waitid(int, int, _Out_ uint8_t *, int)');
-const waitpid = libc.func('int waitpid(int, _Out_ int *, int)');
 
 /**
  * Reaps orphans that became ours, leaving alone those processes for which `own` is true: libuv waits for them itself.

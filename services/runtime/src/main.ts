@@ -1,18 +1,19 @@
-import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { causeChain } from '@ensconce/base/errors';
 import { parseDescription, maxDescriptionSize } from '@ensconce/measurement/image';
+import { requestEvidence } from '@ensconce/las-client/evidence';
 import { substituteHostArguments } from '@ensconce/policy/host-arguments';
 import { startApplication, type RunningApplication } from './application.ts';
 import { applicationCapabilities } from './capabilities.ts';
 import { attestToCas } from './cas-client.ts';
 import { makeIdentity } from './certificate.ts';
 import { RuntimeError } from './errors.ts';
-import { makeEvidence } from './evidence.ts';
 import { parseHostRecord } from './host-record.ts';
 import { hostSettings } from './host-settings.ts';
 import { startLayers } from './layers.ts';
 import { forbidDumps } from './linux.ts';
-import { describeFailure, makeLog } from './log.ts';
+import { describeFailure, makeLog, writeLine } from './log.ts';
 import { furnishRoot, hostPath, mountOverlay, prepareBase, removeRoot, rootPath } from './root.ts';
 import { resolveUser } from './user.ts';
 
@@ -45,6 +46,9 @@ function readDescription(): Uint8Array {
     );
   }
 }
+
+/** Milliseconds for the LAS to measure this process and answer. */
+const lasTimeout = 10_000;
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -79,7 +83,8 @@ async function run(): Promise<number> {
     identity,
     description: encoded,
     casIdentity: description.cas.identity,
-    makeEvidence: (data) => makeEvidence(`${hostPath}${settings.lasSocket}`, data),
+    makeEvidence: (data) =>
+      requestEvidence({ socket: `${hostPath}${settings.lasSocket}`, timeout: lasTimeout }, data),
   });
   const { configuration } = cas;
   if (cas.simulated && !description.cas.simulated) {
@@ -123,18 +128,26 @@ async function run(): Promise<number> {
   try {
     await application.started;
     step('application started');
-    cas.send({ type: 'started' });
   } catch (error) {
     failure ??= error;
   }
+  // The application's fate is its own from here: what fails around it is told, and changes nothing of its exit code.
+  const attempt = async (what: string, action: () => unknown): Promise<void> => {
+    try {
+      await action();
+    } catch (error) {
+      log('WARNING', `${what}: ${causeChain(error).join(': ')}`);
+    }
+  };
+  if (failure === undefined) await attempt('telling CAS of the start', () => cas.send({ type: 'started' }));
   const ended = await application.exited;
   step('application ended');
   const status = failure instanceof RuntimeError && failure.code === 'LAYER' ? startFailed : ended;
-  removeRoot();
-  await layers.unmount({ lazy: true, graceMs: 100 });
+  if (failure !== undefined) writeLine(describeFailure(failure));
+  await attempt('taking the root away', removeRoot);
+  await attempt('unmounting the layers', () => layers.unmount({ lazy: true, graceMs: 100 }));
   step('layers unmounted');
-  if (failure !== undefined) writeSync(2, `${describeFailure(failure)}\n`);
-  cas.send({ type: 'exited', status });
+  await attempt('telling CAS of the end', () => cas.send({ type: 'exited', status }));
   await cas.close();
   step('CAS told');
   return status;
@@ -145,7 +158,7 @@ process.umask(0o022);
 try {
   process.exitCode = await run();
 } catch (error) {
-  writeSync(2, `${describeFailure(error)}\n`);
+  writeLine(describeFailure(error));
   process.exitCode = startFailed;
 }
 process.exit();

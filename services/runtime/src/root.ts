@@ -66,21 +66,23 @@ const devices: readonly (readonly [name: string, major: number, minor: number])[
   ['tty', 5, 0],
 ];
 
-function bindDevice(dev: string, name: string, expected?: readonly [number, number]): void {
-  const source = posix.join(hostPath, 'dev', name);
-  const status = statSync(source, { throwIfNoEntry: false });
-  const number: readonly [number, number] = status?.isCharacterDevice()
-    ? [(status.rdev >> 8) & 0xfff, status.rdev & 0xff]
-    : [-1, -1];
-  if (number[0] < 0 || (expected && (number[0] !== expected[0] || number[1] !== expected[1]))) {
+/**
+ * Binds a device of the host's side. Judged through our own mount, where the host cannot put another file in its place:
+ * a character device, with the number it must have.
+ */
+function bindDevice(dev: string, name: string, expected?: readonly [major: number, minor: number]): void {
+  const target = posix.join(dev, name);
+  writeFileSync(target, '', { flag: 'wx' });
+  mount(posix.join(hostPath, 'dev', name), target, '', bind);
+  const status = statSync(target);
+  // makedev(3) of numbers below 256.
+  const right = expected === undefined || status.rdev === expected[0] * 256 + expected[1];
+  if (!status.isCharacterDevice() || !right) {
     throw new RuntimeError(
       'MOUNT',
       `/dev/${name}: character device ${expected?.join(':') ?? ''} expected from the engine, another file found`,
     );
   }
-  const target = posix.join(dev, name);
-  writeFileSync(target, '', { flag: 'wx' });
-  mount(source, target, '', bind);
 }
 
 function mountDevices(terminal: boolean): void {

@@ -14,15 +14,21 @@ const maxId = 0xffff_fffe;
 const maxFileSize = 4 * 1024 * 1024;
 
 function lines(root: string, path: string): string[][] {
-  let text: string;
+  let bytes: Buffer;
   try {
-    const bytes = readFileSync(resolveInRoot(root, path));
-    if (bytes.length > maxFileSize) return [];
-    text = bytes.toString('latin1');
-  } catch {
-    // An image without the file has no names; that is for the caller to refuse where one was asked for.
-    return [];
+    bytes = readFileSync(resolveInRoot(root, path));
+  } catch (cause) {
+    // An image without the file has no names; that is for the caller to refuse where one was asked for. A file that is
+    // there and cannot be read may have been tampered with, and must not pass for a missing one.
+    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return [];
+    throw new RuntimeError('CONFIGURATION', `${path} of the image: a readable file expected`, { cause });
   }
+  if (bytes.length > maxFileSize)
+    throw new RuntimeError(
+      'CONFIGURATION',
+      `${path} of the image: at most ${maxFileSize} bytes expected, ${bytes.length} found`,
+    );
+  const text = bytes.toString('latin1');
   return text.split('\n').map((line) => line.split(':'));
 }
 
@@ -30,6 +36,12 @@ function id(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined;
   const value = Number(text);
   return value <= maxId ? value : undefined;
+}
+
+/** The first line that has this name or, for a number, this id. */
+function find(entries: readonly string[][], wanted: string): string[] | undefined {
+  const number = id(wanted);
+  return entries.find((fields) => fields[0] === wanted || (number !== undefined && id(fields[2]) === number));
 }
 
 /**
@@ -41,8 +53,7 @@ export function resolveUser(root: string, text: string): ApplicationUser {
   const passwd = lines(root, '/etc/passwd');
   const group = lines(root, '/etc/group');
   const wanted = userText === '' ? '0' : userText;
-  const entry =
-    passwd.find((fields) => fields[0] === wanted) ?? passwd.find((fields) => fields[2] === wanted);
+  const entry = find(passwd, wanted);
   const uid = id(entry?.[2]) ?? id(wanted);
   if (uid === undefined) {
     throw new RuntimeError(
@@ -53,7 +64,7 @@ export function resolveUser(root: string, text: string): ApplicationUser {
   let gid = id(entry?.[3]) ?? 0;
   let groups: number[] = [];
   if (groupText !== undefined && groupText !== '') {
-    const found = group.find((fields) => fields[0] === groupText);
+    const found = find(group, groupText);
     const explicit = id(found?.[2]) ?? id(groupText);
     if (explicit === undefined) {
       throw new RuntimeError(

@@ -13,6 +13,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   { name: 'evidence', node: [] },
   { name: 'verify', node: [] },
   { name: 'crypto-node', node: ['node:crypto'] },
+  { name: 'crypto-web', node: [] },
   { name: 'measurement', node: ['node:crypto'] },
   { name: 'wire', node: ['node:crypto'] },
   { name: 'policy', node: ['node:crypto'] },

@@ -14,6 +14,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   { name: 'verify', node: [] },
   { name: 'crypto-node', node: ['node:crypto'] },
   { name: 'measurement', node: ['node:crypto', 'node:fs', 'node:path'] },
+  { name: 'crypto-web', node: [] },
   { name: 'wire', node: ['node:crypto'] },
   { name: 'identity', node: ['node:crypto'] },
   { name: 'las-client', node: ['node:net'] },

@@ -29,12 +29,11 @@ export interface VerdictContent {
 
 const authority = Symbol('verdict');
 
-function freeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const member of Object.values(value)) freeze(member);
-  }
-  return value;
+/** Freezes what parsing made, to its depth; what is frozen already, and comes from a cache, is left alone. */
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const key in value) freeze((value as Record<string, unknown>)[key]);
 }
 
 /** What the verifier found. Only the verifier makes one, and it cannot be changed, so code that takes a `Verdict` takes no claim on trust. */
@@ -43,7 +42,8 @@ export class Verdict {
 
   constructor(key: symbol, content: VerdictContent) {
     if (key !== authority) throw new TypeError('only the verifier makes verdicts');
-    this.#content = freeze(content);
+    freeze(content);
+    this.#content = content;
     Object.freeze(this);
   }
 

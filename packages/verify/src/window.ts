@@ -1,4 +1,4 @@
-import type { CheckList } from './check.ts';
+import { passed, type Check, type CheckList } from './check.ts';
 
 /** A stretch of time in which a certificate, a revocation list or a signed statement holds. Both ends inclusive, milliseconds since 1970. */
 export interface Window {
@@ -8,25 +8,22 @@ export interface Window {
   /** The check's wording, made once: windows are judged in every verification. */
   readonly expected: string;
   readonly hint: string;
+  readonly met: readonly [Check];
 }
 
 const day = (time: number): string => new Date(time).toISOString();
 
 export function makeWindow(name: string, from: number, until: number, hint: string): Window {
-  return {
-    name: `${name} is valid at this time`,
-    from,
-    until,
-    expected: `${day(from)} to ${day(until)}`,
-    hint,
-  };
+  const check = `${name} is valid at this time`;
+  const expected = `${day(from)} to ${day(until)}`;
+  return { name: check, from, until, expected, hint, met: [passed(check, expected, 'a time within')] };
 }
 
 /** Checks every window against `at`. Outside of one nothing is false, but nothing is known either. */
 export function checkWindows(checks: CheckList, windows: readonly Window[], at: Date): void {
   const time = at.getTime();
-  const found = at.toISOString();
-  for (const { name, from, until, expected, hint } of windows) {
-    checks.that(name, time >= from && time <= until, { expected, found, failure: 'undetermined', hint });
+  for (const { name, from, until, expected, hint, met } of windows) {
+    if (time >= from && time <= until) checks.add(met);
+    else checks.that(name, false, { expected, found: at.toISOString(), failure: 'undetermined', hint });
   }
 }

@@ -15,7 +15,7 @@ export type CertificationData =
   /** PPID encrypted to Intel's provisioning service: RSA-2048-OAEP (2) or RSA-3072-OAEP (3). */
   | ({ readonly type: 2 | 3; readonly encryptedPpid: Uint8Array } & PlatformTcb)
   /** PEM: the leaf (4), or leaf, intermediate and root in any order (5). Attacker-controlled text, at most 32 KiB. */
-  | { readonly type: 4 | 5; readonly pem: string; readonly bytes: Uint8Array };
+  | { readonly type: 4 | 5; readonly bytes: Uint8Array };
 
 const pemLimit = 32_768;
 const encryptedPpidSizes = { 2: 256, 3: 384 } as const;
@@ -29,14 +29,14 @@ function platformTcb(reader: ByteReader, idOptional: boolean): PlatformTcb {
   return { cpuSvn, pceSvn, pceId };
 }
 
-function pem(type: 4 | 5, bytes: Uint8Array): CertificationData {
+function certificates(type: 4 | 5, bytes: Uint8Array): CertificationData {
   if (bytes.length > pemLimit) {
     throw new EvidenceError(
       'EVIDENCE_SIZE',
       `quote: certificates of at most ${pemLimit} bytes expected, ${bytes.length} found`,
     );
   }
-  return { type, bytes, pem: latin1.decode(bytes) };
+  return { type, bytes };
 }
 
 /** Parses certification data of types 1 to 5; `type` and `data` as the quote carries them. */
@@ -54,11 +54,16 @@ export function parseCertificationData(type: number, data: Uint8Array): Certific
       };
     case 4:
     case 5:
-      return pem(type, data);
+      return certificates(type, data);
     default:
       throw new EvidenceError(
         'EVIDENCE_UNSUPPORTED',
         `quote: certification data of type 1 to 5 expected, type ${type} found`,
       );
   }
+}
+
+/** The PEM text of certification data of type 4 or 5. Decoded only when asked for: verifiers know most chains by their digest. */
+export function pemOf(certification: { readonly bytes: Uint8Array }): string {
+  return latin1.decode(certification.bytes);
 }

@@ -3,6 +3,7 @@ import { chainProblem, orderChain } from '@ensconce/x509/chain';
 import { parsePemCertificates, type Certificate } from '@ensconce/x509/certificate';
 import { spkiOfPoint, type VerificationKey } from '@ensconce/x509/crypto';
 import { X509Error } from '@ensconce/x509/errors';
+import { pemOf } from '@ensconce/evidence/intel/certification';
 import type { QuoteAuthentication } from '@ensconce/evidence/intel/authentication';
 import { CheckList, passed, type Check } from '../check.ts';
 import { makeWindow, type Window } from '../window.ts';
@@ -70,13 +71,13 @@ async function verifyPckChain(pem: string, options: VerifyOptions): Promise<PckC
   }
 }
 
-async function cachedPckChain(pem: string, options: VerifyOptions): Promise<PckChain | string> {
+async function cachedPckChain(bytes: Uint8Array, options: VerifyOptions): Promise<PckChain | string> {
   const { cache, crypto } = options;
-  if (cache === undefined) return verifyPckChain(pem, options);
-  const key = `intel-pck-chain:${toHex(await crypto.sha256(utf8(pem)))}`;
+  if (cache === undefined) return verifyPckChain(pemOf({ bytes }), options);
+  const key = `intel-pck-chain:${toHex(await crypto.sha256(bytes))}`;
   const known = cache.get(key) as PckChain | undefined;
   if (known !== undefined) return known;
-  const chain = await verifyPckChain(pem, options);
+  const chain = await verifyPckChain(pemOf({ bytes }), options);
   if (typeof chain !== 'string') cache.set(key, chain);
   return chain;
 }
@@ -88,13 +89,16 @@ async function findPckChain(
   options: VerifyOptions,
 ): Promise<PckChain | string | undefined> {
   const { certification } = authentication;
-  if (certification.type === 5) return cachedPckChain(certification.pem, options);
+  if (certification.type === 5) return cachedPckChain(certification.bytes, options);
   if (certification.type === 4) {
     if (collateral?.pckCrlIssuerChain === undefined) return undefined;
-    return cachedPckChain(`${certification.pem}\n${collateral.pckCrlIssuerChain}`, options);
+    return cachedPckChain(
+      concatBytes(certification.bytes, utf8(`\n${collateral.pckCrlIssuerChain}`)),
+      options,
+    );
   }
   if (collateral?.pckCertificateChain === undefined) return undefined;
-  const chain = await cachedPckChain(collateral.pckCertificateChain, options);
+  const chain = await cachedPckChain(utf8(collateral.pckCertificateChain), options);
   if (typeof chain !== 'string' && certification.type === 1 && toHex(certification.ppid) !== chain.pck.ppid)
     return `a certificate of the platform ${chain.pck.ppid}, but the quote is of ${toHex(certification.ppid)}`;
   return chain;

@@ -1,4 +1,5 @@
 import { EvidenceError } from '@ensconce/evidence/errors';
+import { pemOf } from '@ensconce/evidence/intel/certification';
 import { parseSgxQuote } from '@ensconce/evidence/sgx/quote';
 import { parseTdxQuote } from '@ensconce/evidence/tdx/quote';
 import { parsePemCertificates } from '@ensconce/x509/certificate';
@@ -23,7 +24,7 @@ export function requiredIntelCollateral(quote: {
   const { certification } = quote.authentication;
   if (certification.type !== 4 && certification.type !== 5) return undefined;
   try {
-    const certificates = parsePemCertificates(certification.pem);
+    const certificates = parsePemCertificates(pemOf(certification));
     const leaf = certification.type === 4 ? certificates[0] : orderChain(certificates)[0];
     if (leaf === undefined) return undefined;
     const { fmspc, ca } = parsePck(leaf);

@@ -78,7 +78,7 @@ void test('certificates chain to their authority and say what the session says',
   assert.ok(leaf.checkPrivateKey(createPrivateKey(text(state, 'leaf', 'privatekey'))));
   const blocks = (pem: string) => pem.match(/-----BEGIN[^]*?-----END CERTIFICATE-----\n/g) ?? [];
   assert.deepEqual(blocks(text(state, 'leaf', 'chain')), [text(state, 'middle'), text(state, 'root')]);
-  assert.deepEqual(blocks(text(state, 'leaf', 'dotted-chain')), [
+  assert.deepEqual(blocks(text(state, 'leaf', '.chain')), [
     text(state, 'root'),
     text(state, 'middle'),
     text(state, 'leaf'),

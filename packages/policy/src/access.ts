@@ -65,6 +65,29 @@ function satisfied(entry: AccessEntry, identity: Identity, creator: Creator | un
   }
 }
 
+/** One node of a rule with whether it is satisfied: who has agreed, and who has yet to. */
+export interface AccessStatus {
+  readonly text: string;
+  readonly satisfied: boolean;
+  /** How many of `members` must agree; absent for single keys. */
+  readonly needed?: number | undefined;
+  readonly members?: readonly AccessStatus[] | undefined;
+}
+
+/** The whole rule as {@link mayAccess} sees it. Satisfied where any of the entries is. */
+export function accessStatus(
+  rule: AccessRule,
+  identity: Identity,
+  creator: Creator | undefined,
+): readonly AccessStatus[] {
+  return rule.map((entry) => {
+    const status = { text: describeEntry(entry), satisfied: satisfied(entry, identity, creator) };
+    if (entry.kind !== 'require') return status;
+    const needed = entry.atLeast === 'all' ? entry.of.length : entry.atLeast;
+    return { ...status, needed, members: accessStatus(entry.of, identity, creator) };
+  });
+}
+
 function unknownEntry(entry: never): never {
   throw new TypeError(`an access entry expected, ${JSON.stringify(entry)} found`);
 }

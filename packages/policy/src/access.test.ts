@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { mayAccess } from './access.ts';
+import { accessStatus, mayAccess, mayListSessions } from './access.ts';
 import { keyHashOfPublicKey } from './key-hash.ts';
 import { parseSessionOrThrow } from './parse.ts';
 import type { AccessRule, Creator } from './session.ts';
@@ -53,6 +53,24 @@ void test('governance trees count distinct keys', () => {
   assert.equal(mayAccess(rule, signed(one, one, veto), creator).allowed, false);
   assert.equal(mayAccess(rule, signed(one, two, three), creator).allowed, false);
   assert.match(mayAccess(rule, signed(one), creator).reason, /at least 2 of/);
+});
+
+void test('the status of a rule says who has yet to sign', () => {
+  const rule = update(`[{require-at-least-2: [${member(one)}, ${member(two)}, ${member(three)}]}]`);
+  const [status] = accessStatus(rule, signed(two), creator);
+  assert.deepEqual([status?.satisfied, status?.needed], [false, 2]);
+  assert.deepEqual(
+    status?.members?.map(({ satisfied }) => satisfied),
+    [false, true, false],
+  );
+});
+
+void test('who may create sessions may list them', () => {
+  const policy = parseSessionOrThrow(
+    'name: s\nversion: "0.3"\naccess_policy: {create_sessions: [CREATOR], list_sessions: [NONE]}\n',
+  ).accessPolicy;
+  assert.equal(mayListSessions(policy, { keyHash: 'creatorkey' }, creator).allowed, true);
+  assert.equal(mayListSessions(policy, { keyHash: 'other' }, creator).allowed, false);
 });
 
 void test('what cannot be resolved is satisfied by nobody, also inside require', () => {

@@ -1,4 +1,4 @@
-import type { AccessEntry, AccessRule, Creator } from './session.ts';
+import type { AccessEntry, AccessPolicy, AccessRule, Creator } from './session.ts';
 
 /** Who asks: the key of the TLS client certificate, and the keys of signatures that were verified over this request. */
 export interface Identity {
@@ -29,6 +29,18 @@ export function mayAccess(rule: AccessRule, identity: Identity, creator: Creator
   };
 }
 
+/** Who may create sessions may list them too (§1.6). */
+export function mayListSessions(
+  policy: AccessPolicy,
+  identity: Identity,
+  creator: Creator | undefined,
+): Access {
+  const listing = mayAccess(policy.listSessions, identity, creator);
+  if (listing.allowed) return listing;
+  const creating = mayAccess(policy.createSessions, identity, creator);
+  return creating.allowed ? creating : listing;
+}
+
 function satisfied(entry: AccessEntry, identity: Identity, creator: Creator | undefined): boolean {
   switch (entry.kind) {
     case 'any':
@@ -51,6 +63,29 @@ function satisfied(entry: AccessEntry, identity: Identity, creator: Creator | un
     default:
       return unknownEntry(entry);
   }
+}
+
+/** One node of a rule with whether it is satisfied: who has agreed, and who has yet to. */
+export interface AccessStatus {
+  readonly text: string;
+  readonly satisfied: boolean;
+  /** How many of `members` must agree; absent for single keys. */
+  readonly needed?: number | undefined;
+  readonly members?: readonly AccessStatus[] | undefined;
+}
+
+/** The whole rule as {@link mayAccess} sees it. Satisfied where any of the entries is. */
+export function accessStatus(
+  rule: AccessRule,
+  identity: Identity,
+  creator: Creator | undefined,
+): readonly AccessStatus[] {
+  return rule.map((entry) => {
+    const status = { text: describeEntry(entry), satisfied: satisfied(entry, identity, creator) };
+    if (entry.kind !== 'require') return status;
+    const needed = entry.atLeast === 'all' ? entry.of.length : entry.atLeast;
+    return { ...status, needed, members: accessStatus(entry.of, identity, creator) };
+  });
 }
 
 function unknownEntry(entry: never): never {

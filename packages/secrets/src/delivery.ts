@@ -1,6 +1,7 @@
 import { utf8 } from '@ensconce/base/bytes';
 import type { Session } from '@ensconce/policy/session';
 import type { Lookup } from '@ensconce/policy/substitution';
+import { pkcs12 } from './pkcs12.ts';
 import { secretLookup } from './render.ts';
 import { storedOf, type SecretState, type StoredSecret } from './stored.ts';
 import { issueToken, type SelfClaims } from './token.ts';
@@ -12,7 +13,12 @@ export interface DeliveryOptions {
   readonly imported?: Readonly<Record<string, StoredSecret>> | undefined;
 }
 
-/** The lookup for one delivery to one service: values, imports, and tokens signed for this service now. */
+const pkcs12Format = 'pkcs12-with-private-key';
+
+/**
+ * The lookup for one delivery to one service: values, imports, tokens signed for this service now, and PKCS #12 files of
+ * the certificates that the session asks for in that format.
+ */
 export async function deliveryLookup(
   session: Session,
   state: SecretState,
@@ -20,7 +26,15 @@ export async function deliveryLookup(
 ): Promise<Lookup> {
   const secrets = { ...options.imported, ...state.secrets };
   const lookup = secretLookup(session, { version: 1, secrets });
-  const tokens = new Map<string, Uint8Array>();
+  const made = new Map<string, Uint8Array>();
+  for (const { name } of session.secrets) {
+    const stored = storedOf(secrets, name, 'x509');
+    const { pkcs8 } = stored ?? {};
+    if (!stored || pkcs8 === undefined || !mentions(session, `$$SCONE::${name}:${pkcs12Format}`)) continue;
+    made.set(`${name}:${pkcs12Format}`, await pkcs12({ ...stored, pkcs8 }));
+  }
+  const before: Lookup = (reference) =>
+    made.get(`${reference.name}:${reference.format}`) ?? lookup(reference);
   for (const secret of session.secrets) {
     const key =
       secret.kind === 'jwt' && secret.signer !== undefined
@@ -28,8 +42,12 @@ export async function deliveryLookup(
         : undefined;
     if (!key) continue;
     const { now, self } = options;
-    tokens.set(secret.name, utf8(await issueToken(secret, { key, now, self, lookup })));
+    made.set(`${secret.name}:`, utf8(await issueToken(secret, { key, now, self, lookup: before })));
   }
-  return (reference) =>
-    (reference.format === '' ? tokens.get(reference.name) : undefined) ?? lookup(reference);
+  return before;
+}
+
+/** Whether any text of the services or their files holds `reference`. */
+function mentions(session: Session, reference: string): boolean {
+  return JSON.stringify([session.services, session.images]).includes(reference);
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, createPublicKey, randomBytes, X509Certificate } from 'node:crypto';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { jwtVerify } from 'jose';
 import * as openpgp from 'openpgp';
 import { fromUtf8 } from '@ensconce/base/bytes';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import type { Session } from '@ensconce/policy/session';
-import { substituteSecrets } from '@ensconce/policy/substitution';
+import { references, substituteSecrets } from '@ensconce/policy/substitution';
 import { deliveryLookup } from './delivery.ts';
 import { SecretsError } from './errors.ts';
 import { publicValue } from './export.ts';
@@ -77,7 +78,7 @@ void test('certificates chain to their authority and say what the session says',
   assert.ok(leaf.checkPrivateKey(createPrivateKey(text(state, 'leaf', 'privatekey'))));
   const blocks = (pem: string) => pem.match(/-----BEGIN[^]*?-----END CERTIFICATE-----\n/g) ?? [];
   assert.deepEqual(blocks(text(state, 'leaf', 'chain')), [text(state, 'middle'), text(state, 'root')]);
-  assert.deepEqual(blocks(text(state, 'leaf', 'dotted-chain')), [
+  assert.deepEqual(blocks(text(state, 'leaf', '.chain')), [
     text(state, 'root'),
     text(state, 'middle'),
     text(state, 'leaf'),
@@ -227,6 +228,24 @@ void test('tokens are signed at delivery, for the service that gets them', async
   assert.equal(protectedHeader.alg, 'ES384');
   const issued = now.getTime() / 1000;
   assert.deepEqual(payload, { sub: 'acme', mrenclave: 'abcd', iat: issued, nbf: issued, exp: issued + 3600 });
+});
+
+void test('PKCS #12 with the empty password opens with OpenSSL', async (t) => {
+  if (spawnSync('openssl', ['version']).status !== 0) return t.skip('no openssl on this machine');
+  const session = parseSessionOrThrow(
+    `name: s\nversion: "0.3.12"\nimages: [{name: i, injection_files: [{path: /a, content: "$$SCONE::leaf:pkcs12-with-private-key$$"}]}]\nsecrets:\n${pki.map((line) => `- ${line}\n`).join('')}`,
+  );
+  const state = await generateSecrets(session, options);
+  const lookup = await deliveryLookup(session, state, { now, self: {} });
+  const [reference] = references('$$SCONE::leaf:pkcs12-with-private-key$$');
+  const file = lookup(reference ?? assert.fail()) ?? assert.fail();
+  const { stdout, stderr, status } = spawnSync('openssl', ['pkcs12', '-passin', 'pass:', '-nodes'], {
+    input: file,
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+  assert.ok(stdout.includes(text(state, 'leaf', 'privatekey')));
+  for (const name of ['leaf', 'middle', 'root']) assert.ok(stdout.includes(text(state, name)), name);
 });
 
 void test('only what is public is shown to everybody', async () => {

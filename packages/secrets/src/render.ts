@@ -68,7 +68,7 @@ const byteFormats: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array>> =
 
 /** `:pem` is PKCS#8 too: the language knows no other form of a private key. */
 function privateKey(pkcs8: string, format: string): Uint8Array | undefined {
-  if (/^(?:|pem|pkcs8:pem)$/.test(format)) return pem('PRIVATE KEY', pkcs8);
+  if (/^(?:|pem|pkcs8:pem|privatekey)$/.test(format)) return pem('PRIVATE KEY', pkcs8);
   return /^(?:der|pkcs8:der)$/.test(format) ? Uint8Array.fromBase64(pkcs8) : undefined;
 }
 
@@ -77,7 +77,7 @@ function certificate(stored: Stored<'x509'>, format: string): Uint8Array | undef
   if (format === '' || format === 'crt' || format === 'crt:pem') return pem('CERTIFICATE', leaf);
   if (format === 'crt:der') return Uint8Array.fromBase64(leaf);
   if (format === 'chain') return pem('CERTIFICATE', ...issuers);
-  if (format === 'dotted-chain') return pem('CERTIFICATE', ...issuers.toReversed(), leaf);
+  if (format === '.chain') return pem('CERTIFICATE', ...issuers.toReversed(), leaf);
   if (pkcs8 === undefined || !format.startsWith('privatekey')) return undefined;
   return privateKey(pkcs8, format.slice('privatekey:'.length));
 }

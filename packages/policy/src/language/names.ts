@@ -29,11 +29,19 @@ export const freeName = text({
   expected: 'a name of 1 to 512 printable characters',
   pattern: /^[\x21-\x7e](?:[\x20-\x7e]{0,510}[\x21-\x7e])?$/,
 });
-export const absolutePath = text({
-  expected: 'an absolute path without .. and control characters, at most 4096 characters',
-  pattern: /^\/(?!(?:.*\/)?\.\.(?:\/|$))\P{Cc}*$/su,
-  maxLength: 4096,
-});
+/** Without empty and `.` components and a slash at its end, so that one place has one path. */
+export const absolutePath: Form<string> = transform(
+  text({
+    expected: 'an absolute path without .. and control characters, at most 4096 characters',
+    pattern: /^\/(?!(?:.*\/)?\.\.(?:\/|$))\P{Cc}*$/su,
+    maxLength: 4096,
+  }),
+  (value) =>
+    `/${value
+      .split('/')
+      .filter((part) => part !== '' && part !== '.')
+      .join('/')}`,
+);
 
 export function hex(bytes: number): Form<string> {
   return transform(

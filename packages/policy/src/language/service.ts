@@ -141,7 +141,11 @@ const environment = dictionary(
       /^(?!(?:\\@\\@|@@)?(?:__proto__|prototype|constructor)$)(?:(?:\\@\\@|@@)[A-Za-z_][A-Za-z0-9_]*|[^=\p{Cc}@\\][^=\p{Cc}]*)$/u,
     expected: 'the name of a variable, or \\@\\@NAME for one of the host',
   },
-  withReferences(freeText()),
+  transform(withReferences(freeText()), (value, node, place) => {
+    if (!value.includes('\0')) return value;
+    place.error(node.offset, 'a value without NUL expected, one with NUL found');
+    return invalid;
+  }),
   'a map of variables',
 );
 
@@ -158,6 +162,13 @@ const user = text({
 });
 const capability = text({ expected: 'a capability (CAP_CHOWN)', pattern: /^CAP_[A-Z_]{1,40}$/ });
 
+/** Nothing that would open the machine itself, or the runtime, to the program. */
+const hostFile = transform(absolutePath, (value, node, place) => {
+  if (!/^\/(?:(?:proc|sys|dev|\.ensconce)(?:\/|$)|$)/.test(value)) return value;
+  place.error(node.offset, `a file outside /proc, /sys, /dev and /.ensconce expected, \`${value}\` found`);
+  return invalid;
+});
+
 const extension = map(
   {
     user: optional(
@@ -165,7 +176,7 @@ const extension = map(
       'User that the program runs as, as in an OCI image: uid[:gid] or names; root if absent.',
     ),
     host_files: optional(
-      list(absolutePath, { of: 'paths' }),
+      list(hostFile, { of: 'paths' }),
       'Files of the host that are visible at the same path, read-only and unprotected.',
     ),
     capabilities: strict(

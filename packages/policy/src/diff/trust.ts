@@ -1,0 +1,70 @@
+import { describeEntry } from '../access.ts';
+import type { AccessRule, Session } from '../session.ts';
+import { compare, same, type Change } from './change.ts';
+
+const rights = [
+  ['read', 'read the session'],
+  ['update', 'change the session'],
+  ['createSessions', 'create sessions inside it'],
+  ['listSessions', 'list the sessions inside it'],
+] as const;
+
+export function accessChanges(before: Session, after: Session): Change[] {
+  return rights.flatMap(([right, words]) => {
+    const { added, removed } = compare(names(before.accessPolicy[right]), names(after.accessPolicy[right]));
+    return [
+      ...added.map((who): Change => ({
+        about: 'access',
+        widens: who !== 'nobody',
+        text: `${who} may newly ${words}`,
+      })),
+      ...removed.map((who): Change => ({
+        about: 'access',
+        widens: who === 'nobody',
+        text: `${who} may no longer ${words}`,
+      })),
+    ];
+  });
+}
+
+function names(rule: AccessRule): string[] {
+  return rule.map((entry) => describeEntry(entry));
+}
+
+export function trustChanges(before: Session, after: Session): Change[] {
+  const changes: Change[] = [];
+  const add = (text: string, widens: boolean) => changes.push({ about: 'trust', widens, text });
+  const [old, now] = [before.security, after.security];
+  if (old.attestation.mode !== now.attestation.mode) {
+    add(
+      `the attestation mode changes from ${old.attestation.mode} to ${now.attestation.mode}`,
+      now.attestation.mode !== 'hardware',
+    );
+  }
+  if (before.acceptSimulation !== after.acceptSimulation) {
+    if (after.acceptSimulation) add('simulated hardware, which protects nothing, is newly accepted', true);
+    else add('simulated hardware is no longer accepted', false);
+  }
+  const tolerations = compare(old.attestation.tolerate, now.attestation.tolerate);
+  for (const name of tolerations.added) add(`${name} is newly tolerated`, true);
+  for (const name of tolerations.removed) add(`${name} is no longer tolerated`, false);
+  const list = (value: readonly string[] | '*') => (value === '*' ? ['every advisory'] : value);
+  const advisories = compare(list(old.attestation.ignoreAdvisories), list(now.attestation.ignoreAdvisories));
+  for (const name of advisories.added) add(`${name} is newly ignored`, true);
+  for (const name of advisories.removed) add(`${name} is no longer ignored`, false);
+  for (const [key, words] of [
+    ['serviceAccessToken', 'the service access token'],
+    ['singletonEnclaves', 'whether enclaves may start once only'],
+    ['reference', 'the fragment for the whole security section'],
+  ] as const) {
+    if (old[key] !== now[key]) add(`${words} changes`, true);
+  }
+  const rest = (attestation: typeof old.attestation) => ({
+    ...attestation,
+    mode: '',
+    tolerate: [],
+    ignoreAdvisories: [],
+  });
+  if (!same(rest(old.attestation), rest(now.attestation))) add('other attestation settings change', true);
+  return changes;
+}

@@ -3,6 +3,7 @@ import { casAttest } from './verbs/cas-attest.ts';
 import { casList } from './verbs/cas-list.ts';
 import { casServe } from './verbs/cas-serve.ts';
 import { casShowIdentification } from './verbs/cas-show-identification.ts';
+import { casVerifyAuditLog } from './verbs/cas-verify-audit-log.ts';
 import { completion } from './verbs/completion.ts';
 import { selfShow } from './verbs/self-show.ts';
 import { selfShowCertificate } from './verbs/self-show-certificate.ts';
@@ -20,6 +21,7 @@ export const verbs: readonly Verb[] = [
   casAttest,
   casList,
   casShowIdentification,
+  casVerifyAuditLog,
   sessionCheck,
   sessionCreate,
   sessionUpdate,

@@ -19,7 +19,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   { name: 'las-client', node: ['node:net'] },
   { name: 'api', node: ['node:crypto', 'node:https', 'node:http', 'node:tls'] },
   { name: 'policy', node: ['node:crypto'] },
-  { name: 'secrets', node: ['node:crypto'] },
+  { name: 'secrets', node: ['node:crypto', 'node:net'] },
   { name: 'fuse', node: ['node:fs', 'node:worker_threads', 'node:buffer'] },
   { name: 'sealed-layer', node: ['node:crypto', 'node:zlib', 'node:fs', 'node:buffer'] },
   { name: 'simulation', node: ['node:crypto', 'node:fs', 'node:path', 'node:http'] },

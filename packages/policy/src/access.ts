@@ -1,4 +1,4 @@
-import type { AccessEntry, AccessRule, Creator } from './session.ts';
+import type { AccessEntry, AccessPolicy, AccessRule, Creator } from './session.ts';
 
 /** Who asks: the key of the TLS client certificate, and the keys of signatures that were verified over this request. */
 export interface Identity {
@@ -27,6 +27,18 @@ export function mayAccess(rule: AccessRule, identity: Identity, creator: Creator
     allowed: false,
     reason: `${missing === '' ? 'nobody' : missing} expected, ${describeIdentity(identity)} found`,
   };
+}
+
+/** Who may create sessions may list them too (§1.6). */
+export function mayListSessions(
+  policy: AccessPolicy,
+  identity: Identity,
+  creator: Creator | undefined,
+): Access {
+  const listing = mayAccess(policy.listSessions, identity, creator);
+  if (listing.allowed) return listing;
+  const creating = mayAccess(policy.createSessions, identity, creator);
+  return creating.allowed ? creating : listing;
 }
 
 function satisfied(entry: AccessEntry, identity: Identity, creator: Creator | undefined): boolean {

@@ -6,3 +6,11 @@ export function freeze<T>(value: T): T {
   }
   return value;
 }
+
+/** A copy in which absent values have no key, as JSON has it. */
+export function compact<T>(value: T): T {
+  if (Array.isArray(value)) return value.map((item: unknown) => compact(item)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const present = Object.entries(value).filter(([, child]) => child !== undefined);
+  return Object.fromEntries(present.map(([key, child]) => [key, compact(child)])) as T;
+}

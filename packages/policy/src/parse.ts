@@ -7,7 +7,7 @@ import { exclusiveKeys, hostInfluence, statedTrust } from './checks/trust.ts';
 import { PolicyError } from './errors.ts';
 import { Findings, Place } from './form/place.ts';
 import { invalid } from './form/form.ts';
-import { freeze } from './freeze.ts';
+import { compact, freeze } from './freeze.ts';
 import { session as sessionLanguage } from './language/session.ts';
 import { formatProblem, type Problem } from './problem.ts';
 import { replaceVariables, type Variables } from './template.ts';
@@ -61,7 +61,7 @@ export function parseSession(text: string | Uint8Array, options: ParseOptions = 
     for (const check of checks) check(read, report);
   }
   if (read === invalid || findings.hasErrors) return { session: undefined, problems: findings.problems };
-  return { session: freeze(resolveReferences(read)), problems: findings.problems };
+  return { session: freeze(compact(resolveReferences(read))), problems: findings.problems };
 }
 
 /** As {@link parseSession}; throws `POLICY_INVALID` with all problems where one is an error. */

@@ -14,8 +14,8 @@ const certificate = [
   'privatekey:pkcs8:der',
   'chain',
   'pkcs12-with-private-key',
-  // The older suffix `.chain`: the certificate itself included, root first.
-  'dotted-chain',
+  // The older suffix, root first and the certificate itself included: no format can be written so.
+  '.chain',
 ] as const;
 
 /** The format suffixes of each kind; '' is none. */
@@ -44,7 +44,7 @@ export function formatsOf(kind: SecretKind | undefined): readonly string[] | und
 }
 
 /** The older dotted suffixes; `.chain` holds the leaf too, unlike `:chain`. */
-const dotted: Readonly<Record<string, string>> = { crt: 'crt', key: 'privatekey', chain: 'dotted-chain' };
+const dotted: Readonly<Record<string, string>> = { crt: 'crt', key: 'privatekey', chain: '.chain' };
 
 /** The secret that a reference means: that of the whole name, or else that before a dotted suffix. */
 export function resolveReference(
@@ -52,12 +52,7 @@ export function resolveReference(
   session: Pick<Session, 'secrets'>,
 ): { readonly secret: Secret; readonly format: string } | undefined {
   const exact = session.secrets.find(({ name }) => name === reference.name);
-  // Nobody writes our own name for the older suffix.
-  if (exact)
-    return {
-      secret: exact,
-      format: reference.format === 'dotted-chain' ? 'dotted-chain-unknown' : reference.format,
-    };
+  if (exact) return { secret: exact, format: reference.format };
   const dot = reference.name.lastIndexOf('.');
   const suffix = reference.name.slice(dot + 1);
   const format = dot > 0 && Object.hasOwn(dotted, suffix) ? dotted[suffix] : undefined;

@@ -1,9 +1,22 @@
-import { resolveReference } from './secret-format.ts';
-import { findService, imageOf, type Session } from './session.ts';
-import { references } from './substitution.ts';
+import { secretUses } from './service-secrets.ts';
+import { findService, imageOf, type SecretKind, type Session } from './session.ts';
+
+/** What the CAS that asks can do beyond the core of the language. */
+export interface Supported {
+  /** `ascii` and `binary` where nothing else is said. */
+  readonly secretKinds?: ReadonlySet<SecretKind> | undefined;
+  /** Secrets imported from other sessions of the same CAS. */
+  readonly imports?: boolean | undefined;
+}
+
+const coreKinds: ReadonlySet<SecretKind> = new Set(['ascii', 'binary']);
 
 /** What a start of this service would need that CAS does not do yet; a start is refused with these reasons. */
-export function unsupportedBy(session: Session, serviceName: string): readonly string[] {
+export function unsupportedBy(
+  session: Session,
+  serviceName: string,
+  supported: Supported = {},
+): readonly string[] {
   const service = findService(session, serviceName);
   const image = imageOf(session, service);
   const { security } = session;
@@ -43,21 +56,12 @@ export function unsupportedBy(session: Session, serviceName: string): readonly s
     ],
   ];
   const reasons = needs.filter(([needed]) => needed).map(([, reason]) => reason);
-  const texts = [
-    ...service.command,
-    ...Object.values(service.environment),
-    ...(image?.injectionFiles ?? []).flatMap(({ content }) => (content === undefined ? [] : [content])),
-    ...(image?.layers ?? []).map(({ key }) => key),
-  ];
-  const used = new Set(
-    texts
-      .flatMap((text) => references(text))
-      .flatMap((reference) => resolveReference(reference, session)?.secret ?? []),
-  );
+  const used = new Set(secretUses(session, service).map(({ secret }) => secret));
   for (const secret of used) {
-    if (secret.import || secret.importAkv)
-      reasons.push(`secret ${secret.name}: imports are not supported yet`);
-    else if (secret.kind !== 'ascii' && secret.kind !== 'binary') {
+    const local = secret.import !== undefined && secret.import.from.casUrl === undefined;
+    if (secret.importAkv || (secret.import && !(local && supported.imports === true))) {
+      reasons.push(`secret ${secret.name}: this import is not supported yet`);
+    } else if (!secret.import && !(supported.secretKinds ?? coreKinds).has(secret.kind as SecretKind)) {
       reasons.push(`secret ${secret.name}: the kind ${secret.kind ?? ''} is not supported yet`);
     }
   }

@@ -1,7 +1,8 @@
+import { PolicyError } from '../errors.ts';
 import { suggest } from '../form/suggestion.ts';
 import { formatsOf, resolveReference } from '../secret-format.ts';
 import type { Secret, Session } from '../session.ts';
-import { references } from '../substitution.ts';
+import { references, type SecretReference } from '../substitution.ts';
 import type { Check, Report } from './check.ts';
 
 /** Every `$$SCONE::…$$` names a secret of this session and a format that its kind has. */
@@ -39,7 +40,7 @@ export const knownReferences: Check = (session, report) => {
 };
 
 function check(session: Session, text: string | undefined, part: object, key: string, report: Report): void {
-  for (const reference of text === undefined ? [] : references(text)) {
+  for (const reference of readReferences(text ?? '', part, key, report)) {
     if (reference.name.startsWith('self::')) {
       if (key !== 'payload')
         report.error(
@@ -69,6 +70,17 @@ function check(session: Session, text: string | undefined, part: object, key: st
         suggest(resolved.format, formats),
       );
     }
+  }
+}
+
+/** Splitting a command can put a reference together that no single value was: it is checked again here. */
+function readReferences(text: string, part: object, key: string, report: Report): readonly SecretReference[] {
+  try {
+    return references(text);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    report.error(part, key, error.message);
+    return [];
   }
 }
 
@@ -104,6 +116,17 @@ export const relatedSecrets: Check = (session, report) => {
     need(secret, 'signer', secret.signer, 'private-key');
     need(secret, 'import_akv', secret.importAkv?.token, 'aad-token');
     need(secret, 'import_akv', secret.importAkv?.decryptionKey, 'binary');
+    if (secret.exportPublic && secret.kind !== undefined && noPublicPart.has(secret.kind)) {
+      report.error(
+        secret,
+        'export_public',
+        `a kind that has a public part expected with export_public, ${secret.kind} found`,
+        secret.kind === 'private-key' ? 'public-key' : undefined,
+      );
+    }
+    if (secret.export.some((target) => target.kind === 'namespace' && target.namespace === '/')) {
+      report.warning(secret, 'export', 'namespace /: every session of this CAS may import it');
+    }
     if (isCircular(secret, byName))
       report.error(secret, 'issuer', 'a chain of issuers that ends expected, a circle found');
     if (secret.import || secret.importAkv || secret.value !== undefined) continue;
@@ -117,6 +140,9 @@ export const relatedSecrets: Check = (session, report) => {
     }
   }
 };
+
+/** Kinds of which nothing may be shown to everybody. */
+const noPublicPart: ReadonlySet<string> = new Set(['private-key', 'aad-token', 'config-fragment', 'jwt']);
 
 function isCircular(secret: Secret, byName: ReadonlyMap<string, Secret>): boolean {
   const seen = new Set([secret.name]);

@@ -85,7 +85,7 @@ type FieldValue<F> = F extends Field<infer T> ? T : never;
 export function map<const F extends Fields>(fields: F, what: string): Form<FieldsValue<F>> {
   const names = Object.keys(fields);
   return {
-    schema: mapSchema(fields),
+    schema: mapSchema(fields, what),
     read(node, place) {
       if (node.type !== 'map' || node.tag !== undefined) {
         place.error(node.offset, `${what} expected, ${nounOf(node)} found`);
@@ -133,7 +133,7 @@ function readFields(
   return usable ? result : invalid;
 }
 
-function mapSchema(fields: Fields): JsonSchema {
+function mapSchema(fields: Fields, what: string): JsonSchema {
   const entries = Object.entries(fields);
   const properties = Object.fromEntries(
     entries.map(([name, field]) => [
@@ -147,6 +147,7 @@ function mapSchema(fields: Fields): JsonSchema {
   );
   const needed = entries.filter(([, field]) => field.required).map(([name]) => name);
   return {
+    title: what,
     type: 'object',
     additionalProperties: false,
     properties,

@@ -23,19 +23,7 @@ const requirePattern = /^require-(?:all|at-least-([0-9]{1,6}))$/;
 
 function entryForm(right: Right): Form<AccessEntry> {
   return {
-    schema: {
-      anyOf: [
-        { type: 'string' },
-        {
-          type: 'object',
-          minProperties: 1,
-          maxProperties: 1,
-          additionalProperties: false,
-          properties: { signer: { type: 'string' }, 'require-all': { $ref: '#/$defs/accessList' } },
-          patternProperties: { '^require-at-least-[1-9][0-9]*$': { $ref: '#/$defs/accessList' } },
-        },
-      ],
-    },
+    schema: { $ref: '#/$defs/accessEntry' },
     read: (node, place) => (node.type === 'map' ? mapEntry(node, place, right) : scalarEntry(node, place)),
   };
 }
@@ -178,6 +166,21 @@ function distinctEntries(entries: readonly AccessEntry[]): readonly AccessEntry[
   });
 }
 
+/** One rule, as it is read for one right. */
+export function accessRule(right: keyof AccessPolicy): Form<AccessRule> {
+  return rule(rightOf[right]);
+}
+
+const rightOf = {
+  read: 'read',
+  update: 'update',
+  createSessions: 'create_sessions',
+  listSessions: 'list_sessions',
+} as const;
+
+/** A signer's public key, without the key `signer` before it. */
+export const signerEntry: Form<AccessEntry> = { schema: { type: 'string' }, read: signer };
+
 function rule(right: Right): Form<AccessRule> {
   const entry = entryForm(right);
   const single = transform(entry, (value): AccessRule => [value]);
@@ -186,7 +189,7 @@ function rule(right: Right): Form<AccessRule> {
       scalar: single,
       map: single,
       list: {
-        schema: { type: 'array', minItems: 1, items: entry.schema },
+        schema: { $ref: '#/$defs/accessList' },
         read(node, place) {
           if (node.type !== 'list') return invalid;
           if (node.items.length === 0) {

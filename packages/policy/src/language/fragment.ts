@@ -1,6 +1,6 @@
 import type { Json } from '@ensconce/base/json';
 import { isNull, type YamlNode } from '../yaml/node.ts';
-import type { Form } from '../form/form.ts';
+import { invalid, type Form } from '../form/form.ts';
 
 /** Any structure, as plain data. Scalars other than null stay text: what they mean is decided where they are used. */
 export function plainData(node: YamlNode): Json {
@@ -32,4 +32,26 @@ export function nodeOf(data: Json, offset: number): YamlNode {
   };
 }
 
-export const anyData: Form<Json> = { schema: {}, read: (node) => plainData(node) };
+export const anyData: Form<Json> = {
+  schema: {},
+  read(node, place) {
+    const tagged = firstTagged(node);
+    if (!tagged) return plainData(node);
+    place.error(
+      tagged.offset,
+      `data without YAML tags expected, the tag ${tagged.tag?.slice(0, 60) ?? ''} found`,
+    );
+    return invalid;
+  },
+};
+
+function firstTagged(node: YamlNode): YamlNode | undefined {
+  if (node.tag !== undefined) return node;
+  const children =
+    node.type === 'list' ? node.items : node.type === 'map' ? node.entries.map(({ value }) => value) : [];
+  for (const child of children) {
+    const found = firstTagged(child);
+    if (found) return found;
+  }
+  return undefined;
+}

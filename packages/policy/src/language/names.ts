@@ -11,7 +11,8 @@ import { references, wholeReference } from '../substitution.ts';
 /** One component of a session's name. ASCII only, so that no two names look alike. `.` and `..` are not names. */
 const component = '(?!\\.{1,2}(?:/|$))[A-Za-z0-9_.~-]{1,512}';
 export const sessionNamePattern = new RegExp(`^(?:/|${component}(?:/${component}){0,31})$`);
-export const servicePattern = /^(?!\.{1,2}$)[A-Za-z0-9_.~-]{1,512}$/;
+/** Names become keys of objects; those that mean something to JavaScript are not names. */
+export const servicePattern = /^(?!\.{1,2}$|(?:__proto__|prototype|constructor)$)[A-Za-z0-9_.~-]{1,512}$/;
 
 export const sessionName = text({
   expected: 'a session name (components of 1 to 512 letters, digits, _ - . ~ with / between, or / alone)',
@@ -19,7 +20,7 @@ export const sessionName = text({
   maxLength: 1536,
 });
 export const serviceName = text({
-  expected: 'a name of 1 to 512 letters, digits, _ - . ~',
+  expected: 'a name of 1 to 512 letters, digits, _ - . ~ (not constructor, prototype, __proto__)',
   pattern: servicePattern,
 });
 export const secretName = serviceName;
@@ -28,11 +29,19 @@ export const freeName = text({
   expected: 'a name of 1 to 512 printable characters',
   pattern: /^[\x21-\x7e](?:[\x20-\x7e]{0,510}[\x21-\x7e])?$/,
 });
-export const absolutePath = text({
-  expected: 'an absolute path without .. and control characters, at most 4096 characters',
-  pattern: /^\/(?!(?:.*\/)?\.\.(?:\/|$))\P{Cc}*$/su,
-  maxLength: 4096,
-});
+/** Without empty and `.` components and a slash at its end, so that one place has one path. */
+export const absolutePath: Form<string> = transform(
+  text({
+    expected: 'an absolute path without .. and control characters, at most 4096 characters',
+    pattern: /^\/(?!(?:.*\/)?\.\.(?:\/|$))\P{Cc}*$/su,
+    maxLength: 4096,
+  }),
+  (value) =>
+    `/${value
+      .split('/')
+      .filter((part) => part !== '' && part !== '.')
+      .join('/')}`,
+);
 
 export function hex(bytes: number): Form<string> {
   return transform(
@@ -82,6 +91,14 @@ export function withReferences(form: Form<string>): Form<string> {
     return found === invalid ? invalid : value;
   });
 }
+
+/** RFC 6238 secret: base32 of at least 128 bits, or a reference. */
+export const oneTimePasswordSecret = orReference<string>(
+  text({
+    expected: 'a base32 secret of at least 128 bits',
+    pattern: /^[A-Za-z2-7](?:[ -]?[A-Za-z2-7]){25,511}=*$/,
+  }),
+);
 
 /** Turns our own refusal into a problem at this node. */
 export function attempt<T>(node: YamlNode, place: Place, action: () => T): T | Invalid {

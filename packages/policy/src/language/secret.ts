@@ -3,6 +3,7 @@ import { dictionary, map, oneOrList, optional, required, strict, type Field } fr
 import { boolean, freeText, integer, oneOf, text } from '../form/scalar.ts';
 import type { AkvImport, Secret, SecretExport, SecretImport, SecretKind } from '../session.ts';
 import { entryOf, isNull, nounOf, type YamlNode } from '../yaml/node.ts';
+import type { JsonSchema } from '../form/json-schema.ts';
 import type { Place } from '../form/place.ts';
 import { suggest } from '../form/suggestion.ts';
 import { duration } from './duration.ts';
@@ -45,7 +46,7 @@ const certificateFields = {
 } as const;
 
 const payloadNames = {
-  pattern: /^(?!(?:iat|nbf|exp)$)\P{Cc}{1,256}$/u,
+  pattern: /^(?!(?:iat|nbf|exp|__proto__|prototype|constructor)$)\P{Cc}{1,256}$/u,
   expected: 'a claim other than iat, nbf and exp',
 };
 
@@ -103,20 +104,19 @@ const kinds = {
 } as const satisfies Readonly<Record<SecretKind, Readonly<Record<string, Field<unknown>>>>>;
 export const secretKinds = Object.keys(kinds) as readonly SecretKind[];
 
+const namespaceExport = map({ namespace: required(sessionName, 'Every session below it.') }, 'an export');
+const sessionExport = map(sessionReferenceFields, 'an export');
 const exportMap: Form<SecretExport> = byShape(
   {
     scalar: transform(sessionReferenceText, (to): SecretExport => ({ kind: 'session', to })),
     map: {
-      schema: { type: 'object' },
+      schema: { anyOf: [namespaceExport.schema, sessionExport.schema] },
       read(node, place) {
         if (entryOf(node, 'namespace')) {
-          const read = map({ namespace: required(sessionName, 'Every session below it.') }, 'an export').read(
-            node,
-            place,
-          );
+          const read = namespaceExport.read(node, place);
           return read === invalid ? invalid : { kind: 'namespace', namespace: read.namespace };
         }
-        const read = map(sessionReferenceFields, 'an export').read(node, place);
+        const read = sessionExport.read(node, place);
         if (read === invalid) return invalid;
         const to = combineReference(read, node, place);
         return to === invalid ? invalid : { kind: 'session', to };
@@ -166,19 +166,32 @@ const allFields = { ...common, ...Object.assign({}, ...Object.values(kinds)) } a
   Field<unknown>
 >;
 
+/** The schema of one kind. What it requires is not required of an import. */
+function kindSchema(kind: SecretKind): JsonSchema {
+  const { required: needed, ...schema } = map(
+    { ...common, ...kinds[kind] },
+    `a secret of the kind ${kind}`,
+  ).schema;
+  return { ...schema, anyOf: [{ required: ['import', 'name'] }, { required: needed }] };
+}
+
 export const secret: Form<Secret> = {
   schema: {
     type: 'object',
     required: ['name'],
-    additionalProperties: false,
     properties: Object.fromEntries(
       Object.entries(allFields).map(([key, field]) => [key, { description: field.about }]),
     ),
-    oneOf: [
-      { ...map(common, 'a secret').schema, not: { required: ['kind'] } },
+    anyOf: [
+      {
+        properties: { kind: { type: 'null' } },
+        anyOf: [{ required: ['import'] }, { required: ['import_akv'] }],
+        allOf: [map(common, 'an imported secret').schema],
+      },
       ...secretKinds.map((kind) => ({
-        ...map({ ...common, ...kinds[kind], kind: required(oneOf([kind]), 'What it is.') }, 'a secret')
-          .schema,
+        required: ['kind'],
+        properties: { kind: { enum: kind === 'x509-ca' ? [kind, 'session-ca'] : [kind] } },
+        allOf: [kindSchema(kind)],
       })),
     ],
   },

@@ -2,19 +2,20 @@ import { byShape, invalid, transform, type Form } from '../form/form.ts';
 import { list, map, oneOrList, optional, strict } from '../form/collection.ts';
 import { boolean, integer, oneOf, text } from '../form/scalar.ts';
 import { tolerations, type Security, type SecurityAttestation } from '../session.ts';
-import { orReference, reference, withReferences } from './names.ts';
+import { oneTimePasswordSecret, orReference, reference, withReferences } from './names.ts';
 
-const toleration = orReference<string>(oneOf(tolerations, { debug: 'debug-mode' }));
+export const toleration = orReference<string>(oneOf(tolerations, { debug: 'debug-mode' }));
 const advisory = orReference(
-  transform(text({ expected: 'an advisory (INTEL-SA-00161)', pattern: /^INTEL-SA-[0-9]{5}$/i }), (value) =>
-    value.toUpperCase(),
+  transform(
+    text({ expected: 'an advisory (INTEL-SA-00161)', pattern: /^(?:INTEL|intel)-(?:SA|sa)-[0-9]{5}$/ }),
+    (value) => value.toUpperCase(),
   ),
 );
 const allAdvisories = transform(
   text({ expected: '"*" or a list of advisories', pattern: /^\*$/ }),
   () => '*' as const,
 );
-const advisories: Form<readonly string[] | '*'> = byShape(
+export const advisories: Form<readonly string[] | '*'> = byShape(
   {
     scalar: {
       schema: { const: '*' },
@@ -63,7 +64,7 @@ const attestationFields = {
     integer({ min: 1024, max: 16_384, expected: 'a key size in bits' }),
     'Smallest RSA key of the attestation provider.',
   ),
-  one_time_password_shared_secret: strict(secretText, 'Secret of one-time passwords, base32.'),
+  one_time_password_shared_secret: strict(oneTimePasswordSecret, 'Secret of one-time passwords, base32.'),
 } as const;
 
 const defaultAttestation: SecurityAttestation = {
@@ -73,7 +74,7 @@ const defaultAttestation: SecurityAttestation = {
   mustBeSgxLocal: false,
 };
 
-const attestation: Form<SecurityAttestation> = byShape(
+export const attestation: Form<SecurityAttestation> = byShape(
   {
     scalar: transform(reference, (value): SecurityAttestation => ({
       ...defaultAttestation,

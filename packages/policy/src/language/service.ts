@@ -1,11 +1,20 @@
-import { invalid, transform, byShape, type Form } from '../form/form.ts';
+import { byShape, described, invalid, transform, type Form } from '../form/form.ts';
 import { dictionary, list, map, oneOrList, optional, required, strict } from '../form/collection.ts';
 import { freeText, integer, oneOf, text } from '../form/scalar.ts';
 import { splitCommand } from '../command.ts';
 import type { AttestationSigner, AttestationVariant, Fspf, Service } from '../session.ts';
 import type { Place } from '../form/place.ts';
 import type { YamlNode } from '../yaml/node.ts';
-import { absolutePath, freeName, hex, orReference, reference, serviceName, withReferences } from './names.ts';
+import {
+  absolutePath,
+  freeName,
+  hex,
+  oneTimePasswordSecret,
+  orReference,
+  reference,
+  serviceName,
+  withReferences,
+} from './names.ts';
 
 const argument = withReferences(freeText());
 const commandLine: Form<readonly string[]> = transform(argument, (value, node, place) => {
@@ -49,17 +58,20 @@ const measurement: Form<string> = orReference(
 export const measurements = oneOrList(measurement, { min: 1, of: 'measurements' });
 export const legacyMeasurements = list(measurement, { min: 1, of: 'measurements' });
 
-const sixteenBits = orReference<number>(
+/** A product id or security version. */
+export const versionNumber = orReference<number>(
   integer({ min: 0, max: 65_535, expected: 'a number from 0 to 65535' }),
 );
-const signer: Form<AttestationSigner> = transform(
+/** Hash of the key that signed an enclave. */
+export const mrsigner = orReference(hex(32));
+export const signer: Form<AttestationSigner> = transform(
   map(
     {
-      mrsigner: required(orReference(hex(32)), 'Hash of the key that signed the enclave.'),
-      isvprodid: optional(sixteenBits, 'Product id that the signer gave.'),
-      isvsvn: strict(sixteenBits, 'Exact security version.'),
-      isvsvn_min: strict(sixteenBits, 'Lowest security version, inclusive.'),
-      isvsvn_max: strict(sixteenBits, 'Highest security version, inclusive.'),
+      mrsigner: required(mrsigner, 'Hash of the key that signed the enclave.'),
+      isvprodid: optional(versionNumber, 'Product id that the signer gave.'),
+      isvsvn: strict(versionNumber, 'Exact security version.'),
+      isvsvn_min: strict(versionNumber, 'Lowest security version, inclusive.'),
+      isvsvn_max: strict(versionNumber, 'Highest security version, inclusive.'),
     },
     'a signer',
   ),
@@ -91,15 +103,18 @@ const variant: Form<AttestationVariant> = byShape<AttestationVariant, never, Att
   {
     scalar: transform(reference, (value) => ({ fragments: [value] })),
     map: transform(
-      map(
-        {
-          mrenclave: strict(measurements, 'Accepted measurements: any of them.'),
-          signer: strict(
-            byShape<string, never, AttestationSigner>({ scalar: reference, map: signer }, 'a signer'),
-            'Accepted signer of the enclave.',
-          ),
-        },
-        'an attestation variant',
+      described(
+        map(
+          {
+            mrenclave: strict(measurements, 'Accepted measurements: any of them.'),
+            signer: strict(
+              byShape<string, never, AttestationSigner>({ scalar: reference, map: signer }, 'a signer'),
+              'Accepted signer of the enclave.',
+            ),
+          },
+          'an attestation variant',
+        ),
+        { minProperties: 1 },
       ),
       (value, node, place) => {
         if (value.mrenclave === undefined && value.signer === undefined) {
@@ -117,19 +132,24 @@ const variant: Form<AttestationVariant> = byShape<AttestationVariant, never, Att
   },
   'a map of attestation factors or a reference',
 );
-const attestation = oneOrList(variant, { min: 1, of: 'attestation variants' });
+export const attestation = oneOrList(variant, { min: 1, of: 'attestation variants' });
 
 const hostKey = /^(?:\\@\\@|@@)(.+)$/s;
 const environment = dictionary(
   {
-    pattern: /^(?:(?:\\@\\@|@@)[A-Za-z_][A-Za-z0-9_]*|[^=\p{Cc}@\\][^=\p{Cc}]*)$/u,
+    pattern:
+      /^(?!(?:\\@\\@|@@)?(?:__proto__|prototype|constructor)$)(?:(?:\\@\\@|@@)[A-Za-z_][A-Za-z0-9_]*|[^=\p{Cc}@\\][^=\p{Cc}]*)$/u,
     expected: 'the name of a variable, or \\@\\@NAME for one of the host',
   },
-  withReferences(freeText()),
+  transform(withReferences(freeText()), (value, node, place) => {
+    if (!value.includes('\0')) return value;
+    place.error(node.offset, 'a value without NUL expected, one with NUL found');
+    return invalid;
+  }),
   'a map of variables',
 );
 
-const platform = orReference(
+export const platform = orReference(
   text({
     expected: 'INTEL_QE_ID:<32 hex> or a key of 64 hexadecimal digits',
     pattern: /^(?:INTEL_QE_ID:[0-9a-fA-F]{32}|[0-9a-fA-F]{64})$/,
@@ -142,6 +162,13 @@ const user = text({
 });
 const capability = text({ expected: 'a capability (CAP_CHOWN)', pattern: /^CAP_[A-Z_]{1,40}$/ });
 
+/** Nothing that would open the machine itself, or the runtime, to the program. */
+const hostFile = transform(absolutePath, (value, node, place) => {
+  if (!/^\/(?:(?:proc|sys|dev|\.ensconce)(?:\/|$)|$)/.test(value)) return value;
+  place.error(node.offset, `a file outside /proc, /sys, /dev and /.ensconce expected, \`${value}\` found`);
+  return invalid;
+});
+
 const extension = map(
   {
     user: optional(
@@ -149,7 +176,7 @@ const extension = map(
       'User that the program runs as, as in an OCI image: uid[:gid] or names; root if absent.',
     ),
     host_files: optional(
-      list(absolutePath, { of: 'paths' }),
+      list(hostFile, { of: 'paths' }),
       'Files of the host that are visible at the same path, read-only and unprotected.',
     ),
     capabilities: strict(
@@ -182,7 +209,7 @@ const fields = {
     'Machines that may run this service; any if absent.',
   ),
   one_time_password_shared_secret: strict(
-    withReferences(text({ expected: 'a base32 secret', minLength: 1, maxLength: 512 })),
+    oneTimePasswordSecret,
     'Secret of one-time passwords for this service.',
   ),
   tags: optional(
@@ -190,6 +217,7 @@ const fields = {
     'No longer used.',
     '`tags` is no longer used and has no effect',
   ),
+  persistency: optional(freeText(), 'Printed by older tools.', '`persistency` has no effect'),
   ensconce: optional(extension, 'What the session language itself lacks.'),
 } as const;
 

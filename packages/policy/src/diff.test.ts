@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sessionDiff } from './diff.ts';
+import { parseSessionOrThrow } from './parse.ts';
+import { wholeSession } from './test/whole-session.ts';
+
+const [a, b] = ['aa'.repeat(32), 'bb'.repeat(32)];
+const key = '3s1pm8W63s1pm8W63s1pm8W63s1pm8W63s1pm8W6';
+const before = `name: s
+version: "0.3"
+access_policy: {read: [CREATOR], update: [CREATOR]}
+services:
+- {name: app, image_name: i, command: run, mrenclaves: [${a}], environment: {A: hunter2, B: x}}
+- {name: old, command: run, mrenclaves: [${a}]}
+images: [{name: i}]
+secrets:
+- {name: one, kind: ascii}
+- {name: two, kind: private-key}
+`;
+const after = `name: s
+version: "0.3"
+access_policy: {read: [CREATOR, ${key}], update: [CREATOR]}
+services:
+- {name: app, image_name: i, command: run, mrenclaves: [${a}, ${b}], environment: {A: hunter3, C: "$$SCONE::one$$", '\\@\\@T': ''}}
+images: [{name: i, injection_files: [{path: /k, content: "$$SCONE::two$$"}]}]
+secrets:
+- {name: one, kind: ascii, size: 30, export: {session: t}}
+- {name: two, kind: private-key}
+- {name: three, kind: x509-ca, private_key: two, export_public: true}
+security: {attestation: {tolerate: [debug-mode]}}
+ensconce: {accept_simulation: true}
+`;
+
+void test('an update in words: who may newly do what', () => {
+  const changes = sessionDiff(parseSessionOrThrow(before), parseSessionOrThrow(after));
+  assert.deepEqual(
+    changes.map(({ widens, text }) => `${widens ? '+' : ' '} ${text}`),
+    [
+      `+ key ${key} may newly read the session`,
+      `+ key ${key} may newly list the sessions inside it`,
+      '+ simulated hardware, which protects nothing, is newly accepted',
+      '+ debug-mode is newly tolerated',
+      '  service old is gone',
+      `+ service app: code with measurement ${b} is newly accepted`,
+      '+ service app: newly gets secret one',
+      '+ service app: newly gets secret two',
+      '  service app: variable C is new',
+      '  service app: variable B is gone',
+      '  service app: variable A gets another value',
+      '+ service app: the host may newly choose variable T',
+      '  service app: file /k is new',
+      '  secret three is new: a certificate that CAS makes, signed by itself',
+      '+ anybody may newly read the public part of secret three',
+      '  secret one comes from elsewhere: 30 random characters that CAS makes',
+      '+ session t may newly import secret one',
+      '  secret two gets a new value, as at every update',
+    ],
+  );
+  assert.ok(changes.every(({ text }) => !text.includes('hunter')));
+});
+
+void test('nothing changes where nothing changes', () => {
+  assert.deepEqual(
+    sessionDiff(parseSessionOrThrow(wholeSession), parseSessionOrThrow(`# comment\n${wholeSession}`)).filter(
+      ({ about }) => about !== 'secret',
+    ),
+    [],
+  );
+});

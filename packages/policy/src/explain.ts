@@ -1,0 +1,153 @@
+import { describeEntry } from './access.ts';
+import { secretUses } from './service-secrets.ts';
+import { findService, imageOf, type AttestationVariant, type Secret, type Session } from './session.ts';
+
+/** What one service gets, from where, and who may be it; no secret value is in it. */
+export interface Explanation {
+  /** `session/service`. */
+  readonly configId: string;
+  /** Who may be this service. */
+  readonly trust: readonly string[];
+  /** As written, with references. */
+  readonly command: readonly string[];
+  readonly pwd: string;
+  readonly user: string;
+  readonly environment: readonly { readonly name: string; readonly from: string }[];
+  readonly files: readonly { readonly path: string; readonly from: string }[];
+  readonly secrets: readonly {
+    readonly name: string;
+    readonly from: string;
+    readonly uses: readonly string[];
+  }[];
+  /** What the host, which is not trusted, may choose. */
+  readonly hostChooses: readonly string[];
+  /** Who may change any of this. */
+  readonly changedBy: string;
+}
+
+/** Throws `POLICY_UNKNOWN_SERVICE`. */
+export function explainService(session: Session, serviceName: string): Explanation {
+  const service = findService(session, serviceName);
+  const image = imageOf(session, service);
+  const uses = secretUses(session, service);
+  const names = [...new Set(uses.map(({ secret }) => secret.name))];
+  return {
+    configId: `${session.name}/${service.name}`,
+    trust: describeTrust(session, service.attestation, service.platforms, image?.mrenclaves),
+    command: service.command,
+    pwd: service.pwd,
+    user: service.user === undefined || service.user === '' ? 'root' : service.user,
+    environment: [
+      ...Object.keys(service.environment).map((name) => ({ name, from: origin(`variable ${name}`, uses) })),
+      ...service.hostEnvironment.map((name) => ({ name, from: 'the host' })),
+    ],
+    files: [
+      ...(image?.layers ?? []).map(({ root }, index) => ({
+        path: '/',
+        from: `sealed layer ${index} (${root.slice(0, 16)}…)`,
+      })),
+      ...(image?.volumes ?? []).map(({ name, path, updatePolicy }) => ({
+        path,
+        from: `volume ${name} (${updatePolicy})`,
+      })),
+      ...(image?.injectionFiles ?? []).map(({ path, content }) => ({
+        path,
+        from: content === undefined ? 'the image’s own file as template' : origin(`file ${path}`, uses),
+      })),
+      ...service.hostFiles.map((path) => ({ path, from: 'the host, unprotected' })),
+    ],
+    secrets: names.map((name) => {
+      const own = uses.filter(({ secret }) => secret.name === name);
+      return {
+        name,
+        from: describeSource((own[0] as (typeof own)[number]).secret),
+        uses: own.map(({ where, format }) => (format === '' ? where : `${where} as :${format}`)),
+      };
+    }),
+    hostChooses: [
+      ...service.command.flatMap((argument, index) =>
+        /^@@[0-9]+$/.test(argument) ? [`argument ${index} (${argument})`] : [],
+      ),
+      ...service.hostEnvironment.map((name) => `variable ${name}`),
+      ...service.hostFiles.map((path) => `file ${path}`),
+    ],
+    changedBy: session.accessPolicy.update.map((entry) => describeEntry(entry)).join(', or '),
+  };
+}
+
+function origin(where: string, uses: ReturnType<typeof secretUses>): string {
+  const names = uses.filter((use) => use.where === where).map(({ secret }) => `secret ${secret.name}`);
+  return names.length === 0 ? 'the policy' : `the policy with ${[...new Set(names)].join(', ')}`;
+}
+
+/** Where a secret's value comes from, in words. */
+export function describeSource(secret: Secret): string {
+  if (secret.import) {
+    const { from, secret: name } = secret.import;
+    const cas = from.casUrl === undefined ? '' : ` at CAS ${from.casUrl}`;
+    const version = from.sessionHash === undefined ? '' : ` in its version ${from.sessionHash.slice(0, 16)}…`;
+    return `secret ${name} of session ${from.session}${cas}${version}`;
+  }
+  if (secret.importAkv)
+    return `${secret.importAkv.secretName} of the Azure Key Vault ${secret.importAkv.vault}`;
+  if (secret.value !== undefined) return 'a value that the policy gives';
+  switch (secret.kind) {
+    case 'ascii':
+      return `${secret.size ?? 20} random characters that CAS makes`;
+    case 'binary':
+      return `${secret.size ?? 20} random bytes that CAS makes`;
+    case 'private-key':
+      return `a ${secret.keyType ?? 'P-256'} key that CAS makes`;
+    case 'x509':
+    case 'x509-ca':
+      return `a certificate that CAS makes, signed by ${secret.issuer ?? 'itself'}`;
+    case 'jwt':
+      return `a token that CAS signs with ${secret.signer ?? ''} at every start`;
+    default:
+      return `a ${secret.kind ?? 'value'} that CAS makes`;
+  }
+}
+
+function describeTrust(
+  session: Session,
+  variants: readonly AttestationVariant[],
+  platforms: readonly string[] | undefined,
+  restriction: readonly string[] | undefined,
+): readonly string[] {
+  const { attestation } = session.security;
+  if (attestation.mode === 'none') return ['anybody: mode none asks for no evidence'];
+  return [
+    ...variants.map((variant) => `code with ${describeVariant(variant)}`),
+    ...(restriction ? [`and only ${describeMeasurements(restriction)}`] : []),
+    session.acceptSimulation
+      ? 'on real or simulated hardware (simulated hardware protects nothing)'
+      : 'on real hardware',
+    ...(platforms ? [`only on the platforms ${platforms.join(', ')}`] : []),
+    ...(attestation.tolerate.length > 0 ? [`tolerating ${attestation.tolerate.join(', ')}`] : []),
+    ...(attestation.ignoreAdvisories === '*'
+      ? ['whatever advisories apply']
+      : attestation.ignoreAdvisories.length > 0
+        ? [`ignoring ${attestation.ignoreAdvisories.join(', ')}`]
+        : []),
+  ];
+}
+
+function describeMeasurements(values: readonly string[]): string {
+  return `measurement ${values.join(' or ')}`;
+}
+
+/** One attestation variant in words. */
+export function describeVariant(variant: AttestationVariant): string {
+  const { mrenclave, signer, fragments = [] } = variant;
+  const parts = mrenclave ? [describeMeasurements(mrenclave)] : [];
+  if (signer) {
+    const { isvprodid, isvsvnMin, isvsvnMax } = signer;
+    const versions = [
+      ...(isvprodid === undefined ? [] : [`product ${isvprodid}`]),
+      ...(isvsvnMin === undefined ? [] : [`version ${isvsvnMin} or later`]),
+      ...(isvsvnMax === undefined ? [] : [`version ${isvsvnMax} or earlier`]),
+    ];
+    parts.push([`signer ${signer.mrsigner}`, ...versions].join(', '));
+  }
+  return [...parts, ...fragments.map((fragment) => `what ${fragment} says`)].join(' and ');
+}

@@ -1,0 +1,34 @@
+import { resolveReference } from './secret-format.ts';
+import { imageOf, type Secret, type Service, type Session } from './session.ts';
+import { references } from './substitution.ts';
+
+/** One place where a service gets a secret. */
+export interface SecretUse {
+  readonly secret: Secret;
+  /** `''`, `hex` … */
+  readonly format: string;
+  /** `argument 2`, `variable TOKEN`, `file /etc/key`, `key of layer 0`. */
+  readonly where: string;
+}
+
+/** Every secret that the service gets by its command, environment, files and layers, in that order. */
+export function secretUses(session: Session, service: Service): readonly SecretUse[] {
+  const image = imageOf(session, service);
+  const texts: (readonly [where: string, text: string | undefined])[] = [
+    ...service.command.map((argument, index) => [`argument ${index}`, argument] as const),
+    ...Object.entries(service.environment).map(([name, value]) => [`variable ${name}`, value] as const),
+    ...(image?.injectionFiles ?? []).map(({ path, content }) => [`file ${path}`, content] as const),
+    ...(image?.layers ?? []).map(({ key }, index) => [`key of layer ${index}`, key] as const),
+    ['key of the file system', service.fspf?.key],
+    ...(image?.volumes ?? []).map(
+      ({ name }) =>
+        [`key of volume ${name}`, session.volumes.find((volume) => volume.name === name)?.fspfKey] as const,
+    ),
+  ];
+  return texts.flatMap(([where, text]) =>
+    references(text ?? '').flatMap((reference) => {
+      const resolved = resolveReference(reference, session);
+      return resolved ? [{ ...resolved, where }] : [];
+    }),
+  );
+}

@@ -1,0 +1,142 @@
+import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { encodeFields } from '@ensconce/base/fields';
+import { fromHex, utf8 } from '@ensconce/base/bytes';
+import { PolicyError } from './errors.ts';
+import { canonicalPem, keyHash, readPublicKey } from './key-hash.ts';
+import type { Session } from './session.ts';
+import { sessionHash } from './session-hash.ts';
+
+/** One signature over one version of a session, for one CAS, until one moment (docs/formats/session-signature.md). */
+export interface SessionSignature {
+  /** PEM SubjectPublicKeyInfo, Ed25519 or P-384. */
+  readonly signer: string;
+  /** Key hash of the CAS that it is meant for. */
+  readonly cas: string;
+  /** Whole seconds, ISO 8601 in UTC. */
+  readonly expires: string;
+  /** Base64: 64 bytes for Ed25519, DER for P-384 with SHA-384. */
+  readonly signature: string;
+}
+
+export interface SignatureScope {
+  readonly cas: string;
+  readonly expires: Date;
+}
+
+/** The bytes that are signed; an external signer (a hardware token) gets exactly these. */
+export function signatureMessage(session: Session, scope: SignatureScope): Uint8Array {
+  return encodeFields('ensconce session signature 1', [
+    utf8(session.name),
+    fromHex(sessionHash(session), 32),
+    session.predecessor === undefined ? new Uint8Array() : fromHex(session.predecessor, 32),
+    utf8(scope.cas),
+    utf8(expiry(scope.expires)),
+  ]);
+}
+
+/** Puts a signature that was made elsewhere beside what it covers, once it verifies. Throws `POLICY_SIGNATURE`. */
+export function addSignature(
+  session: Session,
+  scope: SignatureScope,
+  signer: string,
+  signature: Uint8Array,
+): SessionSignature {
+  const key = signerKey(signer);
+  if (!isSignature(key, signatureMessage(session, scope), signature)) {
+    throw new PolicyError(
+      'POLICY_SIGNATURE',
+      'a signature by this key over this session expected, another found',
+    );
+  }
+  return {
+    signer: canonicalPem('PUBLIC KEY', key.export({ type: 'spki', format: 'der' })),
+    cas: scope.cas,
+    expires: expiry(scope.expires),
+    signature: signature.toBase64(),
+  };
+}
+
+/** Signs with a key at hand. */
+export function signSession(
+  session: Session,
+  scope: SignatureScope,
+  privateKey: KeyObject,
+): SessionSignature {
+  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' });
+  const message = signatureMessage(session, scope);
+  return addSignature(session, scope, publicKey, sign(digestOf(signerKey(publicKey)), message, privateKey));
+}
+
+/**
+ * The key hashes of those who signed, each once: what {@link mayAccess} takes as signers. Every signature must hold;
+ * one that does not, is meant for another CAS or is past its date refuses them all. Throws `POLICY_SIGNATURE`.
+ *
+ * @param cas key hash of the CAS that verifies.
+ */
+export function verifySignatures(
+  session: Session,
+  signatures: readonly SessionSignature[],
+  cas: string,
+  now: Date,
+): readonly string[] {
+  const signers = signatures.map((entry, index) => {
+    const what = `signature ${index + 1} of ${signatures.length}`;
+    const expires = new Date(entry.expires);
+    if (Number.isNaN(expires.getTime()) || expiry(expires) !== entry.expires) {
+      throw new PolicyError(
+        'POLICY_SIGNATURE',
+        `${what}: expiry as YYYY-MM-DDThh:mm:ssZ expected, something else found`,
+      );
+    }
+    if (entry.cas !== cas) {
+      throw new PolicyError(
+        'POLICY_SIGNATURE',
+        `${what}: one for CAS ${cas} expected, one for another CAS found`,
+      );
+    }
+    if (expires.getTime() <= now.getTime()) {
+      throw new PolicyError(
+        'POLICY_SIGNATURE',
+        `${what}: one that is still valid expected, one that ended ${entry.expires} found`,
+      );
+    }
+    const key = signerKey(entry.signer);
+    const bytes = /^[A-Za-z0-9+/]{1,1024}={0,2}$/.test(entry.signature)
+      ? Buffer.from(entry.signature, 'base64')
+      : new Uint8Array();
+    if (!isSignature(key, signatureMessage(session, { cas, expires }), bytes)) {
+      throw new PolicyError(
+        'POLICY_SIGNATURE',
+        `${what}: a signature by its signer over this session expected, another found`,
+        {
+          hint: 'a session that changed in any way after signing must be signed again',
+        },
+      );
+    }
+    return keyHash(key.export({ type: 'spki', format: 'der' }));
+  });
+  return [...new Set(signers)];
+}
+
+function signerKey(pem: string): KeyObject {
+  const key = readPublicKey(pem);
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  if (key.asymmetricKeyType === 'ed25519' || (key.asymmetricKeyType === 'ec' && curve === 'secp384r1'))
+    return key;
+  throw new PolicyError(
+    'POLICY_SIGNATURE',
+    `an Ed25519 or P-384 key as signer expected, ${curve ?? key.asymmetricKeyType ?? ''} found`,
+  );
+}
+
+function digestOf(key: KeyObject): string | undefined {
+  return key.asymmetricKeyType === 'ed25519' ? undefined : 'sha384';
+}
+
+function isSignature(key: KeyObject, message: Uint8Array, signature: Uint8Array): boolean {
+  return verify(digestOf(key), message, key, signature);
+}
+
+function expiry(date: Date): string {
+  return `${date.toISOString().slice(0, 19)}Z`;
+}

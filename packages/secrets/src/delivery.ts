@@ -1,0 +1,53 @@
+import { utf8 } from '@ensconce/base/bytes';
+import type { Session } from '@ensconce/policy/session';
+import type { Lookup } from '@ensconce/policy/substitution';
+import { pkcs12 } from './pkcs12.ts';
+import { secretLookup } from './render.ts';
+import { storedOf, type SecretState, type StoredSecret } from './stored.ts';
+import { issueToken, type SelfClaims } from './token.ts';
+
+export interface DeliveryOptions {
+  readonly now: Date;
+  /** What is known of the attested service: `software_identity` is its measurement in hex. */
+  readonly self: SelfClaims;
+  readonly imported?: Readonly<Record<string, StoredSecret>> | undefined;
+}
+
+const pkcs12Format = 'pkcs12-with-private-key';
+
+/**
+ * The lookup for one delivery to one service: values, imports, tokens signed for this service now, and PKCS #12 files of
+ * the certificates that the session asks for in that format.
+ */
+export async function deliveryLookup(
+  session: Session,
+  state: SecretState,
+  options: DeliveryOptions,
+): Promise<Lookup> {
+  const secrets = { ...options.imported, ...state.secrets };
+  const lookup = secretLookup(session, { version: 1, secrets });
+  const made = new Map<string, Uint8Array>();
+  for (const { name } of session.secrets) {
+    const stored = storedOf(secrets, name, 'x509');
+    const { pkcs8 } = stored ?? {};
+    if (!stored || pkcs8 === undefined || !mentions(session, `$$SCONE::${name}:${pkcs12Format}`)) continue;
+    made.set(`${name}:${pkcs12Format}`, await pkcs12({ ...stored, pkcs8 }));
+  }
+  const before: Lookup = (reference) =>
+    made.get(`${reference.name}:${reference.format}`) ?? lookup(reference);
+  for (const secret of session.secrets) {
+    const key =
+      secret.kind === 'jwt' && secret.signer !== undefined
+        ? storedOf(secrets, secret.signer, 'private-key')
+        : undefined;
+    if (!key) continue;
+    const { now, self } = options;
+    made.set(`${secret.name}:`, utf8(await issueToken(secret, { key, now, self, lookup: before })));
+  }
+  return before;
+}
+
+/** Whether any text of the services or their files holds `reference`. */
+function mentions(session: Session, reference: string): boolean {
+  return JSON.stringify([session.services, session.images]).includes(reference);
+}

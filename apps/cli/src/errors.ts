@@ -7,7 +7,10 @@ export type CliErrorCode =
   | 'CLI_SESSION'
   | 'CLI_CAS_NOT_ATTESTED'
   | 'CLI_CAS_UNTRUSTED'
-  | 'CLI_INTERRUPTED';
+  | 'CLI_INTERRUPTED'
+  | 'CLI_AUDIT_LOG_CUT'
+  | 'CLI_AUDIT_LOG_OTHER_CAS'
+  | 'CLI_AUDIT_LOG_BROKEN';
 
 /** An error of the command line itself. */
 export class CliError extends EnsconceError<CliErrorCode> {}

@@ -32,6 +32,13 @@ export class ExitStatus extends Error {
   }
 }
 
+/** SCONE's codes for an audit log that does not hold. */
+const auditLogCodes: Readonly<Record<string, number>> = {
+  CLI_AUDIT_LOG_CUT: 17,
+  CLI_AUDIT_LOG_OTHER_CAS: 19,
+  CLI_AUDIT_LOG_BROKEN: 20,
+};
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof RefusedByCas) return error.retry ? exitCodes.unreachable : exitCodes.refused;
   if (error instanceof ApiError) {
@@ -39,6 +46,8 @@ export function exitCodeOf(error: unknown): number {
     if (error.code === 'API_OTHER_CAS') return exitCodes.untrusted;
   }
   if (error instanceof CliError) {
+    const auditLogCode = auditLogCodes[error.code];
+    if (auditLogCode !== undefined) return auditLogCode;
     if (error.code === 'CLI_USAGE') return exitCodes.usage;
     if (error.code === 'CLI_CAS_UNTRUSTED' || error.code === 'CLI_CAS_NOT_ATTESTED')
       return exitCodes.untrusted;

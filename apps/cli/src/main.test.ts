@@ -156,6 +156,11 @@ void test('another CAS at the address of an attested one is refused', async (t) 
   const refused = await run('session', 'create', file, '-e', 'NAME=app');
   assert.equal(refused.code, 4);
   assert.match(refused.stderr, /identity 0{64} expected, [0-9a-f]{64} found\nhint: /);
+  const attest = ['cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor];
+  assert.equal((await run(...attest)).code, 4, 'the same code with another key is another CAS');
+  assert.equal((await run(...attest, '--identity', '1'.repeat(64))).code, 4);
+  assert.equal((await run(...attest, '--replace-identity')).code, 0);
+  assert.equal((await run('session', 'create', file, '-e', 'NAME=app')).code, 0);
 });
 
 void test('check lists all problems with their places, without a server', async (t) => {
@@ -218,4 +223,28 @@ void test('a stopped CAS ends well and says so in its audit log', async (t) => {
   const { stop, folder } = await running(t);
   assert.equal(((await stop()) as { code: number }).code, 0);
   assert.match(readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8'), /"CAS exited"/);
+});
+
+void test('a copy of the audit log is verified without CAS', async (t) => {
+  const { run, address, vendor, file, folder } = await running(t);
+  await run('cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor);
+  await run('session', 'create', file, '-e', 'NAME=app');
+  const log = join(folder, 'state', 'audit.jsonl');
+  const verify = (text: string, ...more: string[]) => {
+    const copy = join(folder, 'copy.jsonl');
+    writeFileSync(copy, text);
+    return run('cas', 'verify-audit-log', copy, ...more);
+  };
+  const text = readFileSync(log, 'utf8');
+  const good = await verify(text);
+  assert.equal(good.code, 0, good.stderr);
+  assert.match(good.stdout, /^2:[0-9a-f]{64}\n$/);
+  assert.equal((await verify(text, '--last', good.stdout.trim())).code, 0);
+  const [first = ''] = text.split('\n');
+  assert.equal((await verify(`${first}\n`)).code, 0, 'a shorter log holds by itself');
+  assert.equal((await verify(`${first}\n`, '--last', good.stdout.trim())).code, 17);
+  assert.equal((await verify(text.replace('"session":"app"', '"session":"axx"'))).code, 20);
+  assert.equal((await verify('')).code, 20);
+  assert.equal((await verify(text.replace(/"casKey":"..../, '"casKey":"AAAA'))).code, 19);
+  assert.equal((await run('cas', 'verify-audit-log', '/nowhere')).code, 1);
 });

@@ -4,6 +4,7 @@ import { casList } from './verbs/cas-list.ts';
 import { casMeasure } from './verbs/cas-measure.ts';
 import { casServe } from './verbs/cas-serve.ts';
 import { casShowIdentification } from './verbs/cas-show-identification.ts';
+import { casVerifyAuditLog } from './verbs/cas-verify-audit-log.ts';
 import { completion } from './verbs/completion.ts';
 import { evidenceShow } from './verbs/evidence-show.ts';
 import { evidenceVerify } from './verbs/evidence-verify.ts';
@@ -32,6 +33,7 @@ export const verbs: readonly Verb[] = [
   lasServe,
   evidenceVerify,
   evidenceShow,
+  casVerifyAuditLog,
   sessionCheck,
   sessionCreate,
   sessionUpdate,

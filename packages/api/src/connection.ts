@@ -69,7 +69,7 @@ export class CasConnection {
         'API_OTHER_CAS',
         `CAS at ${formatAddress(options.address)}: identity ${options.pinned} expected, ${connection.identity} found`,
         {
-          hint: 'this is not the CAS that was attested; if it was replaced on purpose, run ensconce cas attest again',
+          hint: 'this is not the CAS that was attested; if it was replaced on purpose, run ensconce cas attest --replace-identity',
         },
       );
     }

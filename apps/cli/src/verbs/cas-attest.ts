@@ -23,6 +23,8 @@ interface Options {
   readonly ignoreAdvisory?: readonly string[];
   readonly onlyForTestingDebug?: true;
   readonly insecureAcceptSimulation?: string;
+  readonly identity?: string;
+  readonly replaceIdentity?: true;
   readonly json?: true;
 }
 
@@ -59,6 +61,12 @@ export const casAttest: Verb = {
       .option('--isvprodid <number>', 'expected product of the signer', number)
       .option('--isvsvn <number>', 'least security version of the product', number)
       .option(
+        '--identity <hex>',
+        'expected SHA-256 of the public key of CAS, as images are made for',
+        measurement,
+      )
+      .option('--replace-identity', 'another CAS may take the place of the one attested here before')
+      .option(
         '-C, --accept-configuration-needed',
         'accept a platform whose configuration is not as recommended',
       )
@@ -78,7 +86,10 @@ export const casAttest: Verb = {
         const folder = options.insecureAcceptSimulation;
         const vendor = folder === undefined ? undefined : await openSimulatedVendor({ folder, now: io.now });
         const verifier = evidenceVerifier({ insecureSimulatedVendor: vendor });
-        const cas = await CasConnection.open({ address, timeout, signal: io.signal });
+        // The same code with another key is another CAS: it has neither the sessions nor the secrets of the first.
+        const known = options.replaceIdentity === true ? undefined : loadState(io).cas[name]?.identity;
+        const pinned = options.identity ?? known;
+        const cas = await CasConnection.open({ address, pinned, timeout, signal: io.signal });
         let entry: AttestedCas;
         try {
           const nonce = io.random(nonceSize);

@@ -1,4 +1,4 @@
-import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { createPublicKey, hash, sign, verify, type KeyObject } from 'node:crypto';
 import { encodeFields } from '@ensconce/base/fields';
 
 /** CAS's word that a key signs its audit log: whoever knows CAS can check the log without it. All base64. */
@@ -23,14 +23,15 @@ export function endorseAuditKey(
   };
 }
 
-/** The audit key, where CAS's key endorses it; undefined where it does not. All members are untrusted. */
-export function endorsedAuditKey(endorsement: Endorsement): KeyObject | undefined {
-  const casKey = createPublicKey({
-    key: Buffer.from(endorsement.casKey, 'base64'),
-    type: 'spki',
-    format: 'der',
-  });
+/**
+ * The audit key, where the CAS with that identity (hex SHA-256 of its key) endorses it; undefined where it does not. All
+ * members are untrusted.
+ */
+export function endorsedAuditKey(endorsement: Endorsement, casIdentity: string): KeyObject | undefined {
+  const cas = Buffer.from(endorsement.casKey, 'base64');
   const audit = Buffer.from(endorsement.auditKey, 'base64');
+  if (hash('sha256', cas) !== casIdentity) return undefined;
+  const casKey = createPublicKey({ key: cas, type: 'spki', format: 'der' });
   const holds = verify('sha256', message(audit), casKey, Buffer.from(endorsement.endorsement, 'base64'));
   return holds ? createPublicKey({ key: audit, type: 'spki', format: 'der' }) : undefined;
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { change, contents, create, generator, open, same, volumeKey } from '../test/machine.ts';
 import { MemoryBacking } from '../test/memory-backing.ts';
+import { checkVolume } from './check.ts';
 import { decodeHeader, encodeHeader, headerFile } from './header.ts';
 import { VolumeError } from './errors.ts';
 import { MemoryTagKeeper, UnprotectedTagKeeper } from './tag-keeper.ts';
@@ -143,6 +144,7 @@ void test('space is given back when files go', () => {
     const next = generator(round);
     for (let i = 0; i < 20; i++) change(machine, model, next);
     machine.volume.commitAndWait(true);
+    assert.deepEqual(checkVolume({ volume: machine.volume }).problems, []);
     if (round % 10 === 9) machine = open(backing, keeper, 62 + round);
   }
   let size = 0;

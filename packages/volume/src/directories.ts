@@ -14,7 +14,7 @@ export interface DirectoryEntry {
 const entryHeader = 8;
 
 /** Entries whose names have the same hash stand together: inode u48, type u8, length u8, name. */
-function* entriesOf(
+export function* entriesOf(
   value: Uint8Array,
 ): Generator<DirectoryEntry & { name: Uint8Array; at: number; end: number }> {
   for (let at = 0; at < value.length;) {

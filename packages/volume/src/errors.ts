@@ -9,6 +9,7 @@ import { EnsconceError } from '@ensconce/base/errors';
  * - `VOLUME_ROLLED_BACK`: what the directory holds does not lead to the tag that the keeper has.
  * - `VOLUME_SUPERSEDED`: another writer has taken over.
  * - `VOLUME_FAILED`: the backing directory failed; nothing more is written.
+ * - `VOLUME_READ_ONLY`: a change of a volume that was opened for reading.
  * - `VOLUME_FULL`: the backing directory has no room left.
  */
 export type VolumeErrorCode =
@@ -20,6 +21,7 @@ export type VolumeErrorCode =
   | 'VOLUME_ROLLED_BACK'
   | 'VOLUME_SUPERSEDED'
   | 'VOLUME_FAILED'
-  | 'VOLUME_FULL';
+  | 'VOLUME_FULL'
+  | 'VOLUME_READ_ONLY';
 
 export class VolumeError extends EnsconceError<VolumeErrorCode> {}

@@ -58,7 +58,7 @@ function getWide(view: DataView, at: number): number {
   return view.getInt32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
 }
 
-function decode(ino: number, value: Uint8Array): Inode {
+export function decodeInode(ino: number, value: Uint8Array): Inode {
   if (value.length !== inodeSize)
     throw new VolumeError(
       'VOLUME_DAMAGED',
@@ -113,7 +113,7 @@ export class Inodes {
     if (known) return known;
     const value = this.#volume.get(inodeKey(ino));
     if (!value) throw new FuseErrno('ESTALE');
-    const inode = decode(ino, value);
+    const inode = decodeInode(ino, value);
     this.#remember(inode);
     return inode;
   }

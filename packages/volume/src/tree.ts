@@ -160,6 +160,34 @@ export class Tree {
     return true;
   }
 
+  /** Visits every page, those that cannot be read with what is wrong with them. */
+  visitPages(visit: (page: Page) => void, damaged: (location: Location, error: unknown) => void): void {
+    this.#visitPage(this.#root, visit, damaged);
+  }
+
+  #visitPage(
+    page: Page,
+    visit: (page: Page) => void,
+    damaged: (location: Location, error: unknown) => void,
+  ): void {
+    visit(page);
+    if (page.level === 0) return;
+    for (let i = 0; i < page.count; i++) {
+      let child = page.children[i];
+      if (!child) {
+        const location = getLocation(page.value(i), 0);
+        try {
+          child = this.#store.load(location, page.level - 1);
+          child.location = location;
+        } catch (error) {
+          damaged(location, error);
+          continue;
+        }
+      }
+      this.#visitPage(child, visit, damaged);
+    }
+  }
+
   /** Stores every changed page, lowest first; returns where the root is. */
   store(): Location {
     const root = this.#storePage(this.#root);

@@ -88,9 +88,11 @@ export function withoutBlocks(
         skip: reference.skip + end - reference.first,
       });
   }
+  const sameUnit = (a: UnitReference) => (b: UnitReference) =>
+    a.segment === b.segment && a.offset === b.offset;
+  // A unit that was divided is referred to more than once, and dropped once.
   const dropped = touched.filter(
-    (reference) =>
-      !kept.some((other) => other.segment === reference.segment && other.offset === reference.offset),
+    (reference, i) => !kept.some(sameUnit(reference)) && touched.findIndex(sameUnit(reference)) === i,
   );
   return { kept, dropped };
 }

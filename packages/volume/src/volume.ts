@@ -12,7 +12,7 @@ import { JournalWriter, readJournal } from './journal.ts';
 import { VolumeKeys } from './keys.ts';
 import { Page, pageCapacity, pageHeaderSize } from './page.ts';
 import { findChain } from './recovery.ts';
-import type { Chain } from './recovery.ts';
+import type { Chain, Found } from './recovery.ts';
 import { Segments } from './segments.ts';
 import type { Position } from './segments.ts';
 import { anyEpoch } from './tag-keeper.ts';
@@ -174,24 +174,72 @@ export class Volume {
         continue;
       }
       const epoch = granted === anyEpoch ? last.record.epoch + 1 : granted;
-      const { root, operations, usage } = replay(chain, segments);
-      for (const segment of [...usage.keys(), ...chain.segments])
-        segments.next = Math.max(segments.next, segment + 1);
-      const volume = new Volume(options, keys, segments, {
-        root,
-        tag: last.tag,
-        sequence: last.record.sequence,
-        epoch,
-        usage,
-        chainStart: chain.head.start.segment,
-      });
-      for (const operation of operations) {
-        if (operation.kind === 'put') volume.#tree.put(operation.key, operation.value);
-        else if (operation.kind === 'delete') volume.#tree.delete(operation.key);
-      }
-      return volume;
+      return Volume.#at(options, keys, segments, chain, epoch);
     }
     throw superseded();
+  }
+
+  /**
+   * Opens the newest state that counts without becoming its writer. Nothing can be changed, and what a writer elsewhere
+   * makes of the volume is not seen.
+   *
+   * @throws VolumeError
+   */
+  static openReadOnly(options: VolumeOptions): Volume {
+    const header = readVolumeHeader(options.backing, options.volumeKey, options.keeper);
+    const keys = new VolumeKeys(header.master, header.volumeId);
+    const segments = new Segments({ ...options, keys });
+    const chain = findChain(options.keeper.read(), { ...options, keys, segments });
+    const last = chain.commits.at(-1);
+    if (!last) throw new RangeError('a chain has at least one commit');
+    const volume = Volume.#at(options, keys, segments, chain, last.record.epoch);
+    volume.#failure = new VolumeError(
+      'VOLUME_READ_ONLY',
+      'volume: one opened for writing expected, it is read-only',
+    );
+    return volume;
+  }
+
+  /** The state that a chain leads to. */
+  static #at(
+    options: VolumeOptions,
+    keys: VolumeKeys,
+    segments: Segments,
+    chain: Chain,
+    epoch: number,
+  ): Volume {
+    const last = chain.commits.at(-1) as Found;
+    const { root, operations, usage } = replay(chain, segments);
+    for (const segment of [...usage.keys(), ...chain.segments])
+      segments.next = Math.max(segments.next, segment + 1);
+    const volume = new Volume(options, keys, segments, {
+      root,
+      tag: last.tag,
+      sequence: last.record.sequence,
+      epoch,
+      usage,
+      chainStart: chain.head.start.segment,
+    });
+    for (const operation of operations) {
+      if (operation.kind === 'put') volume.#tree.put(operation.key, operation.value);
+      else volume.#tree.delete(operation.key);
+    }
+    return volume;
+  }
+
+  /** The pages of the tree, as `Tree.visitPages`. */
+  visitPages(visit: (page: Page) => void, damaged: (location: Location, error: unknown) => void): void {
+    this.#tree.visitPages(visit, damaged);
+  }
+
+  /** Live bytes by segment, as the volume counts them. */
+  get usage(): ReadonlyMap<number, number> {
+    return this.#usage;
+  }
+
+  /** Places of pages that count as live until the next checkpoint. */
+  get released(): readonly Location[] {
+    return this.#released;
   }
 
   /** Tag of the state that was committed last. */

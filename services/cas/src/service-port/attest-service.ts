@@ -109,6 +109,7 @@ function checkDescription(context: AttestContext, message: Attest, claims: SgxCl
   if (measured !== claims.mrenclave) {
     throw untrustworthy(
       `Unexpected enclave measurement (MRENCLAVE, ${claims.mrenclave}) - Expected ${measured}, as the image description hashes to`,
+      'the runtime on that node is not the one that the image was made with: transform the image again, or find out who changed it',
     );
   }
   let description: ImageDescription;

@@ -168,7 +168,7 @@ class Conversion {
     }
     if (!isScalar(node)) return this.#stop(offset, 'a scalar, list or map expected, something else found');
     const plain = node.type === 'PLAIN' || node.type === undefined || node.type === null;
-    const written = scalarText(node);
+    const written = this.#text(node, offset);
     const text = this.#replace ? this.#replace(written, offset, node.range[1]) : written;
     const tag = this.#tag(node.tag, 'str');
     // What a variable brought in is always a string: a value `~` must not make a key count as absent.
@@ -183,17 +183,21 @@ class Conversion {
       value === null
         ? { type: 'scalar', offset: keyOffset, text: '', plain: true, tag: undefined }
         : this.#node(value);
-    return { key: scalarText(key), keyOffset, value: read };
+    return { key: this.#text(key, keyOffset), keyOffset, value: read };
+  }
+
+  /** An escape can write half a surrogate pair, which no UTF-8 and no canonical JSON expresses. */
+  #text(node: Scalar.Parsed | Scalar, offset: number): string {
+    const text = typeof node.value === 'string' ? node.value : (node.source ?? '');
+    return text.isWellFormed()
+      ? text
+      : this.#stop(offset, 'Unicode text expected, half a surrogate pair found');
   }
 
   /** The explicit tag, if it is not the one that the node has anyway. */
   #tag(tag: string | undefined, kind: 'seq' | 'map' | 'str'): string | undefined {
     return tag === undefined || tag === `tag:yaml.org,2002:${kind}` ? undefined : tag;
   }
-}
-
-function scalarText(node: Scalar.Parsed | Scalar): string {
-  return typeof node.value === 'string' ? node.value : (node.source ?? '');
 }
 
 function show(key: string): string {

@@ -45,9 +45,7 @@ function scalarEntry(node: YamlNode, place: Place): AccessEntry | Invalid {
     }));
   }
   if (keyHashPattern.test(value)) return { kind: 'key', keyHash: value };
-  place.error(
-    node.offset,
-    `${expected} expected, ${nounOf(node)} found`,
+  place.error(node.offset, `${expected} expected, ${nounOf(node)} found`, () =>
     suggest(value.toUpperCase(), Object.keys(words)),
   );
   return invalid;
@@ -83,7 +81,7 @@ function mapEntry(
     at.error(
       entry.keyOffset,
       `one of signer, require-all and require-at-least-N expected, ${JSON.stringify(entry.key.slice(0, 60))} found`,
-      suggest(entry.key, ['signer', 'require-all', 'require-at-least-2']),
+      () => suggest(entry.key, ['signer', 'require-all', 'require-at-least-2']),
     );
     return invalid;
   }

@@ -29,6 +29,7 @@ export const auditEvent = v.variant('type', [
   v.strictObject({ type: v.literal('Session created'), ...session, identity }),
   v.strictObject({ type: v.literal('Session read'), ...session, identity }),
   v.strictObject({ type: v.literal('Session updated'), ...session, identity }),
+  v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
   v.strictObject({
     type: v.literal('Value read'),
     session: v.string(),
@@ -84,6 +85,7 @@ export type SignedAuditRecord = v.InferOutput<typeof signedAuditRecord>;
 const announcing: ReadonlySet<AuditEvent['type']> = new Set([
   'Session created',
   'Session updated',
+  'Certificates renewed',
   'Simulated evidence accepted for the first time',
 ]);
 

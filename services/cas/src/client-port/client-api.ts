@@ -14,7 +14,7 @@ import { fromUtf8 } from '@ensconce/base/bytes';
 import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
 import { CasError, publicError } from '../errors.ts';
 import { readSession } from '../sessions/read-session.ts';
-import type { StoredVersion } from '../sessions/session-record.ts';
+import type { StoredSession, StoredVersion } from '../sessions/session-record.ts';
 import { writeSession, type WriteContext } from '../sessions/write-session.ts';
 import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
 import { Gate } from '../state/gate.ts';
@@ -25,6 +25,8 @@ import type { RateLimit } from './rate-limit.ts';
 
 export interface ClientApiContext extends WriteContext {
   readonly writes: Serial;
+  /** The same session with certificates that are good for a while. */
+  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
   readonly ownEvidence: OwnEvidence;
   readonly rateLimit: RateLimit;
   readonly version: () => VersionAnswer;
@@ -115,8 +117,8 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     }
     const request = { session: match[1] as string, identity: clientOf(c.env.incoming) };
     return match[2] === undefined
-      ? c.json(await readPublicValues(state, sessions, request))
-      : c.json(await readPublicValue(state, sessions, { ...request, secret: match[2] }));
+      ? c.json(await readPublicValues(context, request))
+      : c.json(await readPublicValue(context, { ...request, secret: match[2] }));
   });
   return api;
 }

@@ -3,13 +3,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
-import {
-  requestLimit,
-  type ErrorBody,
-  type SessionRead,
-  type SessionWritten,
-  type VersionAnswer,
-} from '@ensconce/api/schema';
+import { requestLimit, type ErrorBody, type SessionWritten, type VersionAnswer } from '@ensconce/api/schema';
 import { fromUtf8 } from '@ensconce/base/bytes';
 import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
 import { CasError, publicError } from '../errors.ts';
@@ -96,18 +90,17 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     return c.json(written(version), version.predecessor === null ? 201 : 200);
   });
   api.get('/v1/sessions/*', async (c) => {
-    const version = await readSession(state, sessions, {
+    const secrets = c.req.query('secrets');
+    if (secrets !== undefined && secrets !== 'shown') {
+      throw new CasError('CAS_REQUEST_INVALID', 'secrets: shown or nothing expected in the address');
+    }
+    const answer = await readSession(state, sessions, {
       name: nameIn(c, '/v1/sessions/'),
       hash: c.req.query('hash'),
+      secretsShown: secrets === 'shown',
       identity: clientOf(c.env.incoming),
     });
-    return c.json({
-      name: version.name,
-      hash: version.hash,
-      predecessor: version.predecessor,
-      creator: version.creator,
-      session: version.text,
-    } satisfies SessionRead);
+    return c.json(answer);
   });
 
   api.get('/v1/values/*', async (c) => {

@@ -154,7 +154,10 @@ void test('records that wait together are all in the log, in order', async (t) =
   const state = await open(folder);
   const positions = await Promise.all(
     Array.from({ length: 200 }, (_, i) =>
-      state.audit.append({ type: 'Session read', session: `s${i}`, identity: null }, state.store.sequence),
+      state.audit.append(
+        { type: 'Session read', session: `s${i}`, identity: null, secretsShown: false },
+        state.store.sequence,
+      ),
     ),
   );
   assert.deepEqual(

@@ -209,6 +209,30 @@ void test('a session that cannot be read is refused with every line that is wron
   });
 });
 
+void test('a refusal stays readable, however long what it quotes', async (t) => {
+  const { connect } = await casUnderTest(t);
+  const cas = await connect(await clientKeys());
+  const text = `${sessionText({ name: 'app', mrenclave })}${'m'.repeat(200_000)}: 1\n`;
+  await assert.rejects(postSession(cas, text), refusedWith('CAS_SESSION_INVALID'));
+});
+
+void test('all public values of a session are audited, however many', async (t) => {
+  const { connect, folder } = await casUnderTest(t);
+  const count = 250;
+  const secrets = Array.from(
+    { length: count },
+    (_, i) => `  - {name: s${i}, kind: ascii, value: "${i}", export_public: true}`,
+  ).join('\n');
+  await postSession(
+    await connect(await clientKeys()),
+    `name: many\nversion: "0.3.12"\nsecrets:\n${secrets}\n`,
+  );
+  const { values } = await readValues(await connect(), 'many');
+  assert.equal(Object.keys(values).length, count);
+  const log = readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8');
+  assert.ok(log.includes('"s0"') && log.includes(`"s${count - 1}"`));
+});
+
 void test('CAS proves itself over the very connection that asks', async (t) => {
   const { connect, vendor, cas } = await casUnderTest(t);
   const verifier = evidenceVerifier({ insecureSimulatedVendor: vendor });

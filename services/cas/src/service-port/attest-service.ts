@@ -6,10 +6,10 @@ import { measureDescription, parseDescription, type ImageDescription } from '@en
 import { findService } from '@ensconce/policy/session';
 import type { Appraisal } from '@ensconce/verify/appraisal';
 import type { SgxClaims } from '@ensconce/verify/sgx/claims';
-import { SecretsError } from '@ensconce/secrets/errors';
 import { attest, type Attest } from '@ensconce/wire/attestation';
 import { reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
+import { SecretsError } from '@ensconce/secrets/errors';
 import { CasError } from '../errors.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
 import { importedSecrets, type Imported } from '../sessions/imports.ts';

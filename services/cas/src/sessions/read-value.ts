@@ -69,9 +69,20 @@ function publicValues({ session, secrets }: StoredSession): Record<string, Value
   return Object.fromEntries(values);
 }
 
-async function audit(state: State, request: ValuesRequest, secrets: string[]): Promise<void> {
-  await state.audit.append(
-    { type: 'Value read', session: request.session, secrets, identity: request.identity.keyHash ?? null },
-    state.store.sequence,
-  );
+/** Names in one record of the audit log. */
+const namesPerRecord = 100;
+
+async function audit(state: State, request: ValuesRequest, secrets: readonly string[]): Promise<void> {
+  const { session, identity } = request;
+  for (let at = 0; at < secrets.length; at += namesPerRecord) {
+    await state.audit.append(
+      {
+        type: 'Value read',
+        session,
+        secrets: secrets.slice(at, at + namesPerRecord),
+        identity: identity.keyHash ?? null,
+      },
+      state.store.sequence,
+    );
+  }
 }

@@ -167,3 +167,16 @@ void test('records that wait together are all in the log, in order', async (t) =
   await close(state);
   await close(await open(folder));
 });
+
+void test('a record that is too long for a line is refused, and the log goes on', async (t) => {
+  const folder = await filled(t);
+  const state = await open(folder);
+  const tooLong = state.audit.append(
+    { type: 'Service refused', configId: '\u0000'.repeat(100_000), code: 'X', reason: [] },
+    state.store.sequence,
+  );
+  await assert.rejects(tooLong, RangeError);
+  await change(state, 'd');
+  await close(state);
+  await close(await open(folder));
+});

@@ -112,6 +112,11 @@ export class VolumeFilesystem implements Filesystem {
   }
 
   destroy(): void {
+    this.finish();
+  }
+
+  /** The last commit, when the file system has been unmounted. */
+  finish(): void {
     if (this.#options.readOnly) return;
     this.#volume.commit((error) => {
       if (error) this.#options.log(`the last commit failed: ${error.message}`);
@@ -563,6 +568,7 @@ export class VolumeFilesystem implements Filesystem {
   removexattr(node: number, name: Uint8Array): number {
     this.#changing(0);
     const inode = this.#inodes.get(node);
+    if (!isSupported(name)) return -errno.EOPNOTSUPP;
     if (!this.#xattrs.remove(inode, name)) return -errno.ENODATA;
     this.#touchInode(inode, this.#now());
     return 0;

@@ -64,6 +64,8 @@ export class Volume {
   #settled: Uint8Array;
   #sequence: number;
   readonly epoch: number;
+  /** The tag that an unreachable keeper was asked to take. */
+  #unsure: Uint8Array | undefined;
   #headWritten = false;
   #changed = false;
   #advancing = false;
@@ -379,23 +381,40 @@ export class Volume {
       tell(this.#fail(error));
       return;
     }
-    const to = this.#tag;
     this.#advancing = true;
-    this.#options.keeper.advance(this.epoch, this.#settled, to, (accepted) => {
+    this.#advance(this.#tag, (error) => {
       this.#advancing = false;
-      if (accepted) {
-        this.#settled = to;
+      if (error) tell(error);
+      else {
         try {
           finish();
           tell();
-        } catch (error) {
-          tell(this.#refuse(error));
+        } catch (cause) {
+          tell(this.#refuse(cause));
         }
-      } else {
-        this.#failure ??= superseded();
-        tell(this.#failure);
       }
       if (this.#waiting.length > 0) this.#commit(false);
+    });
+  }
+
+  /** Has the keeper take the tag; first the one that it may or may not have taken before it was out of reach. */
+  #advance(to: Uint8Array, done: (error?: VolumeError) => void): void {
+    const step = this.#unsure ?? to;
+    this.#options.keeper.advance(this.epoch, this.#settled, step, (result) => {
+      if (result === 'superseded') done((this.#failure ??= superseded()));
+      else if (result === 'unreachable') {
+        this.#unsure = step;
+        done(
+          new VolumeError('VOLUME_KEEPER', 'volume: an answer of the keeper of its tag expected, none came', {
+            hint: 'what was written is on the disk but not yet protected against roll-back; it is tried again',
+          }),
+        );
+      } else {
+        this.#settled = step;
+        this.#unsure = undefined;
+        if (step === to) done();
+        else this.#advance(to, done);
+      }
     });
   }
 

@@ -58,6 +58,8 @@ export class Volume {
   #released: Location[] = [];
   /** Replay from the newest head runs through this segment and later ones: none of them may go. */
   #chainStart: number;
+  /** Sizes of the files of segments that are complete. */
+  readonly #sizes = new Map<number, number>();
   #journalTags: Uint8Array[] = [];
   #journalBytes = 0;
   #tag: Uint8Array;
@@ -480,6 +482,38 @@ export class Volume {
     };
   }
 
+  /**
+   * Segments whose contents should move so that they can go: those that hold least, up to `most` live bytes together,
+   * if more than `dead` bytes and more than half as many as are live would be given back in all.
+   */
+  sparseSegments(dead: number, most: number): Set<number> {
+    const sparse: { segment: number; live: number; size: number }[] = [];
+    let [lost, kept] = [0, 0];
+    for (const [segment, live] of this.#usage) {
+      if (live <= 0 || segment >= this.#chainStart || segment === this.#segments.current) continue;
+      let size = this.#sizes.get(segment);
+      if (size === undefined) this.#sizes.set(segment, (size = this.#segments.size(segment)));
+      lost += size - live;
+      kept += live;
+      if (live < size * 0.75) sparse.push({ segment, live, size });
+    }
+    const chosen = new Set<number>();
+    if (lost < dead || lost < kept / 2) return chosen;
+    let moved = 0;
+    for (const { segment, live } of sparse.toSorted((a, b) => a.live / a.size - b.live / b.size)) {
+      if (moved + live > most && chosen.size > 0) break;
+      moved += live;
+      chosen.add(segment);
+    }
+    return chosen;
+  }
+
+  /** Has the next checkpoint move the pages that lie in these segments. */
+  movePages(segments: ReadonlySet<number>): void {
+    this.#tree.relocate((location) => segments.has(location.segment));
+    this.#changed = true;
+  }
+
   /** Removes those of `segments` that nothing needs. */
   #remove(segments: Iterable<number>): void {
     for (const segment of new Set(segments)) {
@@ -491,6 +525,7 @@ export class Volume {
         continue;
       this.#usage.delete(segment);
       this.#emptied.delete(segment);
+      this.#sizes.delete(segment);
       try {
         this.#segments.remove(segment);
       } catch (error) {

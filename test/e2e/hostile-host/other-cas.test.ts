@@ -11,6 +11,7 @@ import {
 import { join } from 'node:path';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { after, before, describe, test } from 'node:test';
+import type { Json } from '@ensconce/base/json';
 import { selfSigned } from '@ensconce/identity/self-signed';
 import { encodeDescription, parseDescription } from '@ensconce/measurement/image';
 import { attestationFrameLimit, attestationProtocol } from '@ensconce/wire/attestation';
@@ -167,7 +168,7 @@ void describe('an attacker between the image and its CAS', needsContainers, () =
         );
         const cas = new FrameConnection(onward, 'CAS', attestationFrameLimit);
         const runtime = new FrameConnection(socket, 'runtime', attestationFrameLimit);
-        runtime.send(await cas.receive(timeout));
+        runtime.send((await cas.receive(timeout)) as Json);
         const attest = (await runtime.receive(timeout)) as Record<string, string>;
         cas.send({ ...attest, description: genuine.toString('base64') });
         return await cas.receive(timeout);

@@ -26,12 +26,12 @@ interface Manifest {
   layers: Descriptor[];
 }
 
-const read = <T>(path: string): T => JSON.parse(readFileSync(path, 'utf8')) as T;
+const read = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 const topLayer = (manifest: Manifest): Descriptor => manifest.layers.at(-1) as Descriptor;
 
 function manifestOf(image: string): { index: Index; manifest: Manifest } {
-  const index = read<Index>(join(image, 'index.json'));
-  return { index, manifest: read<Manifest>(blob(image, (index.manifests[0] as Descriptor).digest)) };
+  const index = read(join(image, 'index.json')) as Index;
+  return { index, manifest: read(blob(image, (index.manifests[0] as Descriptor).digest)) as Manifest };
 }
 
 /** A copy whose top layer is another blob; digests and sizes of the manifest fit. */

@@ -33,7 +33,7 @@ void describe('killed without warning', needsContainers, () => {
   void test('a CAS that is killed has everything that it acknowledged when it is back', async () => {
     const made = await selfSigned('test', new Date());
     const identity = {
-      privateKey: made.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+      privateKey: made.privateKey.export({ type: 'pkcs8', format: 'pem' }),
       certificate: made.certificate,
     };
     const acknowledged = new Map<string, string>();

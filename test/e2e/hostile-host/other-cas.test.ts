@@ -32,7 +32,7 @@ async function makeKey(): Promise<Key> {
   const { privateKey, certificate } = await selfSigned('CAS', new Date());
   const der = createPublicKey(certificate).export({ type: 'spki', format: 'der' });
   return {
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
     cert: certificate,
     identity: createHash('sha256').update(der).digest('hex'),
   };

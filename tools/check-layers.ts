@@ -56,6 +56,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
       'node:crypto',
       'node:fs',
       'node:fs/promises',
+      'node:os',
       'node:path',
       'node:stream',
       'node:stream/promises',

@@ -20,6 +20,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   { name: 'secrets', node: ['node:crypto'] },
   { name: 'fuse', node: ['node:fs', 'node:worker_threads', 'node:buffer'] },
   { name: 'sealed-layer', node: ['node:crypto', 'node:zlib', 'node:fs', 'node:buffer'] },
+  { name: 'tee', node: ['node:fs'] },
   { name: 'collateral', node: ['node:crypto', 'node:fs', 'node:path'] },
   { name: 'evidence-report', node: ['node:fs', 'node:path'] },
   { name: 'simulation', node: ['node:crypto', 'node:fs', 'node:path', 'node:http'] },

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pemBlocks } from '@ensconce/x509/pem';
 import { CollateralPool } from '@ensconce/verify/collateral-pool';
@@ -107,4 +107,23 @@ export function readRoots(paths: readonly string[]): Uint8Array[] {
 /** The text of a policy file. */
 export function readPolicyText(path: string): string {
   return new TextDecoder().decode(readLimited(path, 1024 * 1024, 'EVIDENCE_POLICY_FILE'));
+}
+
+export function readBytes(path: string): Uint8Array {
+  return readLimited(path, 64 * 1024 * 1024, 'EVIDENCE_COLLATERAL_FILE');
+}
+
+/** Writes a whole file or none. */
+export function writeText(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.part`;
+  try {
+    writeFileSync(temporary, text);
+    renameSync(temporary, path);
+  } catch (cause) {
+    throw new EvidenceReportError(
+      'EVIDENCE_COLLATERAL_FILE',
+      `${path}: a file that can be written expected`,
+      { cause },
+    );
+  }
 }

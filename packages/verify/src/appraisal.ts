@@ -2,7 +2,7 @@ import { equalBytes, fromHex, toHex } from '@ensconce/base/bytes';
 import { CheckList, type Check } from './check.ts';
 import { boundDataOf, identitiesFor, matchIdentities, platformOf } from './identity.ts';
 import { Verdict } from './verdict.ts';
-import type { AppraisalPolicy, Toleration } from './policy.ts';
+import type { AdvisoryList, AppraisalPolicy, Toleration } from './policy.ts';
 import type { Claims } from './claims.ts';
 import type { TcbStatus } from './intel/status.ts';
 
@@ -81,10 +81,23 @@ function inGrace(verdict: Verdict, policy: AppraisalPolicy): boolean {
   return verdict.at <= Date.parse(tcb.newestDate) + policy.gracePeriod;
 }
 
-function unignored(verdict: Verdict, policy: AppraisalPolicy, grace: boolean): string[] {
-  const { ignoreAdvisories } = policy;
-  if (verdict.tcbStatus === 'UpToDate' || ignoreAdvisories === '*' || grace) return [];
-  return verdict.advisories.filter((one) => !ignoreAdvisories.includes(one));
+function isList(value: AppraisalPolicy['ignoreAdvisories']): value is AdvisoryList {
+  return value === '*' || Array.isArray(value);
+}
+
+function ignoredFor(verdict: Verdict, { ignoreAdvisories }: AppraisalPolicy): AdvisoryList {
+  return isList(ignoreAdvisories) ? ignoreAdvisories : (ignoreAdvisories[verdict.tee] ?? []);
+}
+
+function unignored(verdict: Verdict, ignored: AdvisoryList, grace: boolean): string[] {
+  if (verdict.tcbStatus === 'UpToDate' || ignored === '*' || grace) return [];
+  return verdict.advisories.filter((one) => !ignored.includes(one));
+}
+
+function statusHint(verdict: Verdict, missing: readonly Toleration[], advisories: readonly string[]): string {
+  const why = verdict.tcb?.shortfall ?? null;
+  const list = advisories.length === 0 ? '' : ` and ignore_advisories: [${advisories.join(', ')}]`;
+  return `platform is ${verdict.tcbStatus}${why === null ? '' : ` (${why})`}: update its firmware and microcode, or add tolerate: [${missing.join(', ')}]${list}`;
 }
 
 function checkTcb(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy): void {
@@ -94,18 +107,15 @@ function checkTcb(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy):
   const grace = (wants?.includes('outdated-tcb') ?? false) && inGrace(verdict, policy);
   const missing =
     wants?.filter((one) => !policy.tolerate.includes(one) && !(grace && one === 'outdated-tcb')) ?? [];
-  const advisories = unignored(verdict, policy, grace);
-  const list = advisories.length === 0 ? '' : ` and ignore_advisories: [${advisories.join(', ')}]`;
+  const ignored = ignoredFor(verdict, policy);
+  const advisories = unignored(verdict, ignored, grace);
   checks.that('TCB status is accepted', wants !== null && missing.length === 0, {
     expected: `UpToDate${policy.tolerate.length === 0 ? '' : `, or what is tolerated: ${policy.tolerate.join(', ')}`}`,
     found: grace ? `${status}, within the grace period` : status,
-    hint:
-      wants === null
-        ? 'no policy can accept this status'
-        : `platform is ${status}: update its firmware and microcode, or add tolerate: [${missing.join(', ')}]${list}`,
+    hint: wants === null ? 'no policy can accept this status' : statusHint(verdict, missing, advisories),
   });
   checks.that('advisories are accepted', advisories.length === 0, {
-    expected: policy.ignoreAdvisories === '*' ? 'any' : policy.ignoreAdvisories.join(', ') || 'none',
+    expected: ignored === '*' ? 'any' : ignored.join(', ') || 'none',
     found: verdict.advisories.join(', ') || 'none',
     hint: `update the platform, or add ignore_advisories: [${advisories.join(', ')}]`,
   });

@@ -63,12 +63,24 @@ const nitro = v.strictObject({
 });
 const identities = <T extends v.GenericSchema>(schema: T) =>
   v.optional(v.union([v.pipe(v.array(schema), v.maxLength(1024)), notChecked]));
+const advisories = v.union([v.literal('*'), v.array(v.pipe(v.string(), v.maxLength(64)))]);
 const day = 86_400_000;
 
 const schema = v.strictObject({
   acceptSimulation: v.optional(v.boolean(), false),
   tolerate: v.optional(v.array(v.picklist(tolerations)), []),
-  ignoreAdvisories: v.optional(v.union([v.literal('*'), v.array(v.pipe(v.string(), v.maxLength(64)))]), []),
+  ignoreAdvisories: v.optional(
+    v.union([
+      advisories,
+      v.strictObject({
+        sgx: v.optional(advisories),
+        tdx: v.optional(advisories),
+        snp: v.optional(advisories),
+        nitro: v.optional(advisories),
+      }),
+    ]),
+    [],
+  ),
   sgx: identities(sgx),
   tdx: identities(tdx),
   snp: identities(snp),
@@ -78,6 +90,14 @@ const schema = v.strictObject({
   graceDays: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3650))),
   reportData: v.optional(v.pipe(v.string(), v.regex(/^(?:[0-9a-fA-F]{2}){1,1024}$/))),
 });
+
+type Ignored = v.InferOutput<typeof schema>['ignoreAdvisories'];
+
+/** Leaves out TEEs that are not named: an absent list and an undefined one are not the same type. */
+function withoutAbsent(value: Ignored): AppraisalPolicy['ignoreAdvisories'] {
+  if (value === '*' || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([, list]) => list !== undefined));
+}
 
 /**
  * The policy that a file's value (parsed JSON or YAML) states; every key is optional, unknown ones are refused, and what is not named is not
@@ -95,9 +115,11 @@ export function parseAppraisalPolicy(value: unknown): AppraisalPolicy {
       },
     );
   }
-  const { minimumTcbDate, graceDays, reportData, sgx, tdx, snp, nitro, ...rest } = result.output;
+  const { minimumTcbDate, graceDays, reportData, sgx, tdx, snp, nitro, ignoreAdvisories, ...rest } =
+    result.output;
   return {
     ...rest,
+    ignoreAdvisories: withoutAbsent(ignoreAdvisories),
     ...(sgx === undefined ? {} : { sgx }),
     ...(tdx === undefined ? {} : { tdx }),
     ...(snp === undefined ? {} : { snp }),

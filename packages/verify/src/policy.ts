@@ -1,3 +1,4 @@
+import type { Claims } from './claims.ts';
 import type { NitroIdentity } from './nitro/policy.ts';
 import type { SgxIdentity } from './sgx/policy.ts';
 import type { SnpIdentity } from './snp/policy.ts';
@@ -17,12 +18,15 @@ export const tolerations = [
 ] as const;
 export type Toleration = (typeof tolerations)[number];
 
+/** `*` for all. */
+export type AdvisoryList = '*' | readonly string[];
+
 /** What evidence must be to be accepted. Nothing is accepted that is not named: a TEE without a member here is refused. */
 export interface AppraisalPolicy {
   readonly acceptSimulation: boolean;
   readonly tolerate: readonly Toleration[];
-  /** Advisories that may apply where the TCB status is not `UpToDate`; `*` for all. The status itself must be tolerated too. */
-  readonly ignoreAdvisories: '*' | readonly string[];
+  /** Advisories that may apply where the TCB status is not `UpToDate`, for all TEEs or for each. The status itself must be tolerated too. */
+  readonly ignoreAdvisories: AdvisoryList | Readonly<Partial<Record<Claims['tee'], AdvisoryList>>>;
   /** One of these identities; an empty list accepts nothing. `not-checked` judges the platform only, and the appraisal says so. */
   readonly sgx?: readonly SgxIdentity[] | 'not-checked';
   readonly tdx?: readonly TdxIdentity[] | 'not-checked';

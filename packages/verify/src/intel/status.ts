@@ -30,6 +30,8 @@ export interface TcbJudgement {
   readonly evaluationDataNumber: number;
   /** When the newest level of the platform, the quoting enclave or the module was published, ISO 8601. */
   readonly newestDate: string;
+  /** Why the platform misses the newest level: the first SVN below it; null where it does not. */
+  readonly shortfall: string | null;
   readonly platform: LevelMatch | null;
   readonly qe: LevelMatch | null;
   /** TDX only, where the module has an identity of its own. */

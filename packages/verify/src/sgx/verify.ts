@@ -5,7 +5,7 @@ import { evaluated, unsupported, type Evaluation } from '../intel/evaluate.ts';
 import { judgeIntelQuote, type Judged } from '../intel/judge.ts';
 import { issueVerdict, type Verdict } from '../verdict.ts';
 import { parseChecked, refuse } from '../refusal.ts';
-import { selectIsvLevel, selectTcbLevel } from '../intel/tcb-level.ts';
+import { selectIsvLevel, selectTcbLevel, shortfall } from '../intel/tcb-level.ts';
 import { sgxClaims } from './claims.ts';
 import type { IntelCollateral } from '../intel/collateral.ts';
 import type { VerifyOptions } from '../options.ts';
@@ -16,6 +16,7 @@ function evaluate(quote: SgxQuote, { certified, prepared }: Judged): Evaluation 
   const tcb: TcbJudgement = {
     evaluationDataNumber: prepared.tcbInfo.evaluationDataNumber,
     newestDate: newestOf(prepared.tcbInfo.levels, prepared.qeIdentity.levels),
+    shortfall: shortfall(prepared.tcbInfo, certified.pck),
     platform,
     qe,
     module: null,

@@ -1,6 +1,6 @@
 import { evaluated, unsupported, type Evaluation } from '../intel/evaluate.ts';
 import { converge, newestOf, type LevelMatch, type TcbJudgement, type TcbStatus } from '../intel/status.ts';
-import { selectIsvLevel, selectTcbLevel } from '../intel/tcb-level.ts';
+import { selectIsvLevel, selectTcbLevel, shortfall } from '../intel/tcb-level.ts';
 import type { Judged } from '../intel/judge.ts';
 import type { ModuleIdentity } from './module.ts';
 
@@ -54,6 +54,7 @@ export function evaluateTd(judged: Judged, qeSvn: number, launch: TdTcb, current
       judged.prepared.qeIdentity.levels,
       launch.module.versioned?.levels ?? [],
     ),
+    shortfall: shortfall(judged.prepared.tcbInfo, judged.certified.pck, launch.svn),
     platform: atLaunch.platform,
     qe,
     module:

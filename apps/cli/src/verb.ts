@@ -20,6 +20,7 @@ export const groups: Readonly<Record<string, string>> = {
   cas: 'configuration and attestation service',
   las: 'local attestation service of a node',
   evidence: 'what TEEs say of themselves',
+  'evidence collateral': "the vendors' signed statements that evidence is judged by",
   session: 'sessions: what may run, and what it gets',
   self: 'the identity of this command',
 };

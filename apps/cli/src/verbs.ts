@@ -6,6 +6,9 @@ import { casServe } from './verbs/cas-serve.ts';
 import { casShowIdentification } from './verbs/cas-show-identification.ts';
 import { casVerifyAuditLog } from './verbs/cas-verify-audit-log.ts';
 import { completion } from './verbs/completion.ts';
+import { evidenceCollateralExport } from './verbs/evidence-collateral-export.ts';
+import { evidenceCollateralFetch } from './verbs/evidence-collateral-fetch.ts';
+import { evidenceCollateralImport } from './verbs/evidence-collateral-import.ts';
 import { evidenceShow } from './verbs/evidence-show.ts';
 import { evidenceVerify } from './verbs/evidence-verify.ts';
 import { image } from './verbs/image.ts';
@@ -36,6 +39,9 @@ export const verbs: readonly Verb[] = [
   lasServe,
   evidenceVerify,
   evidenceShow,
+  evidenceCollateralFetch,
+  evidenceCollateralExport,
+  evidenceCollateralImport,
   casVerifyAuditLog,
   sessionCheck,
   sessionCreate,

@@ -1,6 +1,5 @@
-import { readEvidence } from '@ensconce/evidence-report/files';
-import { showCommand } from '@ensconce/evidence-report/show';
-import { ExitStatus } from '../exit-codes.ts';
+import { runShow } from '@ensconce/evidence-report/command';
+import { finish } from '../output/finish.ts';
 import type { Verb } from '../verb.ts';
 
 export const evidenceShow: Verb = {
@@ -16,10 +15,7 @@ export const evidenceShow: Verb = {
       .argument('<file>', 'evidence: bytes, hexadecimal or base64')
       .option('--json', 'write JSON')
       .action((file: string, options: { json?: true }) => {
-        const result = showCommand(readEvidence(file), options.json === true);
-        io.stdout(result.stdout);
-        io.stderr(result.stderr);
-        if (result.exitCode !== 0) throw new ExitStatus(result.exitCode);
+        finish(io, runShow({ file, json: options.json === true }));
       });
   },
 };

@@ -1,11 +1,5 @@
-import { parse } from 'yaml';
-import { parseTime } from '@ensconce/evidence-report/time';
-import { readCollateral, readEvidence, readPolicyText, readRoots } from '@ensconce/evidence-report/files';
-import { verifyCommand } from '@ensconce/evidence-report/verify';
-import type { AppraisalPolicy } from '@ensconce/verify/policy';
-import { parseAppraisalPolicy } from '@ensconce/verify/policy-file';
-import { CliError } from '../errors.ts';
-import { ExitStatus } from '../exit-codes.ts';
+import { runVerify } from '@ensconce/evidence-report/command';
+import { finish } from '../output/finish.ts';
 import type { Verb } from '../verb.ts';
 
 interface Options {
@@ -15,17 +9,6 @@ interface Options {
   readonly allowTrailing?: true;
   readonly insecureSimulatedRoot: readonly string[];
   readonly json?: true;
-}
-
-/** JSON is YAML, so one parser reads both; aliases would let a small file grow without end. */
-function policyOf(file: string): AppraisalPolicy {
-  let value: unknown;
-  try {
-    value = parse(readPolicyText(file), { maxAliasCount: 0 });
-  } catch (cause) {
-    throw new CliError('CLI_FILE', `${file}: a policy in YAML or JSON expected`, { cause });
-  }
-  return parseAppraisalPolicy(value);
 }
 
 const collect = (text: string, before: readonly string[]): readonly string[] => [...before, text];
@@ -58,18 +41,13 @@ export const evidenceVerify: Verb = {
       )
       .option('--json', 'write JSON')
       .action(async (file: string, options: Options) => {
-        const result = await verifyCommand({
-          evidence: readEvidence(file),
-          pool: readCollateral(options.collateral),
-          at: options.at === undefined ? io.now() : parseTime(options.at),
-          policy: options.policy === undefined ? undefined : policyOf(options.policy),
-          json: options.json === true,
-          allowTrailing: options.allowTrailing === true,
-          insecureSimulatedRoots: readRoots(options.insecureSimulatedRoot),
-        });
-        io.stdout(result.stdout);
-        io.stderr(result.stderr);
-        if (result.exitCode !== 0) throw new ExitStatus(result.exitCode);
+        finish(
+          io,
+          await runVerify(
+            { ...options, file, json: options.json === true, allowTrailing: options.allowTrailing === true },
+            io.now(),
+          ),
+        );
       });
   },
 };

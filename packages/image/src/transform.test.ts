@@ -153,7 +153,7 @@ void test('the session holds command, environment, user and keys; its YAML reads
         ensconce: { layers: [{ root: result.layers[0]?.root, key: '$$SCONE::layer_key_0:hex$$' }] },
       },
     ],
-    secrets: [{ name: 'layer_key_0', kind: 'binary', size: 32, value: result.layers[0]?.keyHex }],
+    secrets: [{ name: 'layer_key_0', kind: 'binary', value: result.layers[0]?.keyHex }],
     ensconce: { accept_simulation: true },
   });
 });

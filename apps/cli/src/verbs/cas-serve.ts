@@ -1,10 +1,10 @@
-import { InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { startCas } from '@ensconce/cas/cas';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
-import { parseAddress, formatAddress, type CasAddress } from '@ensconce/api/address';
+import { formatAddress, type CasAddress } from '@ensconce/api/address';
 import { openSimulatedVendor } from '@ensconce/simulation/vendor';
+import { listenAddress } from '../output/listen-address.ts';
 import { writeResult } from '../output/result.ts';
 import type { Verb } from '../verb.ts';
 
@@ -18,16 +18,6 @@ interface Options {
   readonly logLevel: string;
   readonly json?: true;
 }
-
-const listenAddress =
-  (defaultPort: number) =>
-  (text: string): CasAddress => {
-    try {
-      return parseAddress(text, defaultPort);
-    } catch {
-      throw new InvalidArgumentError('ADDRESS:PORT expected, port 0 for any free one.');
-    }
-  };
 
 const lasTimeout = 10_000;
 

@@ -18,7 +18,7 @@ async function tar(entries: readonly Entry[]): Promise<Buffer> {
   const archive = pack();
   for (const { content, ...header } of entries) archive.entry(header, content ?? '');
   archive.finalize();
-  return buffer(archive as unknown as AsyncIterable<Buffer>);
+  return buffer(archive);
 }
 
 function scratch(t: TestContext): string {

@@ -44,7 +44,17 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   },
   {
     name: 'bundle',
-    node: ['node:child_process', 'node:crypto', 'node:fs', 'node:fs/promises', 'node:path', 'node:stream', 'node:stream/promises', 'node:util', 'node:zlib'],
+    node: [
+      'node:child_process',
+      'node:crypto',
+      'node:fs',
+      'node:fs/promises',
+      'node:path',
+      'node:stream',
+      'node:stream/promises',
+      'node:util',
+      'node:zlib',
+    ],
   },
 ];
 const services = ['las', 'cas', 'runtime'] as const;

@@ -5,7 +5,6 @@ import type { Duplex } from 'node:stream';
 import { RuntimeError } from './errors.ts';
 import type { HostRecord } from './host-record.ts';
 import { reapOrphans } from './linux.ts';
-import { startFailed, startFailure } from './start-failure.ts';
 import type { ApplicationUser } from './user.ts';
 
 export interface Application {
@@ -45,6 +44,42 @@ function specification(application: Application, host: HostRecord): Buffer {
       );
   }
   return Buffer.from(entries.map((entry) => `${entry}\0`).join(''), 'utf8');
+}
+
+const hints: Readonly<Record<string, string>> = {
+  proc: 'in a user namespace the engine must leave /proc unmasked (podman: --security-opt unmask=ALL)',
+  namespaces: 'the container needs CAP_SYS_ADMIN, or a user namespace with it',
+  'bounding-set': 'the container needs CAP_SETPCAP, which engines give by default',
+  uid: 'in a user namespace of one uid only images that run as root start; give the container a full map (hostUsers: false)',
+  gid: 'in a user namespace of one gid only images that run as root start; give the container a full map (hostUsers: false)',
+  groups: 'the container needs CAP_SETGID, which engines give by default',
+};
+
+/** What a report of launch/init.c ("step errno") means, and the exit code for it (docs/reference/exit-codes.md). */
+export function startError(
+  application: Application,
+  report: string,
+): { error: RuntimeError; status: number } {
+  const [step = '', number = ''] = report.trim().split(' ');
+  const errno =
+    Object.entries(constants.errno).find(([, value]) => String(value) === number)?.[0] ?? `errno ${number}`;
+  if (step === 'exec') {
+    const missing = errno === 'ENOENT';
+    return {
+      error: new RuntimeError(
+        'APPLICATION_START',
+        `command: a program of the image expected, ${JSON.stringify(application.command[0])} ${missing ? 'or its interpreter is not in it' : `cannot be run: ${errno}`}`,
+        { hint: "the policy's `command` names it; PATH is the policy's too" },
+      ),
+      status: missing ? 127 : 126,
+    };
+  }
+  return {
+    error: new RuntimeError('APPLICATION_START', `starting the application failed at ${step}: ${errno}`, {
+      hint: hints[step],
+    }),
+    status: 125,
+  };
 }
 
 /** Signals that a process can catch and pass on; those of the terminal reach the application's own session directly. */
@@ -101,7 +136,7 @@ export function startApplication(application: Application, host: HostRecord): Ru
         resolve();
         return;
       }
-      const failure = startFailure(application.command[0] ?? '', report);
+      const failure = startError(application, report);
       ({ status } = failure);
       reject(failure.error);
     });
@@ -112,7 +147,7 @@ export function startApplication(application: Application, host: HostRecord): Ru
     child.once('close', (code, signal) =>
       resolve(status ?? code ?? 128 + constants.signals[signal ?? 'SIGKILL']),
     );
-    child.once('error', () => resolve(startFailed));
+    child.once('error', () => resolve(125));
   });
   return { started, exited };
 }

@@ -15,7 +15,6 @@ import { mountLayers } from './layers.ts';
 import { forbidDumps } from './linux.ts';
 import { describeFailure, makeLog, writeLine } from './log.ts';
 import { furnishRoot, hostPath, mountOverlay, prepareBase, removeRoot, rootPath } from './root.ts';
-import { startFailed } from './start-failure.ts';
 import { resolveUser } from './user.ts';
 
 /** The launcher's record is descriptor 3 (launch/launch.c). */
@@ -138,6 +137,9 @@ async function run(): Promise<number> {
   await cas.close();
   return status;
 }
+
+/** Start-up failures of the runtime itself, before any application ran (docs/reference/exit-codes.md). */
+const startFailed = 125;
 
 forbidDumps();
 process.umask(0o022);

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
-import { fromUtf8 } from '@ensconce/base/bytes';
 import type { Problem } from '@ensconce/policy/problem';
 import { parseSession } from '@ensconce/policy/parse';
 import type { Session } from '@ensconce/policy/session';
 import { templateSession } from '@ensconce/policy/template';
+import { fromUtf8 } from '@ensconce/base/bytes';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../output/printable.ts';

@@ -2,9 +2,22 @@ import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { startFailed, startFailure } from './start-failure.ts';
+import { startError, type Application } from './application.ts';
 
+const startFailed = 125;
 const { EACCES, ENOENT, ENOEXEC, EPERM } = constants.errno;
+
+function startFailure(program: string, report: string): ReturnType<typeof startError> {
+  const application: Application = {
+    root: '/',
+    command: [program],
+    environment: {},
+    directory: '/',
+    user: { uid: 0, gid: 0, groups: [], home: '/' },
+    capabilities: 0n,
+  };
+  return startError(application, report);
+}
 
 /** The table of a container's exit codes in docs/reference/exit-codes.md. */
 const documented = readFileSync(

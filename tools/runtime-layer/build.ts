@@ -227,10 +227,12 @@ export async function buildRuntimeLayer(): Promise<RuntimeLayer> {
       renameSync(work, final);
     }
     const current = join(output, 'current.json');
-    copyFileSync(description, `${current}.new`);
-    renameSync(`${current}.new`, current);
+    const next = join(output, `current.${process.pid}.new`);
+    copyFileSync(description, next);
+    renameSync(next, current);
+    // Earlier layers go; what another build at the same time works on stays.
     for (const name of readdirSync(output)) {
-      if (name !== runtimeDigest && name !== 'current.json')
+      if (name !== runtimeDigest && /^[0-9a-f]{64}$/.test(name))
         rmSync(join(output, name), { recursive: true, force: true });
     }
     return JSON.parse(readFileSync(current, 'utf8')) as RuntimeLayer;

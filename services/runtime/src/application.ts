@@ -56,7 +56,11 @@ const hints: Readonly<Record<string, string>> = {
   groups: 'the container needs CAP_SETGID, which engines give by default',
 };
 
-function startError(application: Application, report: string): { error: RuntimeError; status: number } {
+/** What a report of launch/init.c ("step errno") means, and the exit code for it (docs/reference/exit-codes.md). */
+export function startError(
+  application: Application,
+  report: string,
+): { error: RuntimeError; status: number } {
   const [step = '', number = ''] = report.trim().split(' ');
   const errno =
     Object.entries(constants.errno).find(([, value]) => String(value) === number)?.[0] ?? `errno ${number}`;
@@ -65,7 +69,7 @@ function startError(application: Application, report: string): { error: RuntimeE
     return {
       error: new RuntimeError(
         'APPLICATION_START',
-        `command: a program of the image expected, ${JSON.stringify(application.command[0])} ${missing ? 'is not in it' : `cannot be run: ${errno}`}`,
+        `command: a program of the image expected, ${JSON.stringify(application.command[0])} ${missing ? 'or its interpreter is not in it' : `cannot be run: ${errno}`}`,
         { hint: "the policy's `command` names it; PATH is the policy's too" },
       ),
       status: missing ? 127 : 126,

@@ -24,10 +24,10 @@ void test('a failure is told in one line, with its causes and what to do', () =>
 const log = new URL('./log.ts', import.meta.url).href;
 
 function stderrOf(script: string, redirection: string): string {
-  const line = `"$0" --input-type=module -e "$1" ${redirection}`;
+  const line = `"$0" --input-type=module -e "$1" "$2" ${redirection}`;
   return execFileSync(
     '/bin/sh',
-    ['-c', line, process.execPath, `const { makeLog } = await import('${log}'); ${script}`],
+    ['-c', line, process.execPath, `const { makeLog } = await import(process.argv[1]); ${script}`, log],
     {
       encoding: 'utf8',
     },

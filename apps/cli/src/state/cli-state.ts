@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { describeIssue } from '@ensconce/base/issue';
@@ -60,12 +60,20 @@ export function loadState(io: Io): CliState {
 
 /** Replaces the whole file at once; it holds the private key of this identity, so nobody else may read it. */
 export function saveState(io: Io, state: CliState): void {
+  writeState(io, state, renameSync);
+}
+
+function writeState(io: Io, state: CliState, place: (temporary: string, path: string) => void): void {
   const path = statePath(io);
   const temporary = `${path}.${process.pid}.new`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600, flush: true });
-    renameSync(temporary, path);
+    try {
+      writeFileSync(temporary, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600, flush: true });
+      place(temporary, path);
+    } finally {
+      rmSync(temporary, { force: true });
+    }
   } catch (cause) {
     throw new CliError('CLI_STATE', `${path}: a writable place expected`, {
       cause,
@@ -76,6 +84,15 @@ export function saveState(io: Io, state: CliState): void {
 
 export type Identity = NonNullable<CliState['identity']>;
 
+/** Linking fails where another process was first, so that two of them never use two identities. */
+function linkUnlessThere(temporary: string, path: string): void {
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
 /** The identity of this command; made at first use. */
 export async function loadIdentity(io: Io): Promise<Identity> {
   const state = loadState(io);
@@ -85,6 +102,9 @@ export async function loadIdentity(io: Io): Promise<Identity> {
     privateKey: made.privateKey.export({ type: 'pkcs8', format: 'pem' }),
     certificate: made.certificate,
   };
-  saveState(io, { ...loadState(io), identity });
+  writeState(io, { version: 1, cas: {}, identity }, linkUnlessThere);
+  const now = loadState(io);
+  if (now.identity !== undefined) return now.identity;
+  saveState(io, { ...now, identity });
   return identity;
 }

@@ -32,15 +32,15 @@ function makeSecret(io: Io, path: string): void {
   const temporary = `${path}.${process.pid}.new`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(temporary, io.random(size), { mode: 0o600, flush: true });
     try {
+      writeFileSync(temporary, io.random(size), { mode: 0o600, flush: true });
       linkSync(temporary, path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      rmSync(temporary, { force: true });
     }
   } catch (cause) {
     throw new CliError('CLI_STATE', `${path}: a writable place expected`, { cause });
-  } finally {
-    rmSync(temporary, { force: true });
   }
 }

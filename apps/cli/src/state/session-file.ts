@@ -4,6 +4,7 @@ import type { Problem } from '@ensconce/policy/problem';
 import { parseSession } from '@ensconce/policy/parse';
 import type { Session } from '@ensconce/policy/session';
 import { templateSession } from '@ensconce/policy/template';
+import { fromUtf8 } from '@ensconce/base/bytes';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../output/printable.ts';
@@ -36,10 +37,16 @@ export function withTemplateOptions(command: Command): Command {
 }
 
 export function readSessionText(file: string): string {
+  let bytes: Uint8Array;
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
+    bytes = readFileSync(file === '-' ? 0 : file);
   } catch (cause) {
     throw new CliError('CLI_FILE', `${file}: a readable file expected`, { cause });
+  }
+  try {
+    return fromUtf8(bytes);
+  } catch (cause) {
+    throw new CliError('CLI_FILE', `${file}: UTF-8 text expected, other bytes found`, { cause });
   }
 }
 
@@ -90,8 +97,8 @@ export function insertPredecessor(file: SessionFile, predecessor: string): Sessi
   const line = `predecessor: ${predecessor}`;
   const empty = /^predecessor[ \t]*:[ \t]*(?:~|null)?[ \t]*(?:#.*)?$/m;
   const text = empty.test(file.text)
-    ? file.text.replace(empty, line)
-    : file.text.replace(/^(?=name[ \t]*:)/m, `${line}\n`);
+    ? file.text.replace(empty, () => line)
+    : file.text.replace(/^(?=name[ \t]*:)/m, () => `${line}\n`);
   const { session } = parseSession(text);
   if (session?.predecessor !== predecessor) {
     throw new CliError(

@@ -3,13 +3,30 @@
  * per test file, everything of it in one temporary folder, and gone at the end however the tests end.
  */
 import { execFileSync } from 'node:child_process';
-import { accessSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  accessSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import { parseAddress } from '@ensconce/api/address';
+import { postSession } from '@ensconce/api/client';
+import { CasConnection } from '@ensconce/api/connection';
 import { unpackLayer } from '@ensconce/bundle/unpack';
 import { blobPath, readImage } from '@ensconce/image/layout';
 import { parseReference } from '@ensconce/image/reference';
+import { DigestCache } from '@ensconce/measurement/digest-cache';
+import { describeProgram, measureProgram } from '@ensconce/measurement/program';
+import { cacheFolder, repository } from '../images/places.ts';
 import type { TestImage } from '../images/oci-layout.ts';
 import { startContainer, type ContainerOptions, type RunningContainer } from './container.ts';
 import { stop, type Finished, type StartOptions } from './processes.ts';
@@ -92,19 +109,29 @@ export interface World {
   ensconce(args: readonly string[], options?: StartOptions): Promise<Finished>;
   /** As above; an exit code that is not 0 is an error. */
   done(args: readonly string[], options?: StartOptions): Promise<Finished>;
-  /** Transforms an image and creates its session, changed by `change` before CAS gets it. */
+  /**
+   * Transforms an image and creates its session, changed by `change` before CAS gets it. Sealed layers of an earlier test
+   * are used again, as a second `ensconce image` to the same destination does, unless `fresh` says otherwise.
+   */
   confidential(
     name: string,
     image: TestImage,
     change?: (session: SessionDocument) => void,
+    fresh?: boolean,
   ): Promise<Confidential>;
   /** Unpacks the layers of a confidential image. */
   unpack(path: string): Promise<readonly string[]>;
-  /** Creates a session; `name` must be new. */
-  create(session: SessionDocument): Promise<Finished>;
+  /** Creates a session as this world's client, without the command; `name` must be new. */
+  create(session: SessionDocument): Promise<void>;
   start(image: Confidential, options?: RunOptions): RunningContainer;
   run(image: Confidential, options?: RunOptions): Promise<Finished>;
   close(): Promise<void>;
+}
+
+/** The measurement of a CAS that runs from this checkout, as `ensconce cas measure` shows it. */
+export function measuredCas(): string {
+  const cache = new DigestCache();
+  return measureProgram(describeProgram(repository, cache.file(process.execPath).sha256, cache));
 }
 
 /** Adds a service like the session's first, with another command and other settings. */
@@ -123,6 +150,36 @@ export function addService(
     name,
     command: [...command],
   });
+}
+
+const sessionText = (session: SessionDocument): string =>
+  stringify(session, { lineWidth: 0, defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' });
+
+/** No secret at all: the same for all tests, so that they can use each other's sealed layers. */
+function familySecret(folder: string): string {
+  const file = join(folder, 'family.key');
+  writeFileSync(file, Buffer.alloc(32, 'no secret'));
+  return file;
+}
+
+const sealedFolder = join(cacheFolder, 'sealed-for-tests');
+
+function sealedBefore(image: TestImage): string {
+  const key = createHash('sha256').update(readFileSync(join(image.path, 'index.json')));
+  return join(sealedFolder, key.digest('hex'));
+}
+
+function keepSealed(path: string, place: string, runtime: RuntimeLayerFile): void {
+  mkdirSync(sealedFolder, { recursive: true });
+  const work = mkdtempSync(`${place}-`);
+  cpSync(path, work, { recursive: true });
+  rmSync(blobPath(work, runtime.layer.digest));
+  try {
+    renameSync(work, place);
+  } catch {
+    // Another test file was first.
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 export async function openWorld(): Promise<World> {
@@ -145,7 +202,7 @@ export async function openWorld(): Promise<World> {
       const seen = [`found ${finished.status}`, finished.errors, 'CAS:', cas.running.errors()].join('\n');
       throw new Error(`ensconce ${args.join(' ')}: exit code 0 expected, ${seen}`);
     };
-    const measured = (await done(['cas', 'measure'])).text.trim();
+    const measured = measuredCas();
     await done([
       'cas',
       'attest',
@@ -156,16 +213,21 @@ export async function openWorld(): Promise<World> {
       vendor,
     ]);
 
-    const create: World['create'] = (session) => {
-      const file = join(folder, `${session.name}.yml`);
-      writeFileSync(
-        file,
-        stringify(session, { lineWidth: 0, defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' }),
-        {
-          mode: 0o600,
-        },
-      );
-      return ensconce(['session', 'create', file]);
+    const create: World['create'] = async (session) => {
+      const state = JSON.parse(readFileSync(join(folder, 'home', '.cas', 'config.json'), 'utf8')) as {
+        identity: { privateKey: string; certificate: string };
+      };
+      const connection = await CasConnection.open({
+        address: parseAddress(cas.client),
+        identity: state.identity,
+        pinned: cas.identity,
+        timeout: 10_000,
+      });
+      try {
+        await postSession(connection, sessionText(session));
+      } finally {
+        connection.close();
+      }
     };
 
     const unpack: World['unpack'] = async (path) => {
@@ -185,27 +247,20 @@ export async function openWorld(): Promise<World> {
       return layers;
     };
 
-    const confidential: World['confidential'] = async (name, native, change) => {
+    const confidential: World['confidential'] = async (name, native, change, fresh = false) => {
       const path = join(folder, 'images', name);
       mkdirSync(join(folder, 'images'), { recursive: true });
+      const sealed = fresh ? undefined : sealedBefore(native);
+      if (sealed !== undefined && existsSync(sealed)) cpSync(sealed, path, { recursive: true });
       const file = join(folder, `${name}.generated.yml`);
-      const { text } = await done([
-        'image',
-        '--from',
-        native.reference,
-        '--to',
-        `oci:${path}`,
-        '--name',
-        name,
-        '--session',
-        file,
-        '--json',
-      ]);
+      const from = ['--from', native.reference, '--to', `oci:${path}`, '--name', name, '--session', file];
+      const { text } = await done(['image', ...from, '--family-secret', familySecret(folder), '--json']);
+      if (sealed !== undefined && !existsSync(sealed)) keepSealed(path, sealed, runtime);
       const { measurement } = JSON.parse(text) as { measurement: string };
       const session = parse(readFileSync(file, 'utf8')) as SessionDocument;
       change?.(session);
-      const created = await create(session);
-      if (created.status !== 0) throw new Error(`session ${name}: CAS refused it:\n${created.errors}`);
+      writeFileSync(join(folder, `${name}.yml`), sessionText(session), { mode: 0o600 });
+      await done(['session', 'create', join(folder, `${name}.yml`)]);
       return { name, path, measurement, native, session, layers: await unpack(path) };
     };
 

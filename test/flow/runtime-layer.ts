@@ -1,5 +1,6 @@
 /** The runtime layer under test, built from the sources as they are, and its unpacked form that all test files share. */
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unpackLayer } from '@ensconce/bundle/unpack';
 import { cacheFolder, repository } from '../images/places.ts';
@@ -16,15 +17,40 @@ export interface RuntimeLayerFile {
 
 export const runtimeLayerDescription = join(repository, '.cache', 'runtime', 'current.json');
 
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** A hash over everything that the layer is made from. */
+function inputs(): string {
+  const hash = createHash('sha256');
+  const folders = ['packages', 'services/runtime', 'tools/runtime-layer', 'tools/setup'];
+  const files = folders.flatMap((folder) => filesBelow(join(repository, folder))).sort();
+  for (const file of [...files, join(repository, 'package-lock.json')])
+    hash.update(file).update(readFileSync(file));
+  return hash.digest('hex');
+}
+
 /** Builds the layer unless these sources' is there; one builder at a time, because it tidies up after older ones. */
 export async function buildRuntime(): Promise<RuntimeLayerFile> {
   mkdirSync(cacheFolder, { recursive: true });
   const builder = join(repository, 'tools', 'runtime-layer', 'build.ts');
+  const stamp = join(repository, '.cache', 'runtime.inputs');
+  const wanted = inputs();
+  const read = (): RuntimeLayerFile =>
+    JSON.parse(readFileSync(runtimeLayerDescription, 'utf8')) as RuntimeLayerFile;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(runtimeLayerDescription)) {
+    const built = read();
+    if (existsSync(built.layer.path)) return built;
+  }
   const built = await run('flock', [join(cacheFolder, 'runtime.lock'), process.execPath, builder], {
     timeout: 180_000,
   });
   if (built.status !== 0) throw new Error(`runtime layer: a build expected, it failed:\n${built.errors}`);
-  return JSON.parse(readFileSync(runtimeLayerDescription, 'utf8')) as RuntimeLayerFile;
+  writeFileSync(stamp, wanted);
+  return read();
 }
 
 /** The layer's files, unpacked once for all test files; folders of older layers go. */

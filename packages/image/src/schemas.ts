@@ -75,6 +75,8 @@ export type ImageConfig = v.InferOutput<typeof configSchema>;
 /** The largest JSON document that is read, as registries limit it too. */
 export const maxDocument = 4 * 1_048_576;
 
+const hint = 'this is no OCI image, or it was damaged on its way: copy it again';
+
 /** Reads a JSON document from untrusted bytes. */
 export function parseDocument<const Schema extends v.GenericSchema>(
   schema: Schema,
@@ -87,10 +89,13 @@ export function parseDocument<const Schema extends v.GenericSchema>(
   } catch (cause) {
     throw new ImageError('IMAGE_SCHEMA', `${what}: a JSON document expected, something else found`, {
       cause,
+      hint,
     });
   }
   const result = v.safeParse(schema, json);
   if (result.success) return result.output;
   const issue = result.issues[0];
-  throw new ImageError('IMAGE_SCHEMA', `${what}: ${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`);
+  throw new ImageError('IMAGE_SCHEMA', `${what}: ${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`, {
+    hint,
+  });
 }

@@ -3,7 +3,13 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { needsContainers, openWorld, type Confidential, type World } from '../../flow/harness.ts';
+import {
+  measuredCas,
+  needsContainers,
+  openWorld,
+  type Confidential,
+  type World,
+} from '../../flow/harness.ts';
 import { run, type Finished } from '../../flow/processes.ts';
 import { commandEnvironment, program } from '../../flow/services.ts';
 import type { TestImage } from '../../images/oci-layout.ts';
@@ -149,7 +155,7 @@ void describe('bad input at the command line', needsContainers, () => {
   void test('a CAS that is down, and one that was never attested', async () => {
     const file = join(world.folder, 'static.yml');
     oneError(await world.ensconce(['session', 'create', file, '--cas', '127.0.0.1:9']), /127\.0\.0\.1:9/, 4);
-    const measured = (await world.done(['cas', 'measure'])).text.trim();
+    const measured = measuredCas();
     oneError(
       await world.ensconce(['cas', 'attest', '127.0.0.1:9', '--mrenclave', measured]),
       /127\.0\.0\.1:9: an answer expected/,

@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'yaml';
+import { utf8 } from '@ensconce/base/bytes';
 import { pemBlocks } from '@ensconce/x509/pem';
 import { CollateralPool } from '@ensconce/verify/collateral-pool';
 import { EvidenceReportError, type EvidenceReportErrorCode } from './errors.ts';
@@ -75,6 +77,20 @@ function filesOf(path: string): string[] {
   }
 }
 
+/** Some tools keep bundles as YAML with the same members. */
+function asJson(path: string, bytes: Uint8Array): Uint8Array {
+  if (!/\.ya?ml$/.test(path)) return bytes;
+  try {
+    return utf8(JSON.stringify(parse(latin1.decode(bytes), { maxAliasCount: 0 })));
+  } catch (cause) {
+    throw new EvidenceReportError(
+      'EVIDENCE_COLLATERAL_FILE',
+      `${path}: YAML expected, something else found`,
+      { cause },
+    );
+  }
+}
+
 /**
  * Everything in the given files and folders that is collateral; in folders other files are passed over. A file that is named itself and is
  * no collateral is an error.
@@ -84,7 +100,9 @@ export function readCollateral(paths: readonly string[]): CollateralPool {
   for (const path of paths) {
     const files = filesOf(path);
     for (const file of files) {
-      const known = pool.add(readLimited(file, collateralFileLimit, 'EVIDENCE_COLLATERAL_FILE'));
+      const known = pool.add(
+        asJson(file, readLimited(file, collateralFileLimit, 'EVIDENCE_COLLATERAL_FILE')),
+      );
       if (known === undefined && file === path) {
         throw new EvidenceReportError(
           'EVIDENCE_COLLATERAL_FILE',

@@ -7,9 +7,15 @@ import { nodeCrypto } from '@ensconce/crypto-node/provider';
 import { appraise, Appraisal } from '@ensconce/verify/appraisal';
 import { VerificationCache } from '@ensconce/verify/cache';
 import { verifySgxQuote } from '@ensconce/verify/sgx/verify';
+import { verifySnpReport } from '@ensconce/verify/snp/verify';
+import { verifyTdxQuote } from '@ensconce/verify/tdx/verify';
 import { Verdict } from '@ensconce/verify/verdict';
 import { toHex } from '@ensconce/base/bytes';
 import type { AppraisalPolicy } from '@ensconce/verify/policy';
+import { issueAmdCollateral } from './amd/collateral.ts';
+import { makeAmdAuthority } from './amd/authority.ts';
+import { makeChip } from './amd/chip.ts';
+import { makeSnpReport } from './snp/quote.ts';
 import { openSimulatedVendor } from './vendor.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ensconce-vendor-'));
@@ -109,23 +115,43 @@ void test('a signer is accepted within its ranges only', async () => {
   assert.equal(appraise(verdict, signer(0, 2)).decision, 'not-accepted');
 });
 
-void test('every flipped byte of a quote is refused, or is one that nobody signs and changes no claim', async () => {
-  const quote = vendor.makeSgxQuote(request);
-  const collateral = await vendor.collateral();
-  const cache = new VerificationCache();
-  const reference = await verifySgxQuote(quote, collateral, { ...trusting, cache });
+async function checkFlips(
+  evidence: Uint8Array,
+  judge: (bytes: Uint8Array) => Promise<Verdict>,
+): Promise<number> {
+  const reference = await judge(evidence);
+  assert.equal(reference.outcome, 'genuine');
   const same = JSON.stringify({ ...reference.toJSON(), checks: [] });
   let unsigned = 0;
-  for (let i = 0; i < quote.length; i++) {
-    const flipped = Uint8Array.from(quote);
-    flipped[i] = (flipped[i] as number) ^ 0x01;
-    const verdict = await verifySgxQuote(flipped, collateral, { ...trusting, cache });
+  for (let i = 0; i < end; i++) {
+    const verdict = await judge(Uint8Array.from(evidence).with(i, (evidence[i] as number) ^ 1));
     if (verdict.outcome !== 'genuine') continue;
     unsigned++;
     assert.equal(JSON.stringify({ ...verdict.toJSON(), checks: [] }), same, `byte ${i}`);
   }
-  // What remains: the text between the PEM blocks, and the NUL behind them.
-  assert.ok(unsigned <= 16, `${unsigned} bytes`);
+  return unsigned;
+}
+
+void test('every flipped byte of evidence is refused, or is one that nobody signs and changes no claim', async () => {
+  const cache = new VerificationCache();
+  const sgx = await vendor.collateral();
+  const tdx = await vendor.collateral('tdx');
+  // What remains of a quote: the text between the PEM blocks, and the NUL behind them.
+  const ofSgx = await checkFlips(vendor.makeSgxQuote(request), (bytes) =>
+    verifySgxQuote(bytes, sgx, { ...trusting, cache }),
+  );
+  assert.ok(ofSgx <= 16, `${ofSgx} bytes`);
+  const td = vendor.makeTdxQuote({ reportData: request.reportData, kind: 'td-1.5' });
+  // Behind it stands the same chain as above.
+  const chain = td.length - 1800;
+  assert.equal(await checkFlips(td, (bytes) => verifyTdxQuote(bytes, tdx, { ...trusting, cache }), chain), 0);
+  const authority = await makeAmdAuthority('Milan', at, 2048);
+  const chip = await makeChip(authority, at);
+  const amd = await issueAmdCollateral(authority, chip, { issued: at, next: at, number: 1 });
+  const options = { ...trusting, cache, insecureSimulatedRoots: [authority.ark.certificate] };
+  const report = makeSnpReport(chip, { reportData: request.reportData });
+  // The reserved bytes behind the signature.
+  assert.equal(await checkFlips(report, (bytes) => verifySnpReport(bytes, amd, options)), 512 - 144);
 });
 
 void test('verdicts and appraisals cannot be made or changed outside the verifier', async () => {

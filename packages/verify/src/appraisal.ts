@@ -123,6 +123,14 @@ function checkTcb(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy):
 }
 
 function checkTcbDate(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy): void {
+  const number = verdict.tcb?.evaluationDataNumber;
+  if (policy.minimumEvaluationNumber !== undefined && number !== undefined) {
+    checks.that('TCB information is recent enough', number >= policy.minimumEvaluationNumber, {
+      expected: `evaluation ${policy.minimumEvaluationNumber} or later`,
+      found: `evaluation ${number}`,
+      hint: 'fetch newer collateral',
+    });
+  }
   const { minimumTcbDate } = policy;
   if (minimumTcbDate === undefined) return;
   const ok = verdict.tcbDate !== null && Date.parse(verdict.tcbDate) >= minimumTcbDate.getTime();

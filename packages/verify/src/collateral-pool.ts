@@ -157,7 +157,10 @@ export class CollateralPool {
       this.#identities.filter((part) => part.id === (tee === 'tdx' ? 'TD_QE' : 'QE')),
       time,
     );
-    const ca = new RegExp(required?.ca === 'processor' ? 'PCK Processor CA' : 'PCK Platform CA');
+    const leaf = this.#certificates.find((one) => /SGX PCK Certificate/.test(one.subject.commonName));
+    const kind =
+      required?.ca ?? (leaf?.issuer.commonName.includes('Processor') === true ? 'processor' : 'platform');
+    const ca = kind === 'processor' ? /PCK Processor CA/ : /PCK Platform CA/;
     const issuer = pick(
       this.#certificates.filter((one) => ca.test(one.subject.commonName)),
       time,
@@ -170,7 +173,6 @@ export class CollateralPool {
       this.#certificates.filter((one) => /SGX Root CA/.test(one.subject.commonName)),
       time,
     );
-    const leaf = this.#certificates.find((one) => /SGX PCK Certificate/.test(one.subject.commonName));
     const signingChain = chain(signing, root);
     if (tcbInfo === undefined && qeIdentity === undefined && issuer === undefined) return undefined;
     return {

@@ -87,6 +87,7 @@ const schema = v.strictObject({
   nitro: identities(nitro),
   platforms: v.optional(v.array(v.pipe(v.string(), v.regex(/^(?:[0-9a-fA-F]{2})+$/)))),
   minimumTcbDate: v.optional(v.pipe(v.string(), v.isoTimestamp())),
+  minimumEvaluationNumber: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
   graceDays: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3650))),
   reportData: v.optional(v.pipe(v.string(), v.regex(/^(?:[0-9a-fA-F]{2}){1,1024}$/))),
 });

@@ -36,6 +36,8 @@ export interface AppraisalPolicy {
   readonly platforms?: readonly string[] | undefined;
   /** Refuses a TCB level published before this time. */
   readonly minimumTcbDate?: Date | undefined;
+  /** Refuses TCB information of Intel older than this evaluation. */
+  readonly minimumEvaluationNumber?: number | undefined;
   /**
    * Milliseconds for which a platform may lag behind: until then after the newest level was published, `outdated-tcb` need not be tolerated nor
    * its advisories ignored.

@@ -82,6 +82,11 @@ async function cachedPckChain(bytes: Uint8Array, options: VerifyOptions): Promis
   return chain;
 }
 
+/** Test tools put something else than PEM into quotes; the chain then has to come from elsewhere. */
+function isPem(bytes: Uint8Array): boolean {
+  return pemOf({ bytes }).includes('-----BEGIN CERTIFICATE-----');
+}
+
 /** The PCK chain from the quote where it carries one, else from the collateral; undefined where neither has it. */
 async function findPckChain(
   authentication: QuoteAuthentication,
@@ -89,8 +94,9 @@ async function findPckChain(
   options: VerifyOptions,
 ): Promise<PckChain | string | undefined> {
   const { certification } = authentication;
-  if (certification.type === 5) return cachedPckChain(certification.bytes, options);
-  if (certification.type === 4) {
+  const inside = (certification.type === 4 || certification.type === 5) && isPem(certification.bytes);
+  if (inside && certification.type === 5) return cachedPckChain(certification.bytes, options);
+  if (inside && certification.type === 4) {
     if (collateral?.pckCrlIssuerChain === undefined) return undefined;
     return cachedPckChain(
       concatBytes(certification.bytes, utf8(`\n${collateral.pckCrlIssuerChain}`)),

@@ -22,5 +22,6 @@ export const groups: Readonly<Record<string, string>> = {
   evidence: 'what TEEs say of themselves',
   'evidence collateral': "the vendors' signed statements that evidence is judged by",
   session: 'sessions: what may run, and what it gets',
+  volume: 'encrypted, tamper-evident folders to write to',
   self: 'the identity of this command',
 };

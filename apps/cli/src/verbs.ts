@@ -26,6 +26,14 @@ import { sessionRead } from './verbs/session-read.ts';
 import { sessionSchemaVerb } from './verbs/session-schema.ts';
 import { sessionUpdate } from './verbs/session-update.ts';
 import { sessionVerify } from './verbs/session-verify.ts';
+import { volumeAdd } from './verbs/volume-add.ts';
+import { volumeCheck } from './verbs/volume-check.ts';
+import { volumeCreate } from './verbs/volume-create.ts';
+import { volumeExtract } from './verbs/volume-extract.ts';
+import { volumeMount } from './verbs/volume-mount.ts';
+import { volumeRekey } from './verbs/volume-rekey.ts';
+import { volumeShow } from './verbs/volume-show.ts';
+import { volumeUmount } from './verbs/volume-umount.ts';
 
 /** Every verb, in the order of --help. */
 export const verbs: readonly Verb[] = [
@@ -52,6 +60,14 @@ export const verbs: readonly Verb[] = [
   sessionExplain,
   sessionDiff,
   sessionSchemaVerb,
+  volumeCreate,
+  volumeMount,
+  volumeUmount,
+  volumeShow,
+  volumeCheck,
+  volumeAdd,
+  volumeExtract,
+  volumeRekey,
   selfShow,
   selfShowKeyHash,
   selfShowCertificate,

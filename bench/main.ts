@@ -6,6 +6,7 @@ type Bench = (args: readonly string[]) => void | Promise<void>;
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   start: async () => (await import('./start.ts')).bench,
   image: async () => (await import('./image.ts')).benchImage,
+  volume: async () => (await import('./volume.ts')).benchVolume,
   evidence: async () => (await import('./evidence.ts')).bench,
 };
 

@@ -107,7 +107,7 @@ const gocryptfs: Mount = async (folder) => {
 const securefs: Mount = async (folder) => {
   if (!installed('securefs')) return undefined;
   const { data, path } = folders(folder, 'securefs');
-  run('securefs', ['create', data, '--pass', 'benchmark', '-r', '1000']);
+  run('securefs', ['create', data, '--pass', 'benchmark', '-r', '1']);
   run('securefs', ['mount', '-b', '--pass', 'benchmark', data, path]);
   return { name: 'securefs', path, unmount: async () => run('umount', ['-l', path]) };
 };

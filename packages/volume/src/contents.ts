@@ -22,6 +22,8 @@ interface DirtyCell {
 
 /** Cells that may wait in memory to be sealed: 32 MiB. */
 export const waitingCells = 1024;
+/** Writes of at least so many bytes are sealed as they come. */
+const streamed = 2 * cellBytes;
 const everyBlock = (1 << blocksPerCell) - 1;
 
 /** What the files of a volume hold. Written blocks are gathered and sealed in units as large as they come. */
@@ -157,6 +159,11 @@ export class Contents {
       const cell = Math.floor(position / cellBytes);
       const start = position - cell * cellBytes;
       const count = Math.min(cellBytes - start, length - done);
+      if (count === cellBytes && length >= streamed) {
+        this.#writeCell(inode, cell, from.subarray(at + done, at + done + count));
+        done += count;
+        continue;
+      }
       const dirty = this.#cell(inode.ino, cell);
       const end = start + count;
       const first = Math.floor(start / blockSize);
@@ -167,6 +174,29 @@ export class Contents {
       dirty.present |= ((1 << (last - first + 1)) - 1) << first;
       done += count;
     }
+  }
+
+  /** Seals a whole cell at once: large writes need not wait for more. */
+  #writeCell(inode: Inode, cell: number, data: Uint8Array): void {
+    this.#volume.writeUnit(data);
+    const { unitSegment, unitOffset, unitTag } = this.#volume;
+    const unit = {
+      first: 0,
+      count: blocksPerCell,
+      skip: 0,
+      length: cellBytes,
+      segment: unitSegment,
+      offset: unitOffset,
+      tag: unitTag.slice(),
+    };
+    const cells = this.#dirty.get(inode.ino);
+    const dirty = cells?.get(cell);
+    if (cells && dirty) this.#drop(cells, cell, dirty);
+    const before = this.#stored(inode.ino, cell);
+    for (const old of withoutBlocks(before, 0, blocksPerCell).dropped)
+      this.#volume.releaseUnit(old.segment, old.length);
+    this.#changeBlocks(inode, before, [unit]);
+    this.#volume.put(cellKey(inode.ino, cell), encodeCell([unit]));
   }
 
   #changeBlocks(inode: Inode, before: readonly UnitReference[], after: readonly UnitReference[]): void {

@@ -506,7 +506,14 @@ export class VolumeFilesystem implements Filesystem {
     this.#changing(length);
     const inode = this.#inodes.get(node);
     if (offset + length > largestFile) return -errno.EFBIG;
-    this.#contents.write(inode, offset, length, from, at);
+    try {
+      this.#orNoSpace(() => this.#contents.write(inode, offset, length, from, at));
+    } catch (error) {
+      // What was taken of it lies beyond the end, and must not show when the file grows.
+      const start = Math.max(offset, roundUp(inode.size));
+      if (start < offset + length) this.#contents.punch(inode, start, roundUp(offset + length));
+      throw error;
+    }
     if (offset + length > inode.size) inode.size = offset + length;
     if (flags & writeFlag.KILL_SUIDGID) this.#dropPrivileges(inode);
     inode.mtime = inode.ctime = this.#now();

@@ -170,7 +170,7 @@ void test(
       });
       let last = '';
       writer.stdout.on('data', (data: Buffer) => (last += data.toString()));
-      await sleep(400);
+      while (last.split('\n').length < 20 && writer.exitCode === null) await sleep(5);
       child.kill('SIGKILL');
       await Promise.all([once(child, 'exit'), once(writer, 'exit')]);
       loadNative().umount2(here.mountpoint, 2);

@@ -30,6 +30,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
     node: ['node:crypto', 'node:fs', 'node:path', 'node:perf_hooks', 'node:worker_threads'],
   },
   { name: 'sealed-layer', node: ['node:crypto', 'node:zlib', 'node:fs', 'node:buffer'] },
+  { name: 'collateral', node: ['node:crypto', 'node:fs', 'node:path'] },
   { name: 'evidence-report', node: ['node:fs', 'node:path'] },
   { name: 'tee', node: ['node:crypto', 'node:fs', 'node:path', 'node:timers/promises'] },
   { name: 'simulation', node: ['node:crypto', 'node:fs', 'node:path', 'node:http'] },

@@ -17,7 +17,10 @@ import { selfShowKeyHash } from './verbs/self-show-key-hash.ts';
 import { sessionCalculateHash } from './verbs/session-calculate-hash.ts';
 import { sessionCheck } from './verbs/session-check.ts';
 import { sessionCreate } from './verbs/session-create.ts';
+import { sessionDiff } from './verbs/session-diff.ts';
+import { sessionExplain } from './verbs/session-explain.ts';
 import { sessionRead } from './verbs/session-read.ts';
+import { sessionSchemaVerb } from './verbs/session-schema.ts';
 import { sessionUpdate } from './verbs/session-update.ts';
 import { sessionVerify } from './verbs/session-verify.ts';
 
@@ -40,6 +43,9 @@ export const verbs: readonly Verb[] = [
   sessionRead,
   sessionVerify,
   sessionCalculateHash,
+  sessionExplain,
+  sessionDiff,
+  sessionSchemaVerb,
   selfShow,
   selfShowKeyHash,
   selfShowCertificate,

@@ -44,10 +44,17 @@ export function postSession(cas: CasConnection, text: string): Promise<SessionWr
   return cas.call(sessionWritten, { method: 'POST', path: '/v1/sessions', body: yaml(text) });
 }
 
-/** Reads a session as it is now or, with `hash`, as it was then. */
-export function readSession(cas: CasConnection, name: string, hash?: string): Promise<SessionRead> {
-  const query = hash === undefined ? '' : `?hash=${encodeURIComponent(hash)}`;
-  return cas.call(sessionRead, { method: 'GET', path: `${sessionPath(name)}${query}` });
+/** Reads a session as it is now or, with `hash`, as it was then; without secret values unless `secrets` is `shown`. */
+export function readSession(
+  cas: CasConnection,
+  name: string,
+  options: { readonly hash?: string | undefined; readonly secrets?: 'shown' } = {},
+): Promise<SessionRead> {
+  const query = new URLSearchParams();
+  if (options.hash !== undefined) query.set('hash', options.hash);
+  if (options.secrets !== undefined) query.set('secrets', options.secrets);
+  const suffix = query.size === 0 ? '' : `?${query.toString()}`;
+  return cas.call(sessionRead, { method: 'GET', path: `${sessionPath(name)}${suffix}` });
 }
 
 /** One value that the session exports to everybody. */

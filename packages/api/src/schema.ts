@@ -40,8 +40,9 @@ export const sessionRead = v.strictObject({
     pem: v.string(),
     keyHash: v.string(),
   }),
-  /** The session as it was uploaded, YAML. */
+  /** YAML: as it was uploaded where the secrets are shown, else the same in normal form with each secret value as `!redacted ""`. */
   session: v.string(),
+  redacted: v.boolean(),
 });
 export type SessionRead = v.InferOutput<typeof sessionRead>;
 

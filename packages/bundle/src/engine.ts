@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { accessSync, constants, statSync } from 'node:fs';
+import { constants as system } from 'node:os';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { BundleError } from './errors.ts';
 
 const known = ['runc', 'crun'] as const;
@@ -11,11 +12,14 @@ export function findEngine(path: string, wanted?: string): string {
   for (const name of names) {
     const candidates = name.includes('/')
       ? [name]
-      : [...path.split(delimiter), '/usr/sbin', '/sbin'].map((folder) => join(folder, name));
+      : [...path.split(delimiter), '/usr/sbin', '/sbin']
+          // Root runs what is found: never what stands in the working directory.
+          .filter((folder) => isAbsolute(folder))
+          .map((folder) => join(folder, name));
     for (const candidate of candidates) {
       try {
         accessSync(candidate, constants.X_OK);
-        return candidate;
+        if (statSync(candidate).isFile()) return candidate;
       } catch {
         // Not here; the next folder may have it.
       }
@@ -41,7 +45,7 @@ export interface EngineRun {
     | readonly ['ignore' | 'inherit' | number, 'inherit' | number, 'inherit' | number];
 }
 
-/** Runs a bundle to its end and returns the exit code; signals to this process are passed on by the OCI runtime itself. */
+/** Runs a bundle to its end and returns the exit code, 128 + signal where a signal ended the OCI runtime; signals to this process are passed on by the OCI runtime itself. */
 export async function runBundle(run: EngineRun): Promise<number> {
   const child = spawn(run.engine, ['run', '--bundle', run.bundle, run.id], {
     stdio: run.stdio === 'inherit' ? 'inherit' : [...run.stdio],
@@ -59,7 +63,7 @@ export async function runBundle(run: EngineRun): Promise<number> {
       child.once('error', (cause) =>
         reject(new BundleError('BUNDLE_ENGINE', `${run.engine}: cannot be started`, { cause })),
       );
-      child.once('close', (code) => resolve(code ?? 1));
+      child.once('close', (code, signal) => resolve(code ?? 128 + system.signals[signal ?? 'SIGKILL']));
     });
   } finally {
     process.off('SIGTERM', pass);

@@ -12,19 +12,20 @@ export interface MountedRoot {
   remove(): Promise<void>;
 }
 
-/** Stacks unpacked layers, lowest first, below a writable folder, all inside `folder`, by the kernel's overlayfs. */
+/** Stacks unpacked layers, lowest first, below a writable folder, all inside `folder`, which goes with it, by the kernel's overlayfs. */
 export async function mountRoot(folder: string, layers: readonly string[]): Promise<MountedRoot> {
   const lower = join(folder, 'lower');
-  for (const name of ['lower', 'upper', 'work', 'rootfs'])
-    await mkdir(join(folder, name), { recursive: true });
-  // Short names, because all of them must fit into one page of mount options.
-  for (const [index, layer] of layers.entries()) await symlink(layer, join(lower, String(index)));
   const order = layers.map((_, index) => index).toReversed();
   const options = `lowerdir=${order.join(':')},upperdir=../upper,workdir=../work`;
   const path = join(folder, 'rootfs');
   try {
+    for (const name of ['lower', 'upper', 'work', 'rootfs'])
+      await mkdir(join(folder, name), { recursive: true });
+    // Short names, because all of them must fit into one page of mount options.
+    for (const [index, layer] of layers.entries()) await symlink(layer, join(lower, String(index)));
     await execute('mount', ['-t', 'overlay', 'overlay', '-o', options, path], { cwd: lower });
   } catch (cause) {
+    await rm(folder, { recursive: true, force: true });
     throw new BundleError(
       'BUNDLE_MOUNT',
       `${path}: an overlay of ${layers.length} layers expected, mount failed`,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Transform, type Readable } from 'node:stream';
+import { PassThrough, Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
@@ -16,11 +16,11 @@ export interface LayerBlob {
   readonly digest: string;
 }
 
-const decompressors: Readonly<Record<string, (() => Transform) | undefined>> = {
-  'application/vnd.oci.image.layer.v1.tar': undefined,
-  'application/vnd.oci.image.layer.v1.tar+gzip': createGunzip,
-  'application/vnd.oci.image.layer.v1.tar+zstd': createZstdDecompress,
-};
+const decompressors: ReadonlyMap<string, () => Transform> = new Map([
+  ['application/vnd.oci.image.layer.v1.tar', () => new PassThrough()],
+  ['application/vnd.oci.image.layer.v1.tar+gzip', () => createGunzip()],
+  ['application/vnd.oci.image.layer.v1.tar+zstd', () => createZstdDecompress()],
+]);
 
 function refuse(expected: string, found: string): never {
   throw new BundleError('BUNDLE_UNPACK', `layer: ${expected} expected, ${found} found`, {
@@ -42,7 +42,12 @@ function placeOf(folder: string, header: Header): string {
   return join(folder, ...parts);
 }
 
-async function extractTo(folder: string, source: Readable, signal: AbortSignal): Promise<void> {
+/** `source`: a stream to read, then those that its bytes pass through. */
+async function extractTo(
+  folder: string,
+  source: readonly [Readable, ...Transform[]],
+  signal: AbortSignal,
+): Promise<void> {
   const archive = extract();
   const writing = (async () => {
     for await (const entry of archive) {
@@ -54,10 +59,15 @@ async function extractTo(folder: string, source: Readable, signal: AbortSignal):
       } else {
         await pipeline(entry as unknown as Readable, createWriteStream(place, { flags: 'wx' }), { signal });
       }
-      await chmod(place, header.mode === undefined ? 0o755 : header.mode & 0o7777);
+      // The cache is on the host, and the layer is of the registry's making: nothing there runs with root's rights.
+      await chmod(place, header.mode === undefined ? 0o755 : header.mode & 0o777);
     }
   })();
-  await Promise.all([pipeline(source, archive, { signal }), writing]);
+  const reading = pipeline([...source, archive], { signal });
+  // A refused entry ends the reading too; both are awaited, so that nothing is written any more, and the refusal counts.
+  const [written, read] = await Promise.allSettled([writing, reading]);
+  if (written.status === 'rejected' && written.reason instanceof BundleError) throw written.reason;
+  for (const side of [read, written]) if (side.status === 'rejected') throw side.reason;
 }
 
 /**
@@ -66,9 +76,13 @@ async function extractTo(folder: string, source: Readable, signal: AbortSignal):
  * and the sealed layers are authenticated at every start.
  */
 export async function unpackLayer(blob: LayerBlob, cache: string, signal: AbortSignal): Promise<string> {
+  if (!/^sha256:[0-9a-f]{64}$/.test(blob.digest))
+    refuse('a digest sha256:…', JSON.stringify(blob.digest.slice(0, 100)));
+  const decompressor = decompressors.get(blob.mediaType);
+  if (decompressor === undefined)
+    refuse('an OCI layer', `media type ${JSON.stringify(blob.mediaType.slice(0, 100))}`);
   const final = join(cache, blob.digest.replace(':', '-'));
   if (existsSync(final)) return final;
-  if (!(blob.mediaType in decompressors)) refuse('an OCI layer', `media type ${blob.mediaType}`);
   await mkdir(cache, { recursive: true });
   const work = await mkdtemp(join(cache, 'work-'));
   try {
@@ -79,12 +93,7 @@ export async function unpackLayer(blob: LayerBlob, cache: string, signal: AbortS
         done(null, chunk);
       },
     });
-    const read = createReadStream(blob.path);
-    const decompressor = decompressors[blob.mediaType]?.();
-    read.on('error', (error) => hashing.destroy(error));
-    const hashed = read.pipe(hashing);
-    if (decompressor) hashed.on('error', (error) => decompressor.destroy(error));
-    await extractTo(work, decompressor ? hashed.pipe(decompressor) : hashed, signal);
+    await extractTo(work, [createReadStream(blob.path), hashing, decompressor()], signal);
     const found = `sha256:${hash.digest('hex')}`;
     if (found !== blob.digest) refuse(`the blob ${blob.digest}`, found);
     await chmod(work, 0o755);

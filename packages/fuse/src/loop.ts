@@ -29,6 +29,8 @@ export interface LoopOptions {
 
 const invalidateInode = 2;
 const pollIn = 1;
+/** Milliseconds until a file system whose own work failed may try again. */
+const tickAfterFailure = 5000;
 /** Requests served between two looks at the clock and the parent's messages, while there is no pause. */
 const attention = 64;
 
@@ -102,7 +104,13 @@ export function runLoop(options: LoopOptions): void {
   /** Lets the parent and the file system's own clock have their turn; returns the time-out of the wait, or false. */
   const pause = (): number | false => {
     if (!options.attend()) return false;
-    return filesystem.tick ? Math.max(0, Math.ceil(filesystem.tick(options.now()))) : -1;
+    if (!filesystem.tick) return -1;
+    try {
+      return Math.max(0, Math.ceil(filesystem.tick(options.now())));
+    } catch (error) {
+      log(error instanceof Error ? error.message : 'not an error was thrown');
+      return tickAfterFailure;
+    }
   };
 
   let empty = 0;

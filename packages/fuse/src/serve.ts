@@ -23,8 +23,8 @@ export interface ServeOptions extends MountOptions {
   /** The foreign-function addon as a plain file, where the npm package is not there. */
   readonly koffiPath?: string;
   readonly log?: (line: string) => void;
-  /** A message of the file system (`WorkerServices.post`). */
-  readonly onMessage?: (value: unknown) => void;
+  /** A message of a file system (`WorkerServices.post`); `post` answers that one worker. */
+  readonly onMessage?: (value: unknown, post: (value: unknown) => void) => void;
 }
 
 export interface ServedFilesystem {
@@ -96,7 +96,8 @@ class Server {
       if (message.kind === 'ready') ready.resolve();
       else if (message.kind === 'settled') settled.resolve();
       else if (message.kind === 'log') options.log?.(message.line);
-      else if (message.kind === 'message') options.onMessage?.(message.value);
+      else if (message.kind === 'message')
+        options.onMessage?.(message.value, (value) => this.send({ kind: 'message', value }));
       else if (message.kind === 'closed') end(undefined);
       else end(workerError(message.message));
     };

@@ -2,6 +2,9 @@ import { createHash, createPublicKey, X509Certificate, type KeyObject } from 'no
 import { PolicyError } from './errors.ts';
 import type { Creator } from './session.ts';
 
+/** What may be written as a key hash; hashes of other systems have other lengths and match no key here. */
+export const writtenKeyHashPattern = /^[1-9A-HJ-NP-Za-km-z]{32,100}$/;
+
 /**
  * A key hash names a public key wherever the language does: base58 (Bitcoin's alphabet) of SHA-256 over the DER
  * SubjectPublicKeyInfo (docs/formats/key-hash.md). 32 to 44 characters.

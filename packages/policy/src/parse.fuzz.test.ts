@@ -147,6 +147,10 @@ const bombs: Readonly<Record<string, () => string | Uint8Array>> = {
   'a hundred thousand keys': () => Array.from({ length: 100_000 }, (_, i) => `k${i}: 1\n`).join(''),
   'a hundred thousand documents': () => '---\n'.repeat(100_000),
   'many anchors': () => '&a '.repeat(300_000),
+  'thousands of misspelt names': () =>
+    `name: s\nversion: "0.3"\nsecrets:\n${Array.from({ length: 4000 }, (_, i) => `- {name: ${'a'.repeat(50)}${i}, kind: ascii}\n`).join('')}services:\n${Array.from({ length: 2000 }, (_, i) => `- {name: s${i}, command: "$$SCONE::${'a'.repeat(50)}x${i}$$", mrenclaves: [x]}\n`).join('')}`,
+  'a reference eighty thousand times': () =>
+    `name: s\nversion: "0.3"\nsecrets:\n${Array.from({ length: 2000 }, (_, i) => `- {name: a${i}, kind: ascii}\n`).join('')}services:\n- {name: a, command: [${'"$$SCONE::b$$",'.repeat(40_000)}]}\n`,
   'a long number': () => `name: s\nsecrets: [{name: a, kind: ascii, size: ${'9'.repeat(900_000)}}]\n`,
   'a long name': () => `name: ${'a/'.repeat(400_000)}a\n`,
 };

@@ -107,6 +107,12 @@ secrets:
   assert.ok(session, JSON.stringify(problems));
   assert.equal(session.secrets[1]?.kind, 'x509-ca');
   assert.equal(session.secrets[3]?.import?.from.session, 'other');
+  assert.equal(session.services[0]?.attestation[0]?.mrenclave?.length, 1);
+  const single = parseSession(
+    `name: s\nversion: "0.3"\naccess_policy: {read: ${'3s1pm8W6'.repeat(11)}}\nservices: [{name: a, command: b, mrenclaves: ${mre}, fspf_path: fs.pb}]\nsecurity: {attestation: {tolerate: debug-mode}}\n`,
+  );
+  assert.ok(single.session, JSON.stringify(single.problems));
+  assert.ok(single.problems.some(({ message }) => message.includes('matches nobody')));
   const open = parseSession(
     'name: s\nversion: "0.3"\nservices: [{name: a, image_name: b, pwd: /root}]\nsecurity: {attestation: {mode: none, one_time_password_shared_secret: ABCDEFGHABCDEFGHABCDEFGH22}}\n',
   );

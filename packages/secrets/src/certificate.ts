@@ -43,6 +43,7 @@ export async function issueCertificate(secret: Secret, options: IssueOptions): P
     issuer ? Date.parse(issuer.notAfter) : Number.POSITIVE_INFINITY,
   );
   const notAfter = new Date(Math.floor(end / 1000) * 1000);
+  if (notAfter.getTime() <= now.getTime()) throw wrongValue(secret, 'an issuer that is still valid');
   const publicKey = await webcrypto.subtle.importKey(
     'spki',
     der(createPublicKey(key)),

@@ -97,6 +97,14 @@ void test('a certificate does not outlive its issuer, and a leaf without names g
   );
   assert.equal(certificate(state, 'web').validToDate.toISOString(), '2026-03-02T12:00:00.000Z');
   assert.equal(certificate(state, 'web').subjectAltName, 'DNS:web');
+  const [ca, web] = [
+    '{name: ca, import: {session: t}}',
+    '{name: web, kind: x509, private_key: k, issuer: ca}',
+  ];
+  const importer = sessionWith('{name: k, kind: private-key}', ca, web);
+  const imported = { ca: state.secrets['ca'] ?? assert.fail() };
+  const late = { random, now: new Date('2026-03-02T12:00:00Z'), imported };
+  await assert.rejects(() => generateSecrets(importer, late), SecretsError);
 });
 
 void test('certificates are renewed before they end, with what hangs below them; keys stay', async () => {

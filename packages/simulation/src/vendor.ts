@@ -12,6 +12,7 @@ import { issueIntelCollateral } from './intel/collateral.ts';
 import { loadPlatform, makePlatform, storePlatform, type SimulatedPlatform } from './intel/platform.ts';
 import { makeSgxQuote, type SgxQuoteRequest } from './sgx/quote.ts';
 import { makeTdxQuote, type TdxQuoteRequest } from './tdx/quote.ts';
+import type { PcsContent } from './servers/pcs.ts';
 import type { TcbSpec } from './intel/statement.ts';
 
 /** How long the simulated vendor's statements hold. Intel's hold for 30 days. */
@@ -93,6 +94,16 @@ export class SimulatedVendor {
   /** A TDX quote (version 4 or 5, PCK chain inside) for what the simulated hardware measured. */
   makeTdxQuote(request: TdxQuoteRequest): Uint8Array {
     return makeTdxQuote(this.#platform, request);
+  }
+
+  /** What the simulated Intel's servers publish, for `pcsHandler`. */
+  pcsContent(): PcsContent {
+    return {
+      collateral: async ({ tee, fmspc }) =>
+        fmspc === undefined || fmspc === this.fmspc ? this.collateral(tee) : undefined,
+      pckChain: () => new TextDecoder().decode(this.#platform.chain).replaceAll('\0', ''),
+      fmspcs: [this.fmspc],
+    };
   }
 
   /** Collateral for the platform, valid now; signed anew after half of its time. Another process has its own, just as valid. */

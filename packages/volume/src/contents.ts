@@ -312,6 +312,16 @@ export class Contents {
     this.#inodes.changed(inode);
   }
 
+  /** Has what a cell holds in these segments sealed again elsewhere. */
+  move(inode: Inode, cell: number, segments: ReadonlySet<number>): void {
+    for (const { segment, first, count } of this.#stored(inode.ino, cell)) {
+      if (!segments.has(segment)) continue;
+      const dirty = this.#cell(inode.ino, cell);
+      for (let block = first; block < first + count; block++) this.#fill(inode, cell, dirty, block);
+    }
+    if (this.#waiting >= waitingCells) this.flush();
+  }
+
   /** Removes all data of a file that goes away. */
   remove(inode: Inode): void {
     const cells = this.#dirty.get(inode.ino);

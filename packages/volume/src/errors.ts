@@ -10,6 +10,7 @@ import { EnsconceError } from '@ensconce/base/errors';
  * - `VOLUME_SUPERSEDED`: another writer has taken over.
  * - `VOLUME_FAILED`: the backing directory failed; nothing more is written.
  * - `VOLUME_READ_ONLY`: a change of a volume that was opened for reading.
+ * - `VOLUME_KEEPER`: the keeper of the tag did not answer.
  * - `VOLUME_FULL`: the backing directory has no room left.
  */
 export type VolumeErrorCode =
@@ -22,6 +23,7 @@ export type VolumeErrorCode =
   | 'VOLUME_SUPERSEDED'
   | 'VOLUME_FAILED'
   | 'VOLUME_FULL'
-  | 'VOLUME_READ_ONLY';
+  | 'VOLUME_READ_ONLY'
+  | 'VOLUME_KEEPER';
 
 export class VolumeError extends EnsconceError<VolumeErrorCode> {}

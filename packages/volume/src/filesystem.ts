@@ -10,10 +10,20 @@ import type { Backing } from './backing.ts';
 import type { Moment } from './clock.ts';
 import { Contents, waitingCells } from './contents.ts';
 import { Directories } from './directories.ts';
-import { Inodes } from './inodes.ts';
+import { Inodes, rootInode } from './inodes.ts';
 import type { Inode } from './inodes.ts';
-import { orphanKey, orphanOf, targetKey, volumeKind } from './key.ts';
-import { blockSize, cellBytes } from './units.ts';
+import {
+  cellKey,
+  cellSize,
+  inoOf,
+  kind,
+  numberAt,
+  orphanKey,
+  orphanOf,
+  targetKey,
+  volumeKind,
+} from './key.ts';
+import { blockSize, cellBytes, decodeCell } from './units.ts';
 import type { Volume } from './volume.ts';
 import { isSupported, Xattrs } from './xattrs.ts';
 
@@ -25,6 +35,8 @@ export interface VolumeFilesystemOptions {
   readonly readOnly?: boolean;
   /** Changes become durable after so many milliseconds even if nobody asks. */
   readonly commitInterval?: number;
+  /** Bytes that nothing refers to any more which the directory may hold before they are given back; 64 MiB unless given. */
+  readonly deadBytes?: number;
 }
 
 const setuid = 0o4000;
@@ -40,6 +52,9 @@ const seekHole = 4;
 const largestFile = 2 ** 52;
 /** Cookies of READDIR: hash + 3, so that 0, 1 and 2 stand for `.`, `..` and the first name. */
 const firstCookie = 3;
+const defaultDeadBytes = 64 * 1024 * 1024;
+/** How much compaction moves in one go, between requests. */
+const movedAtOnce = 64 * 1024 * 1024;
 /** Free space that is left for metadata and commits. */
 const reserve = 16 * 1024 * 1024;
 
@@ -68,6 +83,7 @@ export class VolumeFilesystem implements Filesystem {
   readonly #entry = new Entry();
   #connection: Connection | undefined;
   #dirtySince = -1;
+  #compacts = true;
   #spaceCheck = 0;
   #full = false;
 
@@ -112,6 +128,11 @@ export class VolumeFilesystem implements Filesystem {
   }
 
   destroy(): void {
+    this.finish();
+  }
+
+  /** The last commit, when the file system has been unmounted. */
+  finish(): void {
     if (this.#options.readOnly) return;
     this.#volume.commit((error) => {
       if (error) this.#options.log(`the last commit failed: ${error.message}`);
@@ -127,11 +148,39 @@ export class VolumeFilesystem implements Filesystem {
     if (left > 0 && !this.#volume.wantsCommit) return left;
     this.#dirtySince = -1;
     this.#volume.commit((error) => {
-      if (!error) return;
+      if (!error) {
+        this.#compact();
+        return;
+      }
       this.#options.log(`a commit failed: ${error.message}`);
       this.#dirtySince = 0;
     });
     return interval;
+  }
+
+  /** Moves what little sparse segments hold, so that they can go. */
+  #compact(): void {
+    if (!this.#compacts) return;
+    const { deadBytes = defaultDeadBytes } = this.#options;
+    const segments = this.#volume.sparseSegments(deadBytes, movedAtOnce);
+    if (segments.size === 0) return;
+    const cells: [ino: number, cell: number][] = [];
+    this.#volume.scan(cellKey(rootInode, 0), (key, value) => {
+      if (key[6] === kind.cell && decodeCell(value).some(({ segment }) => segments.has(segment)))
+        cells.push([inoOf(key), numberAt(key, 7, cellSize)]);
+      return true;
+    });
+    try {
+      for (const [ino, cell] of cells) this.#contents.move(this.#inodes.get(ino), cell, segments);
+      this.#volume.movePages(segments);
+    } catch (error) {
+      // What is damaged stays where it is, for `check` to name; the rest was not touched.
+      this.#compacts = false;
+      this.#options.log(
+        `compaction stops: ${error instanceof Error ? error.message : 'not an error was thrown'}`,
+      );
+    }
+    this.#volume.commit((error) => error && this.#options.log(`a commit failed: ${error.message}`), true);
   }
 
   /** Something changes: refuses where that cannot be, makes room in memory, and sees to a commit. */
@@ -563,6 +612,7 @@ export class VolumeFilesystem implements Filesystem {
   removexattr(node: number, name: Uint8Array): number {
     this.#changing(0);
     const inode = this.#inodes.get(node);
+    if (!isSupported(name)) return -errno.EOPNOTSUPP;
     if (!this.#xattrs.remove(inode, name)) return -errno.ENODATA;
     this.#touchInode(inode, this.#now());
     return 0;

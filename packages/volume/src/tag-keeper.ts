@@ -6,6 +6,9 @@ export interface TagState {
   readonly epoch: number;
 }
 
+/** What became of an `advance`: done, refused because another writer has taken over, or nobody knows. */
+export type Advance = 'accepted' | 'superseded' | 'unreachable';
+
 /**
  * Remembers, where the attacker cannot reach it, the tag of the newest state of a volume and who may write. CAS is one;
  * all methods answer by callback, at once or later, and never more than one `advance` is under way.
@@ -19,8 +22,8 @@ export interface TagKeeper {
    * earlier writers. Returns the epoch, or undefined if the state is another.
    */
   acquire(expected: TagState, tag: Uint8Array): number | undefined;
-  /** Compare-and-set of the tag by the writer of `epoch`. `done(false)`: another writer has taken over. */
-  advance(epoch: number, from: Uint8Array, to: Uint8Array, done: (accepted: boolean) => void): void;
+  /** Compare-and-set of the tag by the writer of `epoch`. The same call again, when the tag is `to` already, is accepted. */
+  advance(epoch: number, from: Uint8Array, to: Uint8Array, done: (result: Advance) => void): void;
 }
 
 function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
@@ -57,10 +60,14 @@ export class MemoryTagKeeper implements TagKeeper {
     return this.#state.epoch;
   }
 
-  advance(epoch: number, from: Uint8Array, to: Uint8Array, done: (accepted: boolean) => void): void {
-    const accepted = epoch === this.#state.epoch && same(from, this.#state.tag);
-    if (accepted) this.#set({ tag: Uint8Array.from(to), epoch });
-    done(accepted);
+  advance(epoch: number, from: Uint8Array, to: Uint8Array, done: (result: Advance) => void): void {
+    if (epoch !== this.#state.epoch) done('superseded');
+    else if (same(to, this.#state.tag)) done('accepted');
+    else if (!same(from, this.#state.tag)) done('superseded');
+    else {
+      this.#set({ tag: Uint8Array.from(to), epoch });
+      done('accepted');
+    }
   }
 }
 
@@ -85,8 +92,8 @@ export class UnprotectedTagKeeper implements TagKeeper {
     return anyEpoch;
   }
 
-  advance(_epoch: number, _from: Uint8Array, _to: Uint8Array, done: (accepted: boolean) => void): void {
-    done(true);
+  advance(_epoch: number, _from: Uint8Array, _to: Uint8Array, done: (result: Advance) => void): void {
+    done('accepted');
   }
 }
 

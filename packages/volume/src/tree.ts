@@ -188,6 +188,26 @@ export class Tree {
     }
   }
 
+  /** Marks the pages whose stored place `moves`, so that the next `store` puts them elsewhere. */
+  relocate(moves: (location: Location) => boolean): void {
+    this.#relocate(this.#root, moves);
+    if (this.#root.location && moves(this.#root.location)) this.#dirty(this.#root);
+  }
+
+  #relocate(page: Page, moves: (location: Location) => boolean): void {
+    if (page.level === 0) return;
+    for (let i = 0; i < page.count; i++) {
+      const known = page.children[i];
+      const location = known ? known.location : getLocation(page.value(i), 0);
+      const moved = location !== undefined && moves(location);
+      if (!moved && page.level === 1) continue;
+      const child = this.#child(page, i);
+      this.#relocate(child, moves);
+      if (moved) this.#dirty(child);
+      if (child.dirty) this.#dirty(page);
+    }
+  }
+
   /** Stores every changed page, lowest first; returns where the root is. */
   store(): Location {
     const root = this.#storePage(this.#root);

@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { change, contents, create, generator, open, same, volumeKey } from '../test/machine.ts';
+import { Entry } from '@ensconce/fuse/attributes';
+import {
+  caller,
+  change,
+  contents,
+  create,
+  generator,
+  name,
+  open,
+  root,
+  same,
+  volumeKey,
+} from '../test/machine.ts';
 import { MemoryBacking } from '../test/memory-backing.ts';
 import { checkVolume } from './check.ts';
 import { decodeHeader, encodeHeader, headerFile } from './header.ts';
@@ -150,6 +162,42 @@ void test('space is given back when files go', () => {
   let size = 0;
   for (const bytes of backing.files.values()) size += bytes.length;
   assert.ok(size < 12 * 1024 * 1024, String(size));
+});
+
+void test('sparse segments are emptied while their contents move', () => {
+  const backing = new MemoryBacking();
+  const keeper = new MemoryTagKeeper();
+  create(backing, keeper);
+  const machine = open(backing, keeper, 91, 400_000);
+  const make = (text: string, size: number, fill: number): number => {
+    const entry = new Entry();
+    machine.fs.lookup(root, name(text), entry);
+    if (entry.node === 0) assert.equal(machine.fs.mknod(root, name(text), 0o100644, 0, entry, caller), 0);
+    machine.fs.write(entry.node, 0, 0, size, Buffer.alloc(size, fill), 0, 0);
+    return entry.node;
+  };
+  const kept: number[] = [];
+  let largest = 0;
+  for (let round = 1; round <= 120; round++) {
+    make('churn', 80_000, round);
+    kept.push(make(`kept-${round}`, 300, round));
+    machine.volume.commitAndWait(true);
+    machine.fs.tick(round * 10_000);
+    machine.fs.tick(round * 10_000 + 5000);
+    largest = Math.max(
+      largest,
+      [...backing.files.values()].reduce((sum, bytes) => sum + bytes.length, 0),
+    );
+  }
+  // Without compaction every segment would stay for its one small file.
+  assert.ok(largest < 1_500_000, String(largest));
+  assert.deepEqual(checkVolume({ volume: machine.volume }).problems, []);
+  const again = open(backing, keeper, 92);
+  kept.forEach((node, i) => {
+    const data = Buffer.alloc(300);
+    assert.equal(again.fs.read(node, 0, 0, 300, data, 0), 300);
+    assert.ok(data.equals(Buffer.alloc(300, i + 1)));
+  });
 });
 
 void test('a header opens with its key alone, and not with unknown versions or features', () => {

@@ -58,12 +58,16 @@ export class Volume {
   #released: Location[] = [];
   /** Replay from the newest head runs through this segment and later ones: none of them may go. */
   #chainStart: number;
+  /** Sizes of the files of segments that are complete. */
+  readonly #sizes = new Map<number, number>();
   #journalTags: Uint8Array[] = [];
   #journalBytes = 0;
   #tag: Uint8Array;
   #settled: Uint8Array;
   #sequence: number;
   readonly epoch: number;
+  /** The tag that an unreachable keeper was asked to take. */
+  #unsure: Uint8Array | undefined;
   #headWritten = false;
   #changed = false;
   #advancing = false;
@@ -379,23 +383,40 @@ export class Volume {
       tell(this.#fail(error));
       return;
     }
-    const to = this.#tag;
     this.#advancing = true;
-    this.#options.keeper.advance(this.epoch, this.#settled, to, (accepted) => {
+    this.#advance(this.#tag, (error) => {
       this.#advancing = false;
-      if (accepted) {
-        this.#settled = to;
+      if (error) tell(error);
+      else {
         try {
           finish();
           tell();
-        } catch (error) {
-          tell(this.#refuse(error));
+        } catch (cause) {
+          tell(this.#refuse(cause));
         }
-      } else {
-        this.#failure ??= superseded();
-        tell(this.#failure);
       }
       if (this.#waiting.length > 0) this.#commit(false);
+    });
+  }
+
+  /** Has the keeper take the tag; first the one that it may or may not have taken before it was out of reach. */
+  #advance(to: Uint8Array, done: (error?: VolumeError) => void): void {
+    const step = this.#unsure ?? to;
+    this.#options.keeper.advance(this.epoch, this.#settled, step, (result) => {
+      if (result === 'superseded') done((this.#failure ??= superseded()));
+      else if (result === 'unreachable') {
+        this.#unsure = step;
+        done(
+          new VolumeError('VOLUME_KEEPER', 'volume: an answer of the keeper of its tag expected, none came', {
+            hint: 'what was written is on the disk but not yet protected against roll-back; it is tried again',
+          }),
+        );
+      } else {
+        this.#settled = step;
+        this.#unsure = undefined;
+        if (step === to) done();
+        else this.#advance(to, done);
+      }
     });
   }
 
@@ -461,6 +482,38 @@ export class Volume {
     };
   }
 
+  /**
+   * Segments whose contents should move so that they can go: those that hold least, up to `most` live bytes together,
+   * if more than `dead` bytes and more than half as many as are live would be given back in all.
+   */
+  sparseSegments(dead: number, most: number): Set<number> {
+    const sparse: { segment: number; live: number; size: number }[] = [];
+    let [lost, kept] = [0, 0];
+    for (const [segment, live] of this.#usage) {
+      if (live <= 0 || segment >= this.#chainStart || segment === this.#segments.current) continue;
+      let size = this.#sizes.get(segment);
+      if (size === undefined) this.#sizes.set(segment, (size = this.#segments.size(segment)));
+      lost += size - live;
+      kept += live;
+      if (live < size * 0.75) sparse.push({ segment, live, size });
+    }
+    const chosen = new Set<number>();
+    if (lost < dead || lost < kept / 2) return chosen;
+    let moved = 0;
+    for (const { segment, live } of sparse.toSorted((a, b) => a.live / a.size - b.live / b.size)) {
+      if (moved + live > most && chosen.size > 0) break;
+      moved += live;
+      chosen.add(segment);
+    }
+    return chosen;
+  }
+
+  /** Has the next checkpoint move the pages that lie in these segments. */
+  movePages(segments: ReadonlySet<number>): void {
+    this.#tree.relocate((location) => segments.has(location.segment));
+    this.#changed = true;
+  }
+
   /** Removes those of `segments` that nothing needs. */
   #remove(segments: Iterable<number>): void {
     for (const segment of new Set(segments)) {
@@ -472,6 +525,7 @@ export class Volume {
         continue;
       this.#usage.delete(segment);
       this.#emptied.delete(segment);
+      this.#sizes.delete(segment);
       try {
         this.#segments.remove(segment);
       } catch (error) {

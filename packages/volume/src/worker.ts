@@ -7,6 +7,7 @@ import { fineClock } from './clock.ts';
 import { evpAead } from './evp-aead.ts';
 import { VolumeFilesystem } from './filesystem.ts';
 import { openKeeper } from './keepers.ts';
+import { RemoteTagKeeper } from './remote-tag-keeper.ts';
 import type { KeeperChoice } from './keepers.ts';
 import { Volume } from './volume.ts';
 
@@ -26,15 +27,16 @@ export function volumeFilesystem(value: unknown, services: WorkerServices): File
   const data = value as VolumeWorkerData;
   const backing = new DirectoryBacking(data.directory);
   const log = (line: string): void => services.log(line);
+  const remote = data.keeper.kind === 'parent' ? new RemoteTagKeeper(services) : undefined;
   const volume = Volume.open({
     backing,
     volumeKey: data.volumeKey,
-    keeper: openKeeper(data.keeper, services),
+    keeper: remote ?? openKeeper(data.keeper),
     aead: evpAead(data.koffiPath),
     random: randomBytes,
     log,
   });
-  return new VolumeFilesystem({
+  const filesystem = new VolumeFilesystem({
     volume,
     backing,
     now: fineClock(
@@ -44,4 +46,16 @@ export function volumeFilesystem(value: unknown, services: WorkerServices): File
     log,
     ...(data.commitInterval === undefined ? {} : { commitInterval: data.commitInterval }),
   });
+  if (!remote) return filesystem;
+  return Object.assign(filesystem, {
+    message: (message: unknown) => remote.receive(message),
+    destroy: () => {
+      filesystem.finish();
+      // The loop is over: answers of the keeper are taken here.
+      while (remote.asking) remote.receive(services.receive(patience));
+    },
+  });
 }
+
+/** Milliseconds for which the last commit waits for the next answer of the keeper. */
+const patience = 60_000;

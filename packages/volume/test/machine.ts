@@ -34,7 +34,7 @@ export interface Machine {
   readonly fs: VolumeFilesystem;
 }
 
-export function open(backing: MemoryBacking, keeper: TagKeeper, seed: number): Machine {
+export function open(backing: MemoryBacking, keeper: TagKeeper, seed: number, deadBytes?: number): Machine {
   const next = generator(seed);
   const volume = Volume.open({
     backing,
@@ -54,6 +54,7 @@ export function open(backing: MemoryBacking, keeper: TagKeeper, seed: number): M
     backing,
     now: () => ({ seconds: time++, nanoseconds: 0 }),
     log: () => undefined,
+    ...(deadBytes === undefined ? {} : { deadBytes }),
   });
   return { backing, keeper, volume, fs };
 }

@@ -13,6 +13,8 @@ import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
 import { serveService } from './service-port/serve-service.ts';
 import { ServicePort } from './service-port/service-port.ts';
+import { withFreshSecrets } from './sessions/renew-session.ts';
+import type { StoredSession } from './sessions/session-record.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Serial } from './state/serial.ts';
 import { openState, type State } from './state/state.ts';
@@ -76,7 +78,10 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       state.store.sequence,
     );
     const sessions = new Sessions(state);
+    const refresh = (stored: StoredSession): Promise<StoredSession> =>
+      withFreshSecrets({ state, sessions, writes, random, now }, stored);
     const api = clientApi({
+      refresh,
       state,
       sessions,
       writes,
@@ -106,6 +111,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     const serviceContext = {
       state,
       sessions,
+      refresh,
       verifier,
       random,
       now,

@@ -66,6 +66,10 @@ const publicForms: { readonly [Code in CasErrorCode]?: PublicForm } = {
   CAS_STATE_WRITE: { status: 503, retry: true },
 };
 
+/** Messages may quote what a stranger sent, so they are bounded where they leave. */
+const longestChain = 32;
+const longestMessage = 1000;
+
 /** What a client or service is told about an error. */
 export interface PublicError extends PublicForm {
   readonly msg: string[];
@@ -91,5 +95,8 @@ export function publicError(error: unknown): PublicError {
   if (error.code === 'CAS_STATE_WRITE' || error.code === 'CAS_AUDIT_WRITE') {
     return { ...form, msg: [error.message], code: error.code, hint: error.hint };
   }
-  return { ...form, msg: causeChain(error), code: error.code, hint: hintOf(error) };
+  const msg = causeChain(error)
+    .slice(0, longestChain)
+    .map((message) => message.slice(0, longestMessage));
+  return { ...form, msg, code: error.code, hint: hintOf(error)?.slice(0, longestMessage) };
 }

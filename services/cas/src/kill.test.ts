@@ -26,7 +26,7 @@ void test('a CAS that is killed at any moment loses nothing that it acknowledged
   const acknowledged = new Map<string, string>();
   const mrenclave = 'aa'.repeat(32);
   let casIdentity: string | undefined;
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < 5; round++) {
     const { child, port, identity: found } = await startProcess(state);
     casIdentity ??= found;
     assert.equal(found, casIdentity, 'the identity survives');

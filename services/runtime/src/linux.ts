@@ -81,3 +81,10 @@ export function unblockSignal(signal: number): void {
   const errno = Number(signalMask(unblock, set, null));
   if (errno !== 0) throw new RuntimeError('SYSTEM', `pthread_sigmask: ${errnoName(errno)}`);
 }
+
+const mallocTrim = libc.func('int malloc_trim(size_t)');
+
+/** Gives memory that only the start needed back to the kernel. */
+export function releaseMemory(): void {
+  mallocTrim(0);
+}

@@ -12,7 +12,7 @@ import { findEvidenceSource, sessionDigest } from './evidence.ts';
 import { parseHostRecord } from './host-record.ts';
 import { hostSettings } from './host-settings.ts';
 import { startLayers } from './layers.ts';
-import { forbidDumps } from './linux.ts';
+import { forbidDumps, releaseMemory } from './linux.ts';
 import { describeFailure, makeLog, writeLine } from './log.ts';
 import { furnishRoot, hostPath, mountOverlay, prepareBase, removeRoot, rootPath } from './root.ts';
 import { resolveUser } from './user.ts';
@@ -139,6 +139,7 @@ async function run(): Promise<number> {
     }
   };
   if (failure === undefined) await attempt('telling CAS of the start', () => cas.send({ type: 'started' }));
+  releaseMemory();
   const ended = await application.exited;
   step('application ended');
   const status = failure instanceof RuntimeError && failure.code === 'LAYER' ? startFailed : ended;

@@ -149,7 +149,7 @@ void describe('a host that wants its own code in the runtime', needsContainers, 
     const prepare = `mount --bind ${evil.folder}/launch "$root/.ensconce/runtime/bin/launch"`;
     const found = await attack({ prepare });
     rmSync(evil.marker, { force: true });
-    refused(found, /LAS refused to make evidence[^]*an empty environment expected, 1 variables found/);
+    refused(found, /LAS_NOT_MEASURABLE[^]*an empty environment expected, 1 variables found/);
   });
 
   void test('a traced runtime gets no evidence', async () => {
@@ -157,7 +157,7 @@ void describe('a host that wants its own code in the runtime', needsContainers, 
     const found = await attack({ wrapper });
     refused(
       found,
-      /LAS refused to make evidence[^]*a process that nobody traces expected, a tracer, process \d+ found/,
+      /LAS_NOT_MEASURABLE[^]*a process that nobody traces expected, a tracer, process \d+ found/,
     );
   });
 

@@ -1,5 +1,5 @@
 import type { Session } from '../session.ts';
-import type { Findings, Place } from '../form/place.ts';
+import type { Findings, Place, Suggestion } from '../form/place.ts';
 import { entryOf, type YamlNode } from '../yaml/node.ts';
 
 /** A rule over the whole session. It reports and never throws. */
@@ -14,12 +14,12 @@ export class Report {
   }
 
   /** @param key the key of `part` that is meant, where there is one. */
-  error(part: object, key: string | undefined, message: string, suggestion?: string): void {
+  error(part: object, key: string | undefined, message: string, suggestion?: Suggestion): void {
     const { node, place } = this.#locate(part, key);
     place.error(node.offset, message, suggestion);
   }
 
-  warning(part: object, key: string | undefined, message: string, suggestion?: string): void {
+  warning(part: object, key: string | undefined, message: string, suggestion?: Suggestion): void {
     const { node, place } = this.#locate(part, key);
     place.warning(node.offset, message, suggestion);
   }

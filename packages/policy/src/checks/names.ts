@@ -22,10 +22,10 @@ export const uniqueNames: Check = (session, report) => {
 
 /** What is named is there: images of services, volumes of images, secrets of images. */
 export const knownNames: Check = (session, report) => {
-  const images = session.images.map(({ name }) => name);
+  const images = new Set(session.images.map(({ name }) => name));
   for (const service of session.services) {
-    if (service.imageName === undefined || images.includes(service.imageName)) continue;
-    if (images.length === 0) {
+    if (service.imageName === undefined || images.has(service.imageName)) continue;
+    if (images.size === 0) {
       report.warning(
         service,
         'image_name',
@@ -36,20 +36,17 @@ export const knownNames: Check = (session, report) => {
         service,
         'image_name',
         `an image of this session expected, \`${service.imageName}\` found`,
-        suggest(service.imageName, images),
+        () => suggest(service.imageName ?? '', images),
       );
     }
   }
-  const volumes = session.volumes.map(({ name }) => name);
-  const secrets = session.secrets.map(({ name }) => name);
+  const volumes = new Set(session.volumes.map(({ name }) => name));
+  const secrets = new Set(session.secrets.map(({ name }) => name));
   for (const image of session.images) {
     const paths = new Set<string>();
     for (const volume of image.volumes) {
-      if (!volumes.includes(volume.name)) {
-        report.error(
-          volume,
-          'name',
-          `a volume of this session expected, \`${volume.name}\` found`,
+      if (!volumes.has(volume.name)) {
+        report.error(volume, 'name', `a volume of this session expected, \`${volume.name}\` found`, () =>
           suggest(volume.name, volumes),
         );
       }
@@ -60,11 +57,8 @@ export const knownNames: Check = (session, report) => {
       paths.add(mounted.path);
     }
     for (const name of image.provideSecrets ?? []) {
-      if (!secrets.includes(name)) {
-        report.error(
-          image,
-          'provide_secrets',
-          `secrets of this session expected, \`${name}\` found`,
+      if (!secrets.has(name)) {
+        report.error(image, 'provide_secrets', `secrets of this session expected, \`${name}\` found`, () =>
           suggest(name, secrets),
         );
       }

@@ -53,10 +53,7 @@ function check(session: Session, text: string | undefined, part: object, key: st
     const resolved = resolveReference(reference, session);
     if (!resolved) {
       const names = session.secrets.map(({ name }) => name);
-      report.error(
-        part,
-        key,
-        `a secret of this session expected, $$SCONE::${reference.name}$$ found`,
+      report.error(part, key, `a secret of this session expected, $$SCONE::${reference.name}$$ found`, () =>
         suggest(reference.name, names),
       );
       continue;
@@ -67,7 +64,7 @@ function check(session: Session, text: string | undefined, part: object, key: st
         part,
         key,
         `a format of the kind ${resolved.secret.kind} expected (${formats.map((name) => (name === '' ? 'none' : `:${name}`)).join(', ')}), :${resolved.format} found`,
-        suggest(resolved.format, formats),
+        () => suggest(resolved.format, formats),
       );
     }
   }
@@ -96,10 +93,7 @@ export const relatedSecrets: Check = (session, report) => {
     if (name === undefined) return;
     const other = byName.get(name);
     if (!other)
-      report.error(
-        secret,
-        key,
-        `a secret of this session expected, \`${name}\` found`,
+      report.error(secret, key, `a secret of this session expected, \`${name}\` found`, () =>
         suggest(name, byName.keys()),
       );
     else if (other.kind !== undefined && other.kind !== kind) {
@@ -121,7 +115,7 @@ export const relatedSecrets: Check = (session, report) => {
         secret,
         'export_public',
         `a kind that has a public part expected with export_public, ${secret.kind} found`,
-        secret.kind === 'private-key' ? 'public-key' : undefined,
+        () => (secret.kind === 'private-key' ? 'public-key' : undefined),
       );
     }
     if (secret.export.some((target) => target.kind === 'namespace' && target.namespace === '/')) {

@@ -8,9 +8,9 @@ export const statedTrust: Check = (session, report) => {
     attestation.mode !== 'none' ||
     attestation.reference !== undefined ||
     session.security.reference !== undefined;
+  const restricting = new Set(session.images.filter(({ mrenclaves }) => mrenclaves).map(({ name }) => name));
   for (const service of session.services) {
-    const restricted =
-      session.images.find(({ name }) => name === service.imageName)?.mrenclaves !== undefined;
+    const restricted = restricting.has(service.imageName ?? '');
     const written = report.has(service, 'attestation') || report.has(service, 'mrenclaves');
     if (asked && service.attestation.length === 0 && !restricted && !written) {
       report.error(

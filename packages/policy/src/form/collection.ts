@@ -112,9 +112,7 @@ function readFields(
     const field = Object.hasOwn(fields, entry.key) ? fields[entry.key] : undefined;
     const at = place.key(entry.key);
     if (!field) {
-      at.error(
-        entry.keyOffset,
-        `${what} has no key ${JSON.stringify(entry.key.slice(0, 60))}`,
+      at.error(entry.keyOffset, `${what} has no key ${JSON.stringify(entry.key.slice(0, 60))}`, () =>
         suggest(entry.key, names),
       );
       continue;

@@ -2,6 +2,9 @@ import type { Problem } from '../problem.ts';
 import type { YamlNode } from '../yaml/node.ts';
 import { limits } from '../yaml/limits.ts';
 
+/** What was probably meant; asked only for problems that are listed. */
+export type Suggestion = () => string | undefined;
+
 /** Collects the problems of one text, and remembers where each object that a form made stood. */
 export class Findings {
   readonly #lineStarts: readonly number[];
@@ -50,19 +53,20 @@ export class Findings {
     offset: number,
     path: string,
     message: string,
-    suggestion?: string,
+    suggestion?: Suggestion,
   ): void {
     if (severity === 'error') this.#errors++;
     if (this.#problems.length >= limits.problems) {
       if (severity === 'error') this.#unreported++;
       return;
     }
+    const meant = suggestion?.();
     this.#problems.push({
       severity,
       ...this.position(offset),
       path,
       message,
-      ...(suggestion === undefined ? {} : { suggestion }),
+      ...(meant === undefined ? {} : { suggestion: meant }),
     });
   }
 
@@ -94,11 +98,11 @@ export class Place {
     return new Place(this.findings, `${this.path}[${index}]`);
   }
 
-  error(offset: number, message: string, suggestion?: string): void {
+  error(offset: number, message: string, suggestion?: Suggestion): void {
     this.findings.add('error', offset, this.path, message, suggestion);
   }
 
-  warning(offset: number, message: string, suggestion?: string): void {
+  warning(offset: number, message: string, suggestion?: Suggestion): void {
     this.findings.add('warning', offset, this.path, message, suggestion);
   }
 }

@@ -86,7 +86,7 @@ export function integer(rule: {
       const value = scalar(node, place, expected);
       if (value === invalid) return invalid;
       if (/^0[0-7]+$/.test(value)) {
-        place.error(node.offset, `${expected} expected, \`${value}\` found`, `0o${value.slice(1)}`);
+        place.error(node.offset, `${expected} expected, \`${value}\` found`, () => `0o${value.slice(1)}`);
         return invalid;
       }
       const number = integerPattern.test(value) ? Number(value) : Number.NaN;
@@ -128,10 +128,12 @@ export function oneOf<const T extends string>(
       if (word !== undefined) return word;
       const alias = Object.hasOwn(aliases, value) ? aliases[value] : undefined;
       if (alias !== undefined) {
-        place.warning(node.offset, `\`${value}\` is read as \`${alias}\``, alias);
+        place.warning(node.offset, `\`${value}\` is read as \`${alias}\``, () => alias);
         return alias;
       }
-      place.error(node.offset, `${expected} expected, ${found(node, value)} found`, suggest(value, words));
+      place.error(node.offset, `${expected} expected, ${found(node, value)} found`, () =>
+        suggest(value, words),
+      );
       return invalid;
     },
   };

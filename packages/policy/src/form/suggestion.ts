@@ -1,10 +1,18 @@
-/** The candidate that was probably meant: at most a third of the letters differ (transpositions count once). */
+/** Looked at; an attacker chooses how many there are. */
+const mostCandidates = 256;
+
+/**
+ * The candidate that was probably meant: at most a third of the letters differ (transpositions count once). Costs at
+ * most about a million steps; {@link Findings} bounds how often it is asked.
+ */
 export function suggest(found: string, candidates: Iterable<string>): string | undefined {
   const wanted = normal(found);
   if (wanted.length === 0 || wanted.length > 64) return undefined;
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let left = mostCandidates;
   for (const candidate of candidates) {
+    if (left-- === 0) break;
     const distance = normal(candidate) === wanted ? 0 : editDistance(wanted, normal(candidate), bestDistance);
     if (distance < bestDistance) {
       best = candidate;
@@ -33,6 +41,7 @@ function editDistance(a: string, b: string, bound: number): number {
       }
       row.push(cost);
     }
+    if (Math.min(...row) >= bound) return bound;
     beforeLast = last;
     last = row;
   }

@@ -6,6 +6,7 @@ import {
   creatorFromSigner,
   keyHashOfCertificate,
   keyHashPattern,
+  writtenKeyHashPattern,
   readCertificate,
 } from '../key-hash.ts';
 import type { AccessEntry, AccessPolicy, AccessRule } from '../session.ts';
@@ -44,10 +45,16 @@ function scalarEntry(node: YamlNode, place: Place): AccessEntry | Invalid {
       pem: canonicalPem('CERTIFICATE', readCertificate(value).raw),
     }));
   }
-  if (keyHashPattern.test(value)) return { kind: 'key', keyHash: value };
-  place.error(
-    node.offset,
-    `${expected} expected, ${nounOf(node)} found`,
+  if (writtenKeyHashPattern.test(value)) {
+    if (!keyHashPattern.test(value)) {
+      place.warning(
+        node.offset,
+        `a key hash of 32 to 44 characters expected, one of ${value.length} found: it matches nobody`,
+      );
+    }
+    return { kind: 'key', keyHash: value };
+  }
+  place.error(node.offset, `${expected} expected, ${nounOf(node)} found`, () =>
     suggest(value.toUpperCase(), Object.keys(words)),
   );
   return invalid;
@@ -83,7 +90,7 @@ function mapEntry(
     at.error(
       entry.keyOffset,
       `one of signer, require-all and require-at-least-N expected, ${JSON.stringify(entry.key.slice(0, 60))} found`,
-      suggest(entry.key, ['signer', 'require-all', 'require-at-least-2']),
+      () => suggest(entry.key, ['signer', 'require-all', 'require-at-least-2']),
     );
     return invalid;
   }

@@ -3,7 +3,7 @@ import { list, map, optional, required, strict } from '../form/collection.ts';
 import { freeText, integer, oneOf, text } from '../form/scalar.ts';
 import type { Image, InjectionFile } from '../session.ts';
 import { absolutePath, freeName, hex, orReference, secretName, withReferences } from './names.ts';
-import { legacyMeasurements } from './service.ts';
+import { measurements } from './service.ts';
 
 export const updatePolicy = oneOf(['rollback_protected', 'ephemeral', 'no_rollback_protection']);
 const defaultMode = 0o700;
@@ -77,7 +77,7 @@ export const image: Form<Image> = transform(
         'Secrets that templates on disk may use; all if absent.',
       ),
       mrenclaves: strict(
-        legacyMeasurements,
+        measurements,
         'Accepted measurements (older form); they restrict the services further.',
       ),
       tags: optional(

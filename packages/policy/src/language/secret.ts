@@ -135,9 +135,7 @@ function readSecret(node: YamlNode, place: Place): Secret | typeof invalid {
     if (Object.hasOwn(common, key) || Object.hasOwn(own, key) || !Object.hasOwn(allFields, key)) continue;
     place
       .key(key)
-      .error(
-        keyOffset,
-        `a parameter of the kind ${kind} expected, one of another kind found`,
+      .error(keyOffset, `a parameter of the kind ${kind} expected, one of another kind found`, () =>
         suggest(key, Object.keys(own)),
       );
   }

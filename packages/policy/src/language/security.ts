@@ -41,7 +41,10 @@ const secretText = withReferences(text({ expected: 'a secret', minLength: 1, max
 
 const attestationFields = {
   mode: strict(oneOf(['hardware', 'none', 'maa']), 'Which evidence is asked for; hardware if absent.'),
-  tolerate: optional(list(toleration, { of: 'tolerations' }), 'States of the platform that are accepted.'),
+  tolerate: optional(
+    oneOrList(toleration, { of: 'tolerations' }),
+    'States of the platform that are accepted.',
+  ),
   ignore_advisories: optional(advisories, 'Advisories that do not count, or "*".'),
   must_be_sgx_local: strict(boolean(), 'Only enclaves on the machine of CAS.'),
   trusted_scone_qe_pubkeys: optional(

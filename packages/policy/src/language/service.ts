@@ -56,7 +56,6 @@ const measurement: Form<string> = orReference(
   ),
 );
 export const measurements = oneOrList(measurement, { min: 1, of: 'measurements' });
-export const legacyMeasurements = list(measurement, { min: 1, of: 'measurements' });
 
 /** A product id or security version. */
 export const versionNumber = orReference<number>(
@@ -187,6 +186,7 @@ const extension = map(
   'ensconce (service)',
 );
 
+const relativePath = text({ expected: 'a path', pattern: /^\P{Cc}+$/u, maxLength: 4096 });
 const updatePolicy = oneOf(['rollback_protected_reinitializable', 'no_rollback_protection']);
 
 const fields = {
@@ -198,12 +198,12 @@ const fields = {
   ),
   environment: optional(environment, 'The only variables that the program sees.'),
   pwd: optional(absolutePath, 'Working directory; / if absent.'),
-  fspf_path: optional(absolutePath, 'File system protection file.'),
+  fspf_path: optional(relativePath, 'File system protection file.'),
   fspf_key: optional(orReference(hex(32)), 'Its key, 64 hexadecimal digits or a reference.'),
   fspf_tag: optional(orReference(hex(16)), 'Its tag, 32 hexadecimal digits.'),
   fspf_update_policy: optional(updatePolicy, 'Which older states of the file system are accepted.'),
   attestation: strict(attestation, 'What may run as this service: a map is AND, a list is OR.'),
-  mrenclaves: strict(legacyMeasurements, 'Accepted measurements (older form of attestation).'),
+  mrenclaves: strict(measurements, 'Accepted measurements (older form of attestation).'),
   platforms: strict(
     list(platform, { min: 1, of: 'platforms' }),
     'Machines that may run this service; any if absent.',

@@ -27,8 +27,15 @@ export const auditEvent = v.variant('type', [
   v.strictObject({ type: v.literal('CAS exited') }),
   v.strictObject({ type: v.literal('Simulated evidence accepted for the first time') }),
   v.strictObject({ type: v.literal('Session created'), ...session, identity }),
-  v.strictObject({ type: v.literal('Session read'), ...session, identity }),
+  v.strictObject({
+    type: v.literal('Session read'),
+    ...session,
+    identity,
+    /** Whether the reader got the values of secrets that stand in the text. */
+    secretsShown: v.boolean(),
+  }),
   v.strictObject({ type: v.literal('Session updated'), ...session, identity }),
+  v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
   v.strictObject({
     type: v.literal('Value read'),
     session: v.string(),
@@ -84,6 +91,7 @@ export type SignedAuditRecord = v.InferOutput<typeof signedAuditRecord>;
 const announcing: ReadonlySet<AuditEvent['type']> = new Set([
   'Session created',
   'Session updated',
+  'Certificates renewed',
   'Simulated evidence accepted for the first time',
 ]);
 

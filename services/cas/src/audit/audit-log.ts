@@ -5,7 +5,7 @@ import { canonicalJson } from '@ensconce/base/json';
 import { CasError } from '../errors.ts';
 import { syncFolder } from '../store/key-sealer.ts';
 import type { AuditPosition } from '../store/store.ts';
-import { firstPrevious, lineHash, readAuditChain } from './audit-chain.ts';
+import { firstPrevious, lineHash, lineLimit, readAuditChain } from './audit-chain.ts';
 import type { AuditEvent, AuditRecord } from './audit-event.ts';
 
 export interface AuditLogOptions {
@@ -97,6 +97,9 @@ export class AuditLog {
     };
     const signature = sign(null, canonicalJson(record), this.#options.key).toString('base64');
     const body = canonicalJson({ ...record, signature });
+    if (body.length > lineLimit) {
+      return Promise.reject(new RangeError(`audit record: ${lineLimit} bytes at most, ${body.length} found`));
+    }
     this.#sequence = record.sequence;
     this.#hash = lineHash(body);
     const position = this.position;

@@ -34,7 +34,7 @@ void test('a session is created, read, updated and kept in all its versions', as
   const text = sessionText({ name: 'app', mrenclave });
   const created = await postSession(cas, text);
   assert.equal(created.predecessor, null);
-  const read = await readSession(cas, 'app');
+  const read = await readSession(cas, 'app', { secrets: 'shown' });
   assert.equal(read.hash, created.hash);
   assert.equal(read.session, text);
 
@@ -42,9 +42,29 @@ void test('a session is created, read, updated and kept in all its versions', as
   const updated = await postSession(cas, again);
   assert.notEqual(updated.hash, created.hash);
   assert.equal(updated.predecessor, created.hash);
-  assert.equal((await readSession(cas, 'app')).session, again);
-  assert.equal((await readSession(cas, 'app', created.hash)).session, text);
-  await assert.rejects(readSession(cas, 'app', '0'.repeat(64)), refusedWith('CAS_SESSION_NOT_FOUND'));
+  assert.equal((await readSession(cas, 'app', { secrets: 'shown' })).session, again);
+  assert.equal((await readSession(cas, 'app', { secrets: 'shown', hash: created.hash })).session, text);
+  await assert.rejects(
+    readSession(cas, 'app', { hash: '0'.repeat(64) }),
+    refusedWith('CAS_SESSION_NOT_FOUND'),
+  );
+});
+
+void test('reading a session shows secret values only when asked, and the audit log knows which it was', async (t) => {
+  const { connect, folder } = await casUnderTest(t);
+  const cas = await connect(await clientKeys());
+  await postSession(cas, sessionText({ name: 'app', mrenclave }));
+  const redacted = await readSession(cas, 'app');
+  assert.equal(redacted.redacted, true);
+  assert.equal(redacted.session.includes('pass word'), false);
+  const shown = await readSession(cas, 'app', { secrets: 'shown' });
+  assert.equal(shown.redacted, false);
+  assert.equal(shown.session.includes('pass word'), true);
+  const log = readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8');
+  assert.deepEqual(log.match(/"secretsShown":(?:true|false)/g), [
+    '"secretsShown":false',
+    '"secretsShown":true',
+  ]);
 });
 
 void test('an update must name the version that it replaces', async (t) => {
@@ -115,7 +135,7 @@ void test('what exists and is not theirs looks to strangers like what does not e
     ['theirs', 'absent'].map(async (name) => {
       const tries = [
         readSession(stranger, name),
-        readSession(stranger, name, '0'.repeat(64)),
+        readSession(stranger, name, { hash: '0'.repeat(64) }),
         postSession(stranger, sessionText({ name, mrenclave, predecessor: '0'.repeat(64) })),
         readValue(stranger, name, 'token'),
       ];
@@ -187,6 +207,30 @@ void test('a session that cannot be read is refused with every line that is wron
     assert.match(((error as RefusedByCas).cause as Error).message, /^line \d+ column 1: .*misspelt/);
     return true;
   });
+});
+
+void test('a refusal stays readable, however long what it quotes', async (t) => {
+  const { connect } = await casUnderTest(t);
+  const cas = await connect(await clientKeys());
+  const text = `${sessionText({ name: 'app', mrenclave })}${'m'.repeat(200_000)}: 1\n`;
+  await assert.rejects(postSession(cas, text), refusedWith('CAS_SESSION_INVALID'));
+});
+
+void test('all public values of a session are audited, however many', async (t) => {
+  const { connect, folder } = await casUnderTest(t);
+  const count = 250;
+  const secrets = Array.from(
+    { length: count },
+    (_, i) => `  - {name: s${i}, kind: ascii, value: "${i}", export_public: true}`,
+  ).join('\n');
+  await postSession(
+    await connect(await clientKeys()),
+    `name: many\nversion: "0.3.12"\nsecrets:\n${secrets}\n`,
+  );
+  const { values } = await readValues(await connect(), 'many');
+  assert.equal(Object.keys(values).length, count);
+  const log = readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8');
+  assert.ok(log.includes('"s0"') && log.includes(`"s${count - 1}"`));
 });
 
 void test('CAS proves itself over the very connection that asks', async (t) => {

@@ -3,18 +3,12 @@ import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
-import {
-  requestLimit,
-  type ErrorBody,
-  type SessionRead,
-  type SessionWritten,
-  type VersionAnswer,
-} from '@ensconce/api/schema';
+import { requestLimit, type ErrorBody, type SessionWritten, type VersionAnswer } from '@ensconce/api/schema';
 import { fromUtf8 } from '@ensconce/base/bytes';
 import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
 import { CasError, publicError } from '../errors.ts';
 import { readSession } from '../sessions/read-session.ts';
-import type { StoredVersion } from '../sessions/session-record.ts';
+import type { StoredSession, StoredVersion } from '../sessions/session-record.ts';
 import { writeSession, type WriteContext } from '../sessions/write-session.ts';
 import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
 import { Gate } from '../state/gate.ts';
@@ -25,6 +19,8 @@ import type { RateLimit } from './rate-limit.ts';
 
 export interface ClientApiContext extends WriteContext {
   readonly writes: Serial;
+  /** The same session with certificates that are good for a while. */
+  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
   readonly ownEvidence: OwnEvidence;
   readonly rateLimit: RateLimit;
   readonly version: () => VersionAnswer;
@@ -94,18 +90,17 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     return c.json(written(version), version.predecessor === null ? 201 : 200);
   });
   api.get('/v1/sessions/*', async (c) => {
-    const version = await readSession(state, sessions, {
+    const secrets = c.req.query('secrets');
+    if (secrets !== undefined && secrets !== 'shown') {
+      throw new CasError('CAS_REQUEST_INVALID', 'secrets: shown or nothing expected in the address');
+    }
+    const answer = await readSession(state, sessions, {
       name: nameIn(c, '/v1/sessions/'),
       hash: c.req.query('hash'),
+      secretsShown: secrets === 'shown',
       identity: clientOf(c.env.incoming),
     });
-    return c.json({
-      name: version.name,
-      hash: version.hash,
-      predecessor: version.predecessor,
-      creator: version.creator,
-      session: version.text,
-    } satisfies SessionRead);
+    return c.json(answer);
   });
 
   api.get('/v1/values/*', async (c) => {
@@ -115,8 +110,8 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     }
     const request = { session: match[1] as string, identity: clientOf(c.env.incoming) };
     return match[2] === undefined
-      ? c.json(await readPublicValues(state, sessions, request))
-      : c.json(await readPublicValue(state, sessions, { ...request, secret: match[2] }));
+      ? c.json(await readPublicValues(context, request))
+      : c.json(await readPublicValue(context, { ...request, secret: match[2] }));
   });
   return api;
 }

@@ -9,8 +9,10 @@ import type { SgxClaims } from '@ensconce/verify/sgx/claims';
 import { attest, type Attest } from '@ensconce/wire/attestation';
 import { reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
+import { SecretsError } from '@ensconce/secrets/errors';
 import { CasError } from '../errors.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
+import { importedSecrets, type Imported } from '../sessions/imports.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import { appraiseService, untrustworthy } from './appraise.ts';
@@ -31,6 +33,8 @@ export interface AttestContext {
   readonly sessions: Sessions;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
+  /** The same session with certificates that are good for a while. */
+  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
   readonly now: () => Date;
 }
 
@@ -70,10 +74,35 @@ export async function attestService(
   const claims = genuineClaims(verdict);
   checkBinding(claims, expected);
   const description = checkDescription(context, message, claims);
-  const stored = findAdmitted(context, id);
-  const service = findService(stored.session, id.service);
-  const appraisal = appraiseService(stored.session, service, verdict, expected);
-  return { id, appraisal, claims, configuration: configure(stored, service, description) };
+  const found = findAdmitted(context, id);
+  const service = findService(found.session, id.service);
+  const appraisal = appraiseService(found.session, service, verdict, expected);
+  const stored = await context.refresh(found);
+  const configuration = await configure({
+    stored,
+    service,
+    description,
+    mrenclave: claims.mrenclave,
+    imported: await importedFor(context, stored),
+    now: context.now(),
+  });
+  return { id, appraisal, claims, configuration };
+}
+
+/** Other sessions' secrets, as they are exported to this one now. */
+async function importedFor(context: AttestContext, stored: StoredSession): Promise<Imported> {
+  try {
+    return await importedSecrets(context.sessions, { session: stored.session, hash: stored.stored.hash });
+  } catch (cause) {
+    if (!(cause instanceof SecretsError)) throw cause;
+    throw new CasError(
+      'CAS_SERVICE_REFUSED',
+      `session '${stored.stored.name}': what it imports cannot be had`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /**

@@ -1,25 +1,39 @@
 import { EnsconceError } from '@ensconce/base/errors';
 import { imageOf, type Image, type Service } from '@ensconce/policy/session';
 import { substituteCommand, substituteSecrets, substituteSecretsBytes } from '@ensconce/policy/substitution';
-import { unsupportedBy } from '@ensconce/policy/unsupported';
-import { secretLookup } from '@ensconce/secrets/render';
+import { unsupportedBy, type Supported } from '@ensconce/policy/unsupported';
+import { deliveryLookup } from '@ensconce/secrets/delivery';
+import type { Lookup } from '@ensconce/policy/substitution';
 import type { ImageDescription } from '@ensconce/measurement/image';
 import type { Configuration } from '@ensconce/wire/configuration';
 import { CasError } from '../errors.ts';
+import type { Imported } from '../sessions/imports.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import { defaultCapabilities } from './default-capabilities.ts';
 
-type Lookup = ReturnType<typeof secretLookup>;
+/** All that is known of an attested service. */
+export interface Delivery {
+  readonly stored: StoredSession;
+  readonly service: Service;
+  /** What was measured. */
+  readonly description: ImageDescription;
+  /** Hex; `software_identity` in tokens. */
+  readonly mrenclave: string;
+  readonly imported: Imported;
+  readonly now: Date;
+}
 
-/** What an attested service is given: the session's entry for it, secrets put in. `description` is what was measured. */
-export function configure(
-  stored: StoredSession,
-  service: Service,
-  description: ImageDescription,
-): Configuration {
+const supported: Supported = {
+  secretKinds: new Set(['ascii', 'binary', 'private-key', 'public-key', 'x509', 'x509-ca', 'pgp-key', 'jwt']),
+  imports: true,
+};
+
+/** What an attested service is given: the session's entry for it, secrets put in. */
+export async function configure(delivery: Delivery): Promise<Configuration> {
+  const { stored, service, description } = delivery;
   const { session, secrets } = stored;
   const where = `${session.name}/${service.name}`;
-  const [reason] = unsupportedBy(session, service.name);
+  const [reason] = unsupportedBy(session, service.name, supported);
   if (reason !== undefined) {
     throw new CasError(
       'CAS_SERVICE_UNSUPPORTED',
@@ -32,8 +46,12 @@ export function configure(
       hint: 'give the service an image_name, and an entry in images with ensconce: {layers: …}',
     });
   }
-  const lookup = secretLookup(session, secrets);
   try {
+    const lookup = await deliveryLookup(session, secrets, {
+      now: delivery.now,
+      self: { software_identity: delivery.mrenclave },
+      imported: delivery.imported,
+    });
     return {
       session: session.name,
       sessionHash: stored.stored.hash,

@@ -1,22 +1,42 @@
+import type { SessionRead } from '@ensconce/api/schema';
+import { formatSession } from '@ensconce/policy/format';
+import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import type { State } from '../state/state.ts';
 import { holdsRight, notFound, type ClientIdentity } from './session-access.ts';
-import type { StoredVersion } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
+
+export interface ReadRequest {
+  readonly name: string;
+  readonly hash: string | undefined;
+  /** Whether the values of secrets shall stand in the text. */
+  readonly secretsShown: boolean;
+  readonly identity: ClientIdentity;
+}
 
 /** The present version of a session, or the one with `hash`, for whom the present version lets read. Audited. */
 export async function readSession(
   state: State,
   sessions: Sessions,
-  request: { readonly name: string; readonly hash: string | undefined; readonly identity: ClientIdentity },
-): Promise<StoredVersion> {
-  const { name, hash, identity } = request;
+  request: ReadRequest,
+): Promise<SessionRead> {
+  const { name, hash, identity, secretsShown } = request;
   const present = sessions.find(name);
   if (present === undefined || !holdsRight(present, 'read', identity).allowed) throw notFound(name);
   const version = hash === undefined ? present.stored : sessions.findVersion(name, hash);
   if (version === undefined) throw notFound(name);
+  const text = secretsShown
+    ? version.text
+    : formatSession(parseSessionOrThrow(version.text), { secrets: 'redacted' });
   await state.audit.append(
-    { type: 'Session read', session: name, identity: identity.keyHash ?? null },
+    { type: 'Session read', session: name, identity: identity.keyHash ?? null, secretsShown },
     state.store.sequence,
   );
-  return version;
+  return {
+    name: version.name,
+    hash: version.hash,
+    predecessor: version.predecessor,
+    creator: version.creator,
+    session: text,
+    redacted: !secretsShown,
+  };
 }

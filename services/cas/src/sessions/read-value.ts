@@ -1,6 +1,5 @@
 import type { ValueAnswer, ValuesAnswer } from '@ensconce/api/schema';
-import { fromUtf8 } from '@ensconce/base/bytes';
-import { renderSecret } from '@ensconce/secrets/render';
+import { publicValue } from '@ensconce/secrets/export';
 import { CasError } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import type { ClientIdentity } from './session-access.ts';
@@ -12,56 +11,78 @@ interface ValuesRequest {
   readonly identity: ClientIdentity;
 }
 
+export interface ValuesContext {
+  readonly state: State;
+  readonly sessions: Sessions;
+  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
+}
+
+async function find(context: ValuesContext, name: string): Promise<StoredSession | undefined> {
+  const found = context.sessions.find(name);
+  return found === undefined ? undefined : context.refresh(found);
+}
+
 /** A secret with `export_public: true`, which anybody may read. Audited. */
 export async function readPublicValue(
-  state: State,
-  sessions: Sessions,
+  context: ValuesContext,
   request: ValuesRequest & { readonly secret: string },
 ): Promise<ValueAnswer> {
-  const stored = sessions.find(request.session);
-  if (stored === undefined || !publicNames(stored).includes(request.secret)) {
+  const stored = await find(context, request.session);
+  const value =
+    stored === undefined ? undefined : publicValue(stored.session, stored.secrets, request.secret);
+  if (value === undefined) {
     throw new CasError(
       'CAS_VALUE_NOT_FOUND',
       `value '${request.secret}' of session '${request.session}': it does not exist, or it is not public`,
-      { hint: 'only a secret with export_public: true can be read here' },
+      { hint: 'only a secret with export_public: true can be read here, and only what is public of it' },
     );
   }
-  const value = render(stored, request.secret);
-  await audit(state, request, [request.secret]);
+  await audit(context.state, request, [request.secret]);
   return value;
 }
 
 /** All public values of a session. A session without any looks like one that does not exist. */
 export async function readPublicValues(
-  state: State,
-  sessions: Sessions,
+  context: ValuesContext,
   request: ValuesRequest,
 ): Promise<ValuesAnswer> {
-  const stored = sessions.find(request.session);
-  const names = stored === undefined ? [] : publicNames(stored);
-  if (stored === undefined || names.length === 0) {
+  const stored = await find(context, request.session);
+  const values = stored === undefined ? {} : publicValues(stored);
+  const names = Object.keys(values);
+  if (names.length === 0) {
     throw new CasError(
       'CAS_VALUE_NOT_FOUND',
       `session '${request.session}': it does not exist, or has no public value`,
     );
   }
-  const values = Object.fromEntries(names.map((name) => [name, render(stored, name)]));
-  await audit(state, request, names);
+  await audit(context.state, request, names);
   return { values };
 }
 
-const publicNames = (stored: StoredSession): string[] =>
-  stored.session.secrets.filter((secret) => secret.exportPublic).map((secret) => secret.name);
-
-function render(stored: StoredSession, name: string): ValueAnswer {
-  const kind = stored.session.secrets.find((secret) => secret.name === name)?.kind;
-  const value = renderSecret(stored.secrets, name, kind === 'binary' ? 'hex' : '');
-  return { kind: 'string', value: fromUtf8(value), expires: null, renew: null };
+/** The public values of a session by name; a secret without a public part has none. */
+function publicValues({ session, secrets }: StoredSession): Record<string, ValueAnswer> {
+  const values: [string, ValueAnswer][] = [];
+  for (const { name } of session.secrets) {
+    const value = publicValue(session, secrets, name);
+    if (value !== undefined) values.push([name, value]);
+  }
+  return Object.fromEntries(values);
 }
 
-async function audit(state: State, request: ValuesRequest, secrets: string[]): Promise<void> {
-  await state.audit.append(
-    { type: 'Value read', session: request.session, secrets, identity: request.identity.keyHash ?? null },
-    state.store.sequence,
-  );
+/** Names in one record of the audit log. */
+const namesPerRecord = 100;
+
+async function audit(state: State, request: ValuesRequest, secrets: readonly string[]): Promise<void> {
+  const { session, identity } = request;
+  for (let at = 0; at < secrets.length; at += namesPerRecord) {
+    await state.audit.append(
+      {
+        type: 'Value read',
+        session,
+        secrets: secrets.slice(at, at + namesPerRecord),
+        identity: identity.keyHash ?? null,
+      },
+      state.store.sequence,
+    );
+  }
 }

@@ -6,13 +6,15 @@ import { parseSecretState } from '@ensconce/secrets/state';
 import type { State } from '../state/state.ts';
 import { storedSession, storedVersion, type StoredSession, type StoredVersion } from './session-record.ts';
 
-/** Parsed sessions that stay in memory, most recently used last. */
-const cacheSize = 1024;
+/** Characters of session text whose parsed form stays in memory. */
+const cacheSize = 16 * 1024 * 1024;
 
 /** The sessions in the database. */
 export class Sessions {
   readonly #state: State;
+  /** Most recently used last. */
   readonly #cache = new Map<string, StoredSession>();
+  #cached = 0;
 
   constructor(state: State) {
     this.#state = state;
@@ -58,8 +60,17 @@ export class Sessions {
   }
 
   #remember(name: string, session: StoredSession): void {
-    this.#cache.delete(name);
+    this.#forget(name);
     this.#cache.set(name, session);
-    if (this.#cache.size > cacheSize) this.#cache.delete(this.#cache.keys().next().value as string);
+    this.#cached += session.stored.text.length;
+    for (const oldest of this.#cache.keys()) {
+      if (this.#cached <= cacheSize) break;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(name: string): void {
+    this.#cached -= this.#cache.get(name)?.stored.text.length ?? 0;
+    this.#cache.delete(name);
   }
 }

@@ -4,8 +4,11 @@ import { PolicyError } from '@ensconce/policy/errors';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import { withCreator, type Creator, type Session } from '@ensconce/policy/session';
 import { sessionHash } from '@ensconce/policy/session-hash';
-import { createSecrets } from '@ensconce/secrets/state';
+import { generateSecrets } from '@ensconce/secrets/generate';
+import { SecretsError } from '@ensconce/secrets/errors';
+import type { Party } from '@ensconce/secrets/export';
 import { CasError } from '../errors.ts';
+import { importedSecrets, type Imported } from './imports.ts';
 import type { State } from '../state/state.ts';
 import type { Random } from '../store/record-cipher.ts';
 import { holdsRight, notFound, type ClientIdentity } from './session-access.ts';
@@ -47,7 +50,7 @@ export async function writeSession(context: WriteContext, request: WriteRequest)
   if (present === undefined) checkCreate(context, parsed, keyHash, request.identity);
   else checkUpdate(present, parsed, request.identity);
   checkCreator(parsed, creator);
-  const next = makeVersion(context, request.text, parsed, creator, present);
+  const next = await makeVersion(context, request.text, parsed, creator, present);
   const position = await state.audit.append(
     {
       type: present === undefined ? 'Session created' : 'Session updated',
@@ -174,31 +177,45 @@ function checkCreator(session: Session, creator: Creator): void {
   }
 }
 
-function makeVersion(
+async function makeVersion(
   context: WriteContext,
   text: string,
   parsed: Session,
   creator: Creator,
   present: StoredSession | undefined,
-): StoredSession {
+): Promise<StoredSession> {
   const session = withCreator(parsed, creator);
+  const hash = sessionHash(session);
+  const now = context.now();
   try {
     return {
       session,
       stored: {
         name: session.name,
-        hash: sessionHash(session),
+        hash,
         predecessor: session.predecessor ?? null,
         creator: { kind: creator.kind, pem: creator.pem, keyHash: creator.keyHash },
         text,
-        written: context.now().toISOString(),
+        written: now.toISOString(),
       },
-      secrets: createSecrets(session, {
+      secrets: await generateSecrets(session, {
         random: context.random,
+        now,
+        imported: await importable(context.sessions, { session, hash }),
         ...(present === undefined ? {} : { previous: { session: present.session, state: present.secrets } }),
       }),
     };
   } catch (cause) {
     throw invalid(`session '${session.name}': its secrets could not be made`, cause);
+  }
+}
+
+/** What a new certificate may be issued with. An import that cannot be had yet stops a start that needs it, not the session. */
+async function importable(sessions: Sessions, importer: Party): Promise<Imported> {
+  try {
+    return await importedSecrets(sessions, importer);
+  } catch (error) {
+    if (error instanceof SecretsError) return {};
+    throw error;
   }
 }

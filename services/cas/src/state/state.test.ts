@@ -154,13 +154,29 @@ void test('records that wait together are all in the log, in order', async (t) =
   const state = await open(folder);
   const positions = await Promise.all(
     Array.from({ length: 200 }, (_, i) =>
-      state.audit.append({ type: 'Session read', session: `s${i}`, identity: null }, state.store.sequence),
+      state.audit.append(
+        { type: 'Session read', session: `s${i}`, identity: null, secretsShown: false },
+        state.store.sequence,
+      ),
     ),
   );
   assert.deepEqual(
     positions.map(({ sequence }) => sequence),
     Array.from({ length: 200 }, (_, i) => i + 4),
   );
+  await close(state);
+  await close(await open(folder));
+});
+
+void test('a record that is too long for a line is refused, and the log goes on', async (t) => {
+  const folder = await filled(t);
+  const state = await open(folder);
+  const tooLong = state.audit.append(
+    { type: 'Service refused', configId: '\u0000'.repeat(100_000), code: 'X', reason: [] },
+    state.store.sequence,
+  );
+  await assert.rejects(tooLong, RangeError);
+  await change(state, 'd');
   await close(state);
   await close(await open(folder));
 });

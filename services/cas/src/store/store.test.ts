@@ -174,6 +174,6 @@ void test('any sequence of commits reopens to the same root and values', (t) => 
       }
       again.close();
     }),
-    { numRuns: 15 },
+    { numRuns: 8 },
   );
 });

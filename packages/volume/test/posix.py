@@ -1,0 +1,229 @@
+"""What programs expect of a file system, through the kernel: exercised on an empty directory given as argument."""
+import ctypes, errno, fcntl, mmap, os, random, stat, sys, threading
+
+os.chdir(sys.argv[1])
+os.umask(0o022)
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def fails(code, call, *args, **kwargs):
+    try:
+        call(*args, **kwargs)
+    except OSError as error:
+        assert error.errno == code, (errno.errorcode[error.errno], errno.errorcode[code])
+        return
+    raise AssertionError(f"{errno.errorcode[code]} expected")
+
+
+def write(path, data):
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+# Names, links and directories.
+os.mkdir("d")
+fails(errno.EEXIST, os.mkdir, "d")
+assert os.stat("d").st_nlink == 2
+os.mkdir("d/e")
+assert os.stat("d").st_nlink == 3
+fails(errno.ENOTEMPTY, os.rmdir, "d")
+write("d/f", b"one")
+os.link("d/f", "d/g")
+assert os.stat("d/f").st_nlink == 2
+os.symlink("f", "d/s")
+assert read("d/s") == b"one" and os.readlink("d/s") == "f"
+fails(errno.ELOOP, os.open, "d/s", os.O_RDONLY | os.O_NOFOLLOW)
+os.rename("d/f", "d/h")
+fails(errno.ENOENT, os.stat, "d/f")
+write("d/i", b"two")
+os.rename("d/i", "d/h")
+assert read("d/h") == b"two" and read("d/g") == b"one" and os.stat("d/g").st_nlink == 1
+os.rename("d/e", "e")
+assert os.stat("d").st_nlink == 2
+fails(errno.EINVAL, os.rename, "d", "d/x")
+fails(errno.ENOTDIR, os.rename, "e", "d/h")
+fails(errno.EISDIR, os.rename, "d/h", "e")
+os.rmdir("e")
+write("n" * 255, b"long")
+fails(errno.ENAMETOOLONG, write, "n" * 256, b"")
+raw = b"\xff\xfe not utf-8"
+write(raw, b"raw")
+assert raw in os.listdir(b".") and read(raw) == b"raw"
+os.mkfifo("pipe")
+assert stat.S_ISFIFO(os.stat("pipe").st_mode)
+AT_FDCWD, NOREPLACE, EXCHANGE = -100, 1, 2
+write("x1", b"1")
+write("x2", b"22")
+assert libc.renameat2(AT_FDCWD, b"x1", AT_FDCWD, b"x2", NOREPLACE) == -1 and ctypes.get_errno() == errno.EEXIST
+assert libc.renameat2(AT_FDCWD, b"x1", AT_FDCWD, b"x2", EXCHANGE) == 0
+assert read("x1") == b"22" and read("x2") == b"1"
+
+# Files without a name, and appending.
+fd = os.open("gone", os.O_RDWR | os.O_CREAT)
+os.unlink("gone")
+os.write(fd, b"still here")
+assert os.pread(fd, 100, 0) == b"still here" and os.fstat(fd).st_nlink == 0
+os.close(fd)
+with open("log", "ab", buffering=0) as a, open("log", "ab", buffering=0) as b:
+    for i in range(100):
+        (a, b)[i % 2].write(b"%03d\n" % i)
+assert read("log") == b"".join(b"%03d\n" % i for i in range(100))
+
+# Owners, modes and times.
+write("m", b"#!")
+os.chmod("m", 0o6755)
+os.chown("m", 12, 34)
+assert stat.S_IMODE(os.stat("m").st_mode) == 0o755, oct(os.stat("m").st_mode)
+os.chmod("m", 0o4711)
+os.utime("m", ns=(1, 1_234_567_890_123_456_789))
+s = os.stat("m")
+assert (s.st_uid, s.st_gid, s.st_atime_ns, s.st_mtime_ns) == (12, 34, 1, 1_234_567_890_123_456_789)
+os.utime("m", ns=(-1_500_000_000, -1))
+s = os.stat("m")
+assert (s.st_atime_ns, s.st_mtime_ns) == (-1_500_000_000, -1), s
+before = os.stat("m").st_mtime_ns
+with open("m", "ab") as file:
+    file.write(b"x")
+assert os.stat("m").st_mtime_ns > before
+os.mkdir("team")
+os.chown("team", 0, 77)
+os.chmod("team", 0o2775)
+os.mkdir("team/sub")
+assert os.stat("team/sub").st_gid == 77 and os.stat("team/sub").st_mode & stat.S_ISGID
+child = os.fork()
+if child == 0:
+    os.setgid(1000)
+    os.setuid(1000)
+    fails(errno.EACCES, write, "mine", b"")
+    fails(errno.EPERM, os.chmod, "m", 0o777)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+os.mkdir("open", 0o777)
+os.chmod("open", 0o1777)
+write("open/theirs", b"")
+child = os.fork()
+if child == 0:
+    os.setgid(1000)
+    os.setuid(1000)
+    write("open/mine", b"suid")
+    os.chmod("open/mine", 0o4755)
+    with open("open/mine", "ab") as file:
+        file.write(b"!")
+    assert os.stat("open/mine").st_mode & stat.S_ISUID == 0
+    fails(errno.EPERM, os.unlink, "open/theirs")
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+
+# Attributes and locks.
+os.setxattr("m", "user.note", b"value")
+os.setxattr("m", "user.empty", b"")
+assert os.getxattr("m", "user.note") == b"value" and sorted(os.listxattr("m")) == ["user.empty", "user.note"]
+fails(errno.EEXIST, os.setxattr, "m", "user.note", b"", os.XATTR_CREATE)
+fails(errno.ENODATA, os.setxattr, "m", "user.new", b"", os.XATTR_REPLACE)
+os.removexattr("m", "user.note")
+fails(errno.ENODATA, os.getxattr, "m", "user.note")
+fails(errno.EOPNOTSUPP, os.setxattr, "m", "system.posix_acl_access", b"\x02\0\0\0")
+one, two = os.open("m", os.O_RDWR), os.open("m", os.O_RDWR)
+fcntl.flock(one, fcntl.LOCK_EX)
+fails(errno.EAGAIN, fcntl.flock, two, fcntl.LOCK_EX | fcntl.LOCK_NB)
+fcntl.flock(one, fcntl.LOCK_UN)
+fcntl.lockf(one, fcntl.LOCK_EX, 10, 5)
+child = os.fork()
+if child == 0:
+    fails(errno.EAGAIN, fcntl.lockf, two, fcntl.LOCK_EX | fcntl.LOCK_NB, 10, 5)
+    fcntl.lockf(two, fcntl.LOCK_EX | fcntl.LOCK_NB, 5, 15)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+
+# Sparse files, holes, O_DIRECT, beyond 2 TiB.
+KEEP, PUNCH, ZERO, COLLAPSE = 1, 2, 0x10, 8
+fallocate = lambda fd, mode, at, size: libc.fallocate(fd, mode, ctypes.c_long(at), ctypes.c_long(size))
+fd = os.open("sparse", os.O_RDWR | os.O_CREAT)
+os.pwrite(fd, b"end", 3 << 40)
+assert os.fstat(fd).st_size == (3 << 40) + 3 and os.fstat(fd).st_blocks < 100
+assert os.lseek(fd, 0, os.SEEK_DATA) == 3 << 40
+assert os.lseek(fd, 0, os.SEEK_HOLE) == 0
+assert os.pread(fd, 10, 1 << 40) == bytes(10)
+os.ftruncate(fd, 100_000)
+fails(errno.ENXIO, os.lseek, fd, 0, os.SEEK_DATA)
+os.pwrite(fd, b"a" * 100_000, 0)
+assert fallocate(fd, PUNCH | KEEP, 5000, 50_000) == 0
+assert os.pread(fd, 100_000, 0) == b"a" * 5000 + bytes(50_000) + b"a" * 45_000
+assert os.lseek(fd, 0, os.SEEK_HOLE) == 8192
+assert fallocate(fd, ZERO, 90_000, 20_000) == 0 and os.fstat(fd).st_size == 110_000
+assert fallocate(fd, 0, 0, 120_000) == 0 and os.fstat(fd).st_size == 120_000
+assert fallocate(fd, COLLAPSE, 0, 4096) == -1 and ctypes.get_errno() == errno.EOPNOTSUPP
+os.close(fd)
+direct = os.open("direct", os.O_RDWR | os.O_CREAT | os.O_DIRECT)
+block = mmap.mmap(-1, 8192)
+block[:] = b"d" * 8192
+assert os.pwrite(direct, block, 4096) == 8192
+back = mmap.mmap(-1, 8192)
+assert os.preadv(direct, [back], 4096) == 8192 and back[:] == block[:]
+os.close(direct)
+
+# Shared, writable mappings, and every other way to change a file, against a copy in memory (fsx).
+rng = random.Random(int(sys.argv[2]))
+size = 300_000
+model = bytearray(size)
+fd = os.open("fsx", os.O_RDWR | os.O_CREAT)
+os.ftruncate(fd, size)
+for step in range(int(sys.argv[3])):
+    at = rng.randrange(size)
+    length = rng.randrange(1, min(70_000, size - at) + 1)
+    data = bytes([rng.randrange(256)]) * length
+    what = rng.randrange(7)
+    if what == 0:
+        os.pwrite(fd, data, at)
+        model[at : at + length] = data
+    elif what == 1:
+        with mmap.mmap(fd, size) as mapped:
+            mapped[at : at + length] = data
+            if rng.randrange(2):
+                mapped.flush()
+        model[at : at + length] = data
+    elif what == 2:
+        os.ftruncate(fd, at)
+        os.ftruncate(fd, size)
+        model[at:] = bytes(size - at)
+    elif what == 3:
+        assert fallocate(fd, PUNCH | KEEP, at, length) == 0
+        model[at : at + length] = bytes(length)
+    elif what == 4:
+        os.fsync(fd)
+    elif what == 5:
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    assert os.pread(fd, length, at) == model[at : at + length], (step, what, at, length)
+assert os.pread(fd, size, 0) == model
+os.close(fd)
+
+# Many at once.
+def worker(n):
+    data = bytes([n]) * 200_000
+    for i in range(20):
+        write(f"t{n}-{i}", data)
+        assert read(f"t{n}-{i}") == data
+        if i % 3 == 0:
+            os.unlink(f"t{n}-{i}")
+threads = [threading.Thread(target=worker, args=(n,)) for n in range(8)]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+assert len([n for n in os.listdir(".") if n.startswith("t") and "-" in n]) == 8 * 13
+
+# A large directory, listed while it is emptied.
+os.mkdir("many")
+for i in range(3000):
+    os.close(os.open(f"many/{i}", os.O_CREAT | os.O_WRONLY))
+assert len(set(os.listdir("many"))) == 3000
+with os.scandir("many") as entries:
+    for entry in entries:
+        os.unlink(entry.path)
+os.rmdir("many")
+print("whole")

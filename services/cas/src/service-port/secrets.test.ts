@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { postSession, readValue, readValues } from '@ensconce/api/client';
+import type { CasOptions } from '../cas.ts';
+import { casUnderTest, clientKeys, type CasUnderTest } from '../../test/cas-under-test.ts';
+import { attestOnce, imageFor, measure } from '../../test/service-under-test.ts';
+
+const day = 86_400_000;
+
+interface Secrets extends CasUnderTest {
+  /** Creates a session with these secrets and with an environment. */
+  readonly create: (name: string, environment: Record<string, string>, secrets: string) => Promise<void>;
+  /** The environment that the service of a session gets. */
+  readonly environmentOf: (name: string) => Promise<Record<string, string>>;
+}
+
+async function start(t: TestContext, options: Partial<CasOptions> = {}): Promise<Secrets> {
+  const started = await casUnderTest(t, options);
+  const { cas, vendor } = started;
+  const image = imageFor(cas);
+  const client = await started.connect(await clientKeys());
+  return {
+    ...started,
+    create: async (name, environment, secrets) => {
+      await postSession(
+        client,
+        `name: ${name}
+version: "0.3.12"
+ensconce: {accept_simulation: true}
+services:
+  - name: app
+    image_name: image
+    command: /bin/app
+    environment: ${JSON.stringify(environment)}
+    attestation: [{mrenclave: ["${measure(image)}"]}]
+images:
+  - name: image
+    ensconce: {layers: [{root: "${image.layers[0]}", key: "$$SCONE::layer:hex$$"}]}
+secrets:
+  - {name: layer, kind: binary, size: 32}
+${secrets}`,
+      );
+    },
+    environmentOf: async (name) => {
+      const { answer, connection } = await attestOnce({ cas, vendor, image, configId: `${name}/app` });
+      connection.socket.destroy();
+      assert.equal(answer.type, 'configured', JSON.stringify(answer));
+      return answer.type === 'configured' ? answer.configuration.environment : {};
+    },
+  };
+}
+
+const authority = `  - {name: key, kind: private-key}
+  - {name: ca_key, kind: private-key}
+  - {name: ca, kind: x509-ca, private_key: ca_key, common_name: ca, export_public: true, valid_for: "30 days"}
+  - {name: cert, kind: x509, private_key: key, issuer: ca, common_name: app, endpoint: server, valid_for: "3 days", export_public: true}
+`;
+
+void test('keys and certificates that CAS makes fit together, and the public ones are readable', async (t) => {
+  const { create, environmentOf, connect } = await start(t);
+  await create('tls', { KEY: '$$SCONE::key$$', CERT: '$$SCONE::cert$$', CA: '$$SCONE::ca$$' }, authority);
+  const { KEY = '', CERT = '', CA = '' } = await environmentOf('tls');
+  const certificate = new X509Certificate(CERT);
+  assert.equal(certificate.checkPrivateKey(createPrivateKey(KEY)), true);
+  assert.equal(certificate.verify(new X509Certificate(CA).publicKey), true);
+  const anonymous = await connect();
+  assert.equal((await readValue(anonymous, 'tls', 'ca')).value.trim(), CA.trim());
+  assert.deepEqual(Object.keys((await readValues(anonymous, 'tls')).values).sort(), ['ca', 'cert']);
+});
+
+void test('a certificate is made anew before it expires, by the same authority', async (t) => {
+  let now = Date.now();
+  const { create, environmentOf, folder } = await start(t, { now: () => new Date(now) });
+  await create('tls', { CERT: '$$SCONE::cert$$', CA: '$$SCONE::ca$$' }, authority);
+  const first = await environmentOf('tls');
+  assert.deepEqual(await environmentOf('tls'), first);
+  now += 2.9 * day;
+  const later = await Promise.all([environmentOf('tls'), environmentOf('tls')]);
+  assert.deepEqual(later[0], later[1], 'made once');
+  assert.notEqual(later[0].CERT, first['CERT']);
+  assert.equal(later[0].CA, first['CA']);
+  assert.ok(new X509Certificate(later[0].CERT ?? '').validToDate.getTime() > now + day);
+  const log = readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8');
+  assert.equal(log.match(/"Certificates renewed"/g)?.length, 1);
+});
+
+void test('a secret goes to the session that it is exported to, and to no other', async (t) => {
+  const { create, cas, vendor, environmentOf } = await start(t);
+  await create(
+    'giver',
+    { OWN: '$$SCONE::token$$' },
+    '  - {name: token, kind: ascii, size: 24, export: {session: taker}}\n',
+  );
+  const importing = '  - {name: token, import: {session: giver, secret: token}}\n';
+  await create('taker', { TOKEN: '$$SCONE::token$$' }, importing);
+  await create('thief', { TOKEN: '$$SCONE::token$$' }, importing);
+  const { OWN } = await environmentOf('giver');
+  assert.equal((await environmentOf('taker'))['TOKEN'], OWN);
+  const { answer } = await attestOnce({ cas, vendor, image: imageFor(cas), configId: 'thief/app' });
+  assert.equal(answer.type, 'refused');
+  assert.equal(JSON.stringify(answer).includes(OWN ?? 'none'), false);
+});

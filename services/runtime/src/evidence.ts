@@ -4,14 +4,16 @@ import { detectTee } from '@ensconce/tee/detect';
 import { openSource } from '@ensconce/tee/open';
 import type { EvidenceSource } from '@ensconce/tee/source';
 import { RuntimeError } from './errors.ts';
-import { hostPath } from './root.ts';
 
 /** Milliseconds for the LAS to measure this process and answer. */
 const lasTimeout = 10_000;
 
-/** The way to evidence here: that of the TEE this container runs in, or of the LAS where there is none. */
-export async function findEvidenceSource(lasSocket: string): Promise<EvidenceSource> {
-  const tee = await detectTee(hostPath);
+/**
+ * The way to evidence here: that of the TEE this container runs in, or of the LAS where there is none. `host` is the
+ * container's root as the host laid it out: its word decides who is asked, never what is believed.
+ */
+export async function findEvidenceSource(host: string, lasSocket: string): Promise<EvidenceSource> {
+  const tee = await detectTee(host);
   if (tee === 'sgx') {
     // In an enclave the kernel is the attacker's, and it would see every byte that goes through FUSE.
     throw new RuntimeError('TEE', 'a confidential VM, or simulation, expected; an SGX enclave found', {
@@ -19,8 +21,8 @@ export async function findEvidenceSource(lasSocket: string): Promise<EvidenceSou
     });
   }
   return openSource(tee, {
-    root: hostPath,
-    las: { socket: `${hostPath}${lasSocket}`, timeout: lasTimeout },
+    root: host,
+    las: { socket: `${host}${lasSocket}`, timeout: lasTimeout },
   });
 }
 

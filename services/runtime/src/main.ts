@@ -70,7 +70,7 @@ async function run(): Promise<number> {
     failure ??= new RuntimeError('LAYER', `the application was stopped: ${line}`);
     application?.kill();
   });
-  const evidence = await findEvidenceSource(settings.lasSocket);
+  const evidence = await findEvidenceSource(hostPath, settings.lasSocket);
   const identity = makeIdentity();
   step('identity made');
   const cas = await attestToCas({

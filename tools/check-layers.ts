@@ -32,6 +32,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   { name: 'sealed-layer', node: ['node:crypto', 'node:zlib', 'node:fs', 'node:buffer'] },
   { name: 'collateral', node: ['node:crypto', 'node:fs', 'node:path'] },
   { name: 'evidence-report', node: ['node:fs', 'node:path'] },
+  { name: 'tee', node: ['node:crypto', 'node:fs', 'node:path', 'node:timers/promises'] },
   { name: 'simulation', node: ['node:crypto', 'node:fs', 'node:path', 'node:http'] },
   {
     name: 'image',

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { toHex } from '@ensconce/base/bytes';
 import { EnsconceError } from '@ensconce/base/errors';
 import { describeIssue } from '@ensconce/base/issue';
+import type { EvidenceFormat } from '@ensconce/wire/evidence-format';
 import { FrameConnection } from '@ensconce/wire/frames';
 import { lasAnswer, lasFrameLimit, type LasRequest } from '@ensconce/wire/las';
 
@@ -13,7 +14,7 @@ export class LasClientError extends EnsconceError<LasClientErrorCode> {}
 
 /** Evidence as the LAS handed it over; nothing of it is verified. */
 export interface Evidence {
-  readonly format: 'sgx';
+  readonly format: EvidenceFormat;
   readonly evidence: Uint8Array;
   /** The canonical image description that the hardware measured, where it measures one. */
   readonly description: Uint8Array | undefined;

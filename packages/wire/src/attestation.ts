@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { configuration } from './configuration.ts';
+import { evidenceFormat } from './evidence-format.ts';
 
 /**
  * The attestation protocol between a service and CAS on port 18765, and, with the roles turned round, between a client
@@ -32,8 +33,10 @@ export const attest = v.strictObject({
     v.check((text) => text.isWellFormed(), 'Unicode text expected'),
   ),
   serviceAccessToken: v.optional(v.pipe(v.string(), v.maxLength(maxAccessToken))),
-  format: v.picklist(['sgx']),
+  format: evidenceFormat,
   evidence: base64,
+  /** The certificate table that an SEV-SNP guest got from its host (GHCB §4.1.8.1), if any. */
+  certificates: v.optional(base64),
   description: base64,
 });
 export type Attest = v.InferOutput<typeof attest>;

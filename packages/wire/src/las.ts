@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { evidenceFormat } from './evidence-format.ts';
 
 /**
  * The LAS protocol: one request and one answer, each a JSON frame, over a unix socket that is mounted into the
@@ -21,8 +22,7 @@ export type LasRequest = v.InferOutput<typeof lasRequest>;
 export const lasAnswer = v.variant('type', [
   v.strictObject({
     type: v.literal('evidence'),
-    /** `sgx` for a quote in SGX's format, …; which hardware made it, real or simulated, is for the verifier to find out. */
-    format: v.picklist(['sgx']),
+    format: evidenceFormat,
     evidence: base64,
     /** The canonical description that was measured, as base64; absent where the hardware measures no description. */
     description: v.optional(base64),

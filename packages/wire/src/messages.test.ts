@@ -99,7 +99,7 @@ const messages: readonly (readonly [string, v.GenericSchema, object, readonly ob
     'LAS evidence',
     lasAnswer,
     { type: 'evidence', format: 'sgx', evidence: 'eA==', description: 'eA==' },
-    [{ format: 'tdx' }, { evidence: 'x'.repeat(180_004) }],
+    [{ format: 'nitro' }, { evidence: 'x'.repeat(180_004) }],
   ],
   ['LAS refusal', lasAnswer, { type: 'refused', msg: [], code: 'X', hint: 'h' }, [{ code: 1 }]],
 ];

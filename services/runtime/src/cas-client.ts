@@ -14,7 +14,7 @@ import {
 import { exporterLabel, exporterSize, reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
 import { FrameConnection } from '@ensconce/wire/frames';
-import type { Evidence } from '@ensconce/las-client/evidence';
+import type { MadeEvidence } from '@ensconce/tee/source';
 import type { FreshIdentity } from './certificate.ts';
 import { RuntimeError } from './errors.ts';
 
@@ -28,7 +28,7 @@ export interface AttestationRequest {
   readonly description: Uint8Array;
   /** Hex SHA-256 of the identity key that the image obeys. */
   readonly casIdentity: string;
-  readonly makeEvidence: (reportData: Uint8Array) => Promise<Evidence>;
+  readonly makeEvidence: (reportData: Uint8Array) => Promise<MadeEvidence>;
   /** Milliseconds for the connection, and again for each answer; 30 s unless given. */
   readonly timeout?: number;
 }
@@ -139,7 +139,10 @@ export async function attestToCas(request: AttestationRequest): Promise<CasSessi
       configId: request.configId,
       serviceAccessToken: request.serviceAccessToken,
       format: evidence.format,
-      evidence: Buffer.from(evidence.evidence).toString('base64'),
+      evidence: Buffer.from(evidence.bytes).toString('base64'),
+      ...(evidence.certificates === undefined
+        ? {}
+        : { certificates: Buffer.from(evidence.certificates).toString('base64') }),
       description: Buffer.from(request.description).toString('base64'),
     } satisfies Attest);
     const answer = read(attestAnswer, 'a configuration or a refusal', await frames.receive(timeout));

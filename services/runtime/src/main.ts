@@ -2,13 +2,13 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { causeChain } from '@ensconce/base/errors';
 import { parseDescription, maxDescriptionSize } from '@ensconce/measurement/image';
-import { requestEvidence } from '@ensconce/las-client/evidence';
 import { substituteHostArguments } from '@ensconce/policy/host-arguments';
 import { startApplication, type RunningApplication } from './application.ts';
 import { applicationCapabilities } from './capabilities.ts';
 import { attestToCas } from './cas-client.ts';
 import { makeIdentity } from './certificate.ts';
 import { RuntimeError } from './errors.ts';
+import { findEvidenceSource, sessionDigest } from './evidence.ts';
 import { parseHostRecord } from './host-record.ts';
 import { hostSettings } from './host-settings.ts';
 import { startLayers } from './layers.ts';
@@ -47,9 +47,6 @@ function readDescription(): Uint8Array {
   }
 }
 
-/** Milliseconds for the LAS to measure this process and answer. */
-const lasTimeout = 10_000;
-
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The runtime itself failed: no application ran, or it had to be stopped (docs/reference/exit-codes.md). */
@@ -73,6 +70,7 @@ async function run(): Promise<number> {
     failure ??= new RuntimeError('LAYER', `the application was stopped: ${line}`);
     application?.kill();
   });
+  const evidence = await findEvidenceSource(hostPath, settings.lasSocket);
   const identity = makeIdentity();
   step('identity made');
   const cas = await attestToCas({
@@ -83,8 +81,7 @@ async function run(): Promise<number> {
     identity,
     description: encoded,
     casIdentity: description.cas.identity,
-    makeEvidence: (data) =>
-      requestEvidence({ socket: `${hostPath}${settings.lasSocket}`, timeout: lasTimeout }, data),
+    makeEvidence: (data) => evidence.makeEvidence(data),
   });
   const { configuration } = cas;
   if (cas.simulated && !description.cas.simulated) {
@@ -94,6 +91,8 @@ async function run(): Promise<number> {
     );
   }
   if (cas.simulated) log('WARNING', 'attested by SIMULATED hardware: nothing is protected from the host');
+  // From here on, evidence from this guest says which session it serves: nobody else can use it to be another service.
+  await evidence.extend?.(sessionDigest(configuration.sessionHash));
   step('attested and configured');
 
   const command = substituteHostArguments(configuration.command, host.arguments);

@@ -33,6 +33,12 @@ export function ownEvidence(las: LasAddress | undefined, publicKey: Uint8Array):
       casIdentity: publicKey,
     });
     const { format, evidence, description } = await gate.run(() => evidenceOf(las, data));
+    if (format !== 'sgx') {
+      throw new CasError(
+        'CAS_EVIDENCE_UNAVAILABLE',
+        `attest: evidence of format sgx expected from the LAS, ${format} found`,
+      );
+    }
     return {
       format,
       evidence: Buffer.from(evidence).toString('base64'),

@@ -85,6 +85,17 @@ void test('a service whose connection ends without a report is noted as gone', a
   assert.match(auditLog(folder), /"status":null,"type":"Service exited"/);
 });
 
+void test('evidence of a confidential VM is refused: no session can pin its measurements yet', async (t) => {
+  const { options, cas } = await start(t);
+  for (const change of [{ format: 'tdx' }, { format: 'snp' }, { certificates: 'AAAA' }]) {
+    const connection = await openService(cas);
+    connection.frames.send({ ...attestFrame(connection, options), ...change });
+    const answer = v.parse(attestAnswer, await connection.frames.receive(5000));
+    assert.match(refusal(answer), /^CAS_SERVICE_UNSUPPORTED: evidence: .* found$/);
+    connection.socket.destroy();
+  }
+});
+
 void test('wrong evidence is refused, each with its reason', async (t) => {
   const { options, cas } = await start(t);
   const other = imageFor(cas, ['3'.repeat(64)]);

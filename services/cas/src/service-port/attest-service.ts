@@ -63,10 +63,11 @@ export async function attestService(
   connection: PeerConnection,
   message: Attest,
 ): Promise<AttestedService> {
+  const format = judgedFormat(message);
   const id = parseConfigId(message.configId);
   const expected = expectedReportData(context, connection, message);
   const verdict = await context.verifier.verify({
-    format: message.format,
+    format,
     evidence: Buffer.from(message.evidence, 'base64'),
     now: context.now(),
   });
@@ -102,6 +103,23 @@ async function importedFor(context: AttestContext, stored: StoredSession): Promi
       },
     );
   }
+}
+
+/**
+ * Only what policies can pin is judged. Of a TD or an SEV-SNP guest the session language can name no measurement yet, and
+ * report data, which whoever asks for evidence chooses, never stands for one.
+ */
+function judgedFormat(message: Attest): 'sgx' {
+  if (message.format === 'sgx' && message.certificates === undefined) return message.format;
+  throw new CasError(
+    'CAS_SERVICE_UNSUPPORTED',
+    message.format === 'sgx'
+      ? 'evidence: a quote with its certificates inside expected for format sgx, a certificate table found'
+      : `evidence: format sgx expected, ${message.format} found`,
+    {
+      hint: 'this CAS cannot hold the measurements of a tdx or snp guest against a session yet, so it gives such a guest nothing',
+    },
+  );
 }
 
 function expectedReportData(context: AttestContext, connection: PeerConnection, message: Attest): Uint8Array {

@@ -99,7 +99,7 @@ function attest(port: number, changes: Partial<AttestationRequest> = {}): Promis
     identity,
     description: Buffer.from('{}'),
     casIdentity,
-    makeEvidence: (data) => Promise.resolve({ format: 'sgx', evidence: data, description: undefined }),
+    makeEvidence: (data) => Promise.resolve({ format: 'sgx', bytes: data }),
     timeout: 2000,
     ...changes,
   });

@@ -8,7 +8,7 @@ export const volumeCreate: Verb = {
   name: 'volume create',
   summary: 'make an empty volume and show its tag',
   examples: [
-    'head -c 32 /dev/urandom > key && ensconce volume create ./data --key-file key',
+    'ensconce volume create ./data --key-file key   # head -c 32 /dev/urandom > key',
     'ensconce volume create ./data --key-file key --tag-file /safe/data.tag',
   ],
   define(command, io) {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- volume [--quick] [--tmpfs | --disk] [--runs N]`: an Ensconce volume beside gocryptfs, securefs, its own
+ * `npm run bench -- volume [--quick] [--tmpfs | --disk] [--runs N] [--only ROW,…]`: an Ensconce volume beside gocryptfs, securefs, its own
  * FUSE loop without encryption and the bare directory. All are mounted at once and take their turns row by row.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -90,6 +90,7 @@ async function measure(
   parent: string,
   quick: boolean,
   runs: number,
+  only: readonly string[] | undefined,
 ): Promise<Record<string, Record<string, number>>> {
   const folder = mkdtempSync(join(parent, 'ensconce-bench-'));
   const source = mkdtempSync('/dev/shm/ensconce-bench-source-');
@@ -101,7 +102,9 @@ async function measure(
       const one = await mount(folder);
       if (one) mounted.push(one);
     }
-    const rows = rowsOf(tar, tree, quick ? 256 : 512, quick ? 5000 : 20_000);
+    const rows = rowsOf(tar, tree, quick ? 256 : 512, quick ? 5000 : 20_000).filter(
+      ({ name }) => only?.includes(name) ?? true,
+    );
     const times = new Map<string, number[]>();
     for (let run = 0; run < runs; run++) {
       for (const row of rows) {
@@ -134,6 +137,7 @@ function print(row: Row, times: Readonly<Record<string, number>>): void {
 export async function benchVolume(args: readonly string[]): Promise<void> {
   const quick = args.includes('--quick');
   const runs = args.includes('--runs') ? Number(args[args.indexOf('--runs') + 1]) : 1;
+  const rows = args.includes('--only') ? args[args.indexOf('--only') + 1]?.split(',') : undefined;
   const result: Record<string, unknown> = {};
   for (const [kind, parent] of [
     ['tmpfs', '/dev/shm'],
@@ -147,7 +151,7 @@ export async function benchVolume(args: readonly string[]): Promise<void> {
     console.log(
       `${''.padEnd(20)}${['ensconce', 'gocryptfs', 'securefs', 'without crypto', 'bare'].map((name) => name.padStart(15)).join('')}   gocryptfs ÷ ensconce`,
     );
-    result[kind] = await measure(parent, quick, runs);
+    result[kind] = await measure(parent, quick, runs, rows);
   }
   console.log('the tag is kept by a file behind messages of the parent thread, flushed at each update');
   const results = join(dirname(fileURLToPath(import.meta.url)), 'results');

@@ -41,7 +41,12 @@ void test('a CAS that is killed at any moment loses nothing that it acknowledged
     }
     reader.close();
     const exited = once(child, 'exit');
-    setTimeout(() => child.kill('SIGKILL'), 20 + Math.random() * 120);
+    // Counted in answers, not in time, so that a slow machine kills as late as a fast one.
+    let answersLeft = 1 + Math.floor(Math.random() * 20);
+    const answered = (): void => {
+      answersLeft -= 1;
+      if (answersLeft === 0) setTimeout(() => child.kill('SIGKILL'), Math.random() * 20);
+    };
     const workers = [0, 1, 2].map(async (worker) => {
       const cas = await open();
       for (let i = 0; ; i++) {
@@ -49,6 +54,7 @@ void test('a CAS that is killed at any moment loses nothing that it acknowledged
         const predecessor = acknowledged.get(name);
         const text = sessionText({ name, mrenclave, ...(predecessor === undefined ? {} : { predecessor }) });
         acknowledged.set(name, (await postSession(cas, text)).hash);
+        answered();
       }
     });
     await Promise.allSettled(workers);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { runNative } from '../images/native.ts';
 import { oddImage } from '../images/odd.ts';
@@ -14,8 +15,8 @@ import {
   type Confidential,
   type World,
 } from './harness.ts';
-import { commandEnvironment, program } from './services.ts';
-import { start } from './processes.ts';
+import { commandEnvironment, program, startCas } from './services.ts';
+import { start, stop } from './processes.ts';
 
 const identity = 'import os; print(os.getresuid(), os.getresgid(), os.getgroups())';
 
@@ -139,6 +140,27 @@ void describe('engines and the privileges that they give', needsContainers, () =
     );
     assert.match(found.errors, /hint: check SCONE_CAS_ADDR/);
     assert.deepEqual([found.text, found.status], ['', 125]);
+  });
+
+  void test('a CAS that goes away takes neither the program nor its exit code with it', async () => {
+    cpSync(join(world.folder, 'cas'), join(world.folder, 'mortal-cas'), { recursive: true });
+    const mortal = await startCas(world.folder, world.las, { state: 'mortal-cas' });
+    const script =
+      'import sys; print("ready", flush=True); sys.stdin.readline(); print("still here"); sys.exit(5)';
+    const container = world.start(image, {
+      service: 'probe',
+      args: [script],
+      cas: mortal.service,
+      open: true,
+    });
+    try {
+      await container.until(/ready/);
+    } finally {
+      await stop(mortal.running, 'SIGKILL');
+    }
+    container.child.stdin?.end('go on\n');
+    const { text, status } = await container.finished;
+    assert.deepEqual([text, status], ['ready\nstill here\n', 5]);
   });
 
   const leftovers = (): string[] => [

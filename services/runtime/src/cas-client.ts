@@ -166,6 +166,11 @@ export async function attestToCas(request: AttestationRequest): Promise<CasSessi
       send: (event) => frames.send(event),
       close: () =>
         new Promise((resolve) => {
+          // A CAS that went away meanwhile closed it long ago, and says so only once.
+          if (socket.closed) {
+            resolve();
+            return;
+          }
           socket.once('close', () => resolve());
           socket.end();
           setTimeout(() => socket.destroy(), 1000).unref();

@@ -37,14 +37,21 @@ void describe('a root application against the runtime', needsContainers, () => {
   after(() => world.close());
 
   /** The engine gives the container whatever it has: devices of TEEs, all capabilities. */
-  const run = async (service: string, script: string): Promise<Record<string, unknown>> => {
+  const run = async (
+    service: string,
+    script: string,
+    without: readonly string[] = [],
+  ): Promise<Record<string, unknown>> => {
     const { text, errors, status } = await world.run(image, {
       service,
       args: [script],
       change: (spec) => {
         for (const path of ['/dev/tdx_guest', '/dev/sev-guest', '/dev/sgx_enclave', '/dev/kmsg'])
           spec.linux.devices.push({ path, type: 'c', major: 1, minor: 3, fileMode: 0o666, uid: 0, gid: 0 });
-        for (const list of Object.values(spec.process.capabilities))
+        const { capabilities } = spec.process;
+        for (const [name, list] of Object.entries(capabilities))
+          capabilities[name] = list.filter((entry) => !without.includes(entry));
+        for (const list of Object.values(capabilities))
           list.push(
             'CAP_SYS_PTRACE',
             'CAP_NET_ADMIN',
@@ -58,11 +65,18 @@ void describe('a root application against the runtime', needsContainers, () => {
     return JSON.parse(text) as Record<string, unknown>;
   };
 
-  for (const service of ['root', 'greedy', 'user']) {
-    void test(`as ${service}: nothing of the runtime can be seen, read, traced or taken away`, async (t) => {
+  for (const [service, without] of [
+    ['root', []],
+    ['greedy', []],
+    ['user', []],
+    // Then the runtime makes a user namespace, and the application is root in the same one.
+    ['root', ['CAP_SYS_ADMIN']],
+  ] as const) {
+    void test(`as ${service}${without.length > 0 ? ' of a user namespace' : ''}: nothing of the runtime can be seen, read, traced or taken away`, async (t) => {
       const { processes, descriptors, connections, root, devices, mounts, ...rest } = await run(
         service,
         attempts,
+        without,
       );
       assert.deepEqual(processes, [1, 2], 'processes');
       assert.deepEqual(descriptors, [0, 1, 2], 'descriptors');

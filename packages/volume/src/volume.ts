@@ -34,7 +34,7 @@ export interface VolumeOptions {
 const emptyTag = new Uint8Array(32);
 /** A checkpoint is due after this many bytes of journal or pages changed in memory. */
 const journalLimit = 16 * 1024 * 1024;
-const dirtyPageLimit = 1024;
+const dirtyPageLimit = 512;
 /** … or when replay would run through more segments than this. */
 const chainLimit = 16;
 

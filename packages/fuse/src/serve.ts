@@ -72,6 +72,8 @@ class Server {
       transferList: [port2, ...(options.transfer ?? [])],
       env: {},
       argv: [],
+      // Requests leave little behind; a larger nursery would only grow the process.
+      resourceLimits: { maxYoungGenerationSizeMb: 16 },
     });
     const ready = Promise.withResolvers<void>();
     const settled = Promise.withResolvers<void>();

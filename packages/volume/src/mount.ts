@@ -3,6 +3,7 @@ import type { ServedFilesystem } from '@ensconce/fuse/serve';
 import type { KeeperChoice } from './keepers.ts';
 import { answerTagKeeper } from './remote-tag-keeper.ts';
 import type { AsyncTagKeeper } from './remote-tag-keeper.ts';
+import type { Durability } from './volume.ts';
 import type { VolumeWorkerData } from './worker.ts';
 
 export interface MountVolumeOptions {
@@ -13,6 +14,8 @@ export interface MountVolumeOptions {
   readonly volumeKey: Uint8Array;
   /** Where the tag is kept: a keeper of this thread, such as CAS, or one that the worker opens by itself. */
   readonly keeper: AsyncTagKeeper | KeeperChoice;
+  /** When fsync returns; `settled` unless given. */
+  readonly durability?: Durability;
   /** The worker's entry module; that of this package unless the program is bundled. */
   readonly worker?: URL | string;
   readonly koffiPath?: string;
@@ -36,6 +39,7 @@ export async function mountVolume(options: MountVolumeOptions): Promise<ServedFi
     directory: options.directory,
     volumeKey: options.volumeKey,
     keeper: 'kind' in keeper ? keeper : { kind: 'parent' },
+    durability: options.durability,
     koffiPath: options.koffiPath,
     commitInterval: options.commitInterval,
   };

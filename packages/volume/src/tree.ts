@@ -14,7 +14,7 @@ export interface PageStore {
 const noLocation = new Uint8Array(locationSize);
 
 /** Pages that stay in memory: 16 KiB each. */
-export const cachedPages = 4096;
+export const cachedPages = 1024;
 
 /** A sorted map of short byte strings, in pages of which each holds the tags of those below it. */
 export class Tree {

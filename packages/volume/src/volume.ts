@@ -19,6 +19,13 @@ import { anyEpoch } from './tag-keeper.ts';
 import type { TagKeeper } from './tag-keeper.ts';
 import { Tree } from './tree.ts';
 
+/**
+ * - `settled`: a commit counts when the keeper has its tag. No roll-back loses what was promised.
+ * - `tag-follows`: it counts when it is on the disk, and the keeper is told at once. A crash loses nothing; who can both
+ *   stop the writer and roll the directory back within that time can take away the commits of that time.
+ */
+export type Durability = 'settled' | 'tag-follows';
+
 export interface VolumeOptions {
   readonly backing: Backing;
   /** 32 bytes. */
@@ -27,6 +34,8 @@ export interface VolumeOptions {
   readonly aead: AeadFactory;
   readonly random: (size: number) => Uint8Array;
   readonly log: (line: string) => void;
+  /** When those who wait for a commit are told; `settled` unless given. */
+  readonly durability?: Durability;
   /** Smaller than the format's in tests only. */
   readonly segmentSize?: number;
 }
@@ -34,7 +43,7 @@ export interface VolumeOptions {
 const emptyTag = new Uint8Array(32);
 /** A checkpoint is due after this many bytes of journal or pages changed in memory. */
 const journalLimit = 16 * 1024 * 1024;
-const dirtyPageLimit = 1024;
+const dirtyPageLimit = 512;
 /** … or when replay would run through more segments than this. */
 const chainLimit = 16;
 
@@ -72,6 +81,8 @@ export class Volume {
   #changed = false;
   #advancing = false;
   #waiting: ((error?: VolumeError) => void)[] = [];
+  /** Commits that are on the disk and whose tag the keeper does not have yet. */
+  #unsettled: { finish: () => void; tell: (error?: VolumeError) => void }[] = [];
   #failure: VolumeError | undefined;
   /** Called before a commit is sealed: puts what is kept elsewhere into the map. */
   prepare: () => void = () => undefined;
@@ -353,7 +364,12 @@ export class Volume {
    */
   commit(done: (error?: VolumeError) => void, checkpoint = false): void {
     this.#waiting.push(done);
-    if (!this.#advancing) this.#commit(checkpoint);
+    if (!this.#advancing || this.#early) this.#commit(checkpoint);
+  }
+
+  /** Whether those who wait are told before the keeper has the tag. */
+  get #early(): boolean {
+    return this.#options.durability === 'tag-follows';
   }
 
   #commit(checkpoint: boolean): void {
@@ -362,12 +378,16 @@ export class Volume {
     const tell = (error?: VolumeError): void => {
       for (const done of waiting) done(error);
     };
+    // A checkpoint that is asked for is the last commit of a mount: it waits for the keeper always.
+    const early = this.#early && !checkpoint;
     let finish: () => void;
     try {
       this.#writable();
       this.prepare();
-      if (!this.#changed && equalBytes(this.#tag, this.#settled)) {
+      const settled = equalBytes(this.#tag, this.#settled);
+      if (!this.#changed && (settled || early)) {
         tell();
+        if (!settled && !this.#advancing) this.#settle();
         return;
       }
       finish = this.#seal(checkpoint);
@@ -383,11 +403,23 @@ export class Volume {
       tell(this.#fail(error));
       return;
     }
+    if (early) tell();
+    this.#unsettled.push({ finish, tell: early ? () => undefined : tell });
+    if (!this.#advancing) this.#settle();
+  }
+
+  /** Has the keeper take the newest tag, and finishes all commits up to it. */
+  #settle(): void {
+    const groups = this.#unsettled;
+    this.#unsettled = [];
     this.#advancing = true;
     this.#advance(this.#tag, (error) => {
       this.#advancing = false;
-      if (error) tell(error);
-      else {
+      for (const { finish, tell } of groups) {
+        if (error) {
+          tell(error);
+          continue;
+        }
         try {
           finish();
           tell();
@@ -395,7 +427,9 @@ export class Volume {
           tell(this.#refuse(cause));
         }
       }
+      if (error) this.#options.log(error.message);
       if (this.#waiting.length > 0) this.#commit(false);
+      else if (this.#unsettled.length > 0 && !this.#advancing) this.#settle();
     });
   }
 

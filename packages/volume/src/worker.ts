@@ -10,6 +10,7 @@ import { openKeeper } from './keepers.ts';
 import { RemoteTagKeeper } from './remote-tag-keeper.ts';
 import type { KeeperChoice } from './keepers.ts';
 import { Volume } from './volume.ts';
+import type { Durability } from './volume.ts';
 
 /** What a worker needs to serve a volume; structured-clonable. */
 export interface VolumeWorkerData {
@@ -17,6 +18,7 @@ export interface VolumeWorkerData {
   /** 32 bytes. */
   readonly volumeKey: Uint8Array;
   readonly keeper: KeeperChoice;
+  readonly durability?: Durability | undefined;
   readonly koffiPath?: string | undefined;
   /** Milliseconds after which changes become durable without fsync. */
   readonly commitInterval?: number | undefined;
@@ -34,6 +36,7 @@ export function volumeFilesystem(value: unknown, services: WorkerServices): File
     keeper: remote ?? openKeeper(data.keeper),
     aead: evpAead(data.koffiPath),
     random: randomBytes,
+    ...(data.durability && { durability: data.durability }),
     log,
   });
   const filesystem = new VolumeFilesystem({

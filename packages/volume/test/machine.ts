@@ -6,6 +6,7 @@ import { evpAead } from '../src/evp-aead.ts';
 import { makeRoot, VolumeFilesystem } from '../src/filesystem.ts';
 import type { TagKeeper } from '../src/tag-keeper.ts';
 import { Volume } from '../src/volume.ts';
+import type { Durability } from '../src/volume.ts';
 import type { MemoryBacking } from './memory-backing.ts';
 import { writeInto } from './memory-backing.ts';
 
@@ -34,7 +35,13 @@ export interface Machine {
   readonly fs: VolumeFilesystem;
 }
 
-export function open(backing: MemoryBacking, keeper: TagKeeper, seed: number, deadBytes?: number): Machine {
+export function open(
+  backing: MemoryBacking,
+  keeper: TagKeeper,
+  seed: number,
+  deadBytes?: number,
+  durability: Durability = 'settled',
+): Machine {
   const next = generator(seed);
   const volume = Volume.open({
     backing,
@@ -46,6 +53,7 @@ export function open(backing: MemoryBacking, keeper: TagKeeper, seed: number, de
         .update(String(next(2 ** 31)))
         .digest(),
     log: () => undefined,
+    durability,
     segmentSize: 96 * 1024,
   });
   let time = 0;

@@ -99,6 +99,19 @@ void test('a report that somebody else wrote to is made anew, and not for ever',
   assert.deepEqual(entries(), []);
 });
 
+void test('requests at the same time get each its own quote', { skip }, async (t) => {
+  const { root, fault, entries } = await guest(t, 'tdx');
+  fault({ outblobErrors: [errno.EBUSY, errno.EBUSY, errno.EBUSY] });
+  const asked = Array.from({ length: 4 }, (_, i) => new Uint8Array(64).fill(i));
+  const source = tdxSource(root);
+  const made = await Promise.all(asked.map((data) => source.makeEvidence(data)));
+  for (const [i, evidence] of made.entries()) {
+    const reportData = asked[i] as Uint8Array;
+    assert.equal((await judge(evidence, { tdx: [pinned(untouched)], reportData })).decision, 'accepted');
+  }
+  assert.deepEqual(entries(), []);
+});
+
 void test("entries that dead processes left are in nobody's way", { skip }, async (t) => {
   const { root, entries } = await guest(t, 'tdx');
   mkdirSync(join(root, 'sys/kernel/config/tsm/report', `ensconce-${process.pid}-0000000000000000`));

@@ -18,8 +18,9 @@ export interface TsmRequest {
   readonly reportData: Uint8Array;
   /** AMD's VMPL. `floor` asks for the least that the kernel allows, which is the guest's own; `none` writes nothing. */
   readonly privilegeLevel: number | 'floor' | 'none';
-  /** Bytes that the evidence may have. */
+  /** Bytes that the evidence may have, and what there is to say of more. */
   readonly limit: number;
+  readonly largerHint?: string;
 }
 
 /** What the kernel made, still unread by any parser. Empty blobs are absent. */
@@ -40,13 +41,16 @@ const firstDelay = 20;
 /** Errors after which the same read may succeed: the one channel to the hardware is in use, or its answer was late. */
 const transient: ReadonlySet<string> = new Set(['EBUSY', 'EINTR', 'ETIMEDOUT']);
 
+const needed =
+  'the guest needs a driver of its hardware (tdx_guest, sev-guest) and Linux 6.7, the container configfs, writable for root';
+
 /** A folder of our own: its attributes are nobody else's business, and entries of processes that died are not in the way. */
 function makeEntry(folder: string): string {
   const path = join(folder, `ensconce-${process.pid}-${randomBytes(8).toString('hex')}`);
   try {
     mkdirSync(path);
   } catch (cause) {
-    throw interfaceError(folder, 'a new entry of configfs-tsm', cause);
+    throw interfaceError(folder, 'a new entry of configfs-tsm', cause, needed);
   }
   return path;
 }
@@ -109,11 +113,16 @@ function write(entry: string, attribute: string, bytes: Uint8Array): void {
 }
 
 /** A blob, read anew while the hardware is busy. The first read of any blob is what makes the report. */
-async function readBlob(entry: string, attribute: string, limit: number): Promise<Uint8Array> {
+async function readBlob(
+  entry: string,
+  attribute: string,
+  limit: number,
+  largerHint?: string,
+): Promise<Uint8Array> {
   const path = join(entry, attribute);
   for (let attempt = 1; ; attempt++) {
     try {
-      return readKernelFile(path, limit);
+      return readKernelFile(path, limit, largerHint);
     } catch (cause) {
       const errno = errnoOf(cause);
       if (errno === 'EFBIG') {
@@ -179,7 +188,7 @@ async function makeReport(entry: string, request: TsmRequest): Promise<TsmReport
   const before = readNumber(entry, 'generation');
   const writes = writePrivilegeLevel(entry, request.privilegeLevel) + 1n;
   write(entry, 'inblob', request.reportData);
-  const outblob = await readBlob(entry, 'outblob', request.limit);
+  const outblob = await readBlob(entry, 'outblob', request.limit, request.largerHint);
   const auxblob = await readSupplement(entry, 'auxblob');
   const manifestblob = await readSupplement(entry, 'manifestblob');
   // After all blobs, so that they are of one report. Errors of a binary attribute's write show nowhere else either.

@@ -9,10 +9,10 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 /** The `TeeError` for a failed call on a kernel file; our own errors pass unchanged. */
-export function interfaceError(path: string, what: string, cause: unknown): unknown {
+export function interfaceError(path: string, what: string, cause: unknown, hint?: string): unknown {
   const errno = errnoOf(cause);
   if (errno === undefined) return cause;
-  return new TeeError('TEE_INTERFACE', `${path}: ${what} expected, ${errno} found`, { cause });
+  return new TeeError('TEE_INTERFACE', `${path}: ${what} expected, ${errno} found`, { cause, hint });
 }
 
 // Kernel files are there or not: nothing is created or truncated, and the last component is no link.
@@ -46,12 +46,13 @@ export function readKernelFileStart(path: string, size: number): Uint8Array {
 /**
  * A whole file of at most `limit` bytes. Throws the errors of `node:fs` as they are.
  *
+ * @param hint what to do about a larger one
  * @throws TeeError `TEE_SIZE`
  */
-export function readKernelFile(path: string, limit: number): Uint8Array {
+export function readKernelFile(path: string, limit: number, hint?: string): Uint8Array {
   const bytes = readKernelFileStart(path, limit + 1);
   if (bytes.length > limit)
-    throw new TeeError('TEE_SIZE', `${path}: at most ${limit} bytes expected, more found`);
+    throw new TeeError('TEE_SIZE', `${path}: at most ${limit} bytes expected, more found`, { hint });
   return bytes;
 }
 
@@ -69,16 +70,10 @@ export function readKernelText(path: string): string {
 }
 
 /**
- * Hands `bytes` over by one write(2), as kernel attributes want it: what is split is two values. Binary attributes of
- * configfs take effect at close(2), which has happened when this returns.
- *
- * @throws TeeError `TEE_INTERFACE` where the kernel takes fewer
+ * Hands `bytes` over by one write(2), as kernel attributes want it: what is split is two values. (Should a kernel take only
+ * a part, Node writes the rest by another, which sysfs refuses and binary attributes of configfs put together again.)
+ * Binary attributes of configfs take effect at close(2), which has happened when this returns.
  */
 export function writeKernelFile(path: string, bytes: Uint8Array): void {
-  const written = withDescriptor(path, writing, (descriptor) => writeSync(descriptor, bytes));
-  if (written !== bytes.length)
-    throw new TeeError(
-      'TEE_INTERFACE',
-      `${path}: ${bytes.length} bytes in one write expected, ${written} taken`,
-    );
+  withDescriptor(path, writing, (descriptor) => writeSync(descriptor, bytes));
 }

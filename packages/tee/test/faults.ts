@@ -1,9 +1,11 @@
 /** What the kernel under test does wrong, or otherwise. Everything is as it should be where nothing is said. */
 export interface Faults {
-  /** What `provider` says. */
+  /** What `provider` says, in latin-1. */
   readonly provider?: string;
   /** No hardware registered with configfs-tsm: new entries fail with ENXIO. */
   readonly noProvider?: boolean;
+  /** What `generation` says. */
+  readonly generation?: string;
   /** Attributes that an entry does not have. */
   readonly missing?: readonly string[];
   /** Error numbers with which the next reads of `outblob` fail, one each. */

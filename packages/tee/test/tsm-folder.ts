@@ -52,8 +52,8 @@ function entry(provider: Provider, remaining: Remaining): KernelFolder {
     return made;
   };
   const files: Record<string, KernelFile> = {
-    provider: readOnly(() => utf8(`${faults.provider ?? provider.name}\n`)),
-    generation: readOnly(() => utf8(`${writeGeneration}\n`)),
+    provider: readOnly(() => Buffer.from(`${faults.provider ?? provider.name}\n`, 'latin1')),
+    generation: readOnly(() => utf8(`${faults.generation ?? writeGeneration}\n`)),
     privlevel_floor: readOnly(() => utf8(`${faults.privilegeLevelFloor ?? 0}\n`)),
     privlevel: {
       kind: 'file',

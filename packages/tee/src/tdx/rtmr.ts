@@ -9,17 +9,15 @@ import { digestSize } from '../source.ts';
 const registerPath = (root: string, index: number): string =>
   join(root, `/sys/devices/virtual/misc/tdx_guest/measurements/rtmr${index}:sha384`);
 
+const needed =
+  'the guest needs Linux 6.16 or later with CONFIG_TDX_GUEST_DRIVER and CONFIG_TSM_MEASUREMENTS, and its sysfs';
+
 function readRegister(path: string): Uint8Array {
   let value: Uint8Array;
   try {
     value = readKernelFile(path, digestSize);
   } catch (cause) {
-    const error = interfaceError(path, 'a measurement register', cause);
-    if (!(error instanceof TeeError) || error === cause) throw error;
-    throw new TeeError('TEE_INTERFACE', error.message, {
-      cause,
-      hint: 'the guest needs Linux 6.16 or later with CONFIG_TDX_GUEST_DRIVER and CONFIG_TSM_MEASUREMENTS, and its sysfs',
-    });
+    throw interfaceError(path, 'a measurement register', cause, needed);
   }
   if (value.length !== digestSize)
     throw new TeeError('TEE_INTERFACE', `${path}: ${digestSize} bytes expected, ${value.length} found`);
@@ -40,7 +38,7 @@ export async function extendRegister(root: string, index: 2 | 3, digest: Uint8Ar
   try {
     writeKernelFile(path, digest);
   } catch (cause) {
-    throw interfaceError(path, 'a register that can be extended', cause);
+    throw interfaceError(path, 'a register that can be extended', cause, needed);
   }
   const after = readRegister(path);
   const expected = createHash('sha384').update(concatBytes(before, digest)).digest();

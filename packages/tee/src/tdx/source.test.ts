@@ -99,6 +99,19 @@ void test('a report that somebody else wrote to is made anew, and not for ever',
   assert.deepEqual(entries(), []);
 });
 
+void test('requests at the same time get each its own quote', { skip }, async (t) => {
+  const { root, fault, entries } = await guest(t, 'tdx');
+  fault({ outblobErrors: [errno.EBUSY, errno.EBUSY, errno.EBUSY] });
+  const asked = Array.from({ length: 4 }, (_, i) => new Uint8Array(64).fill(i));
+  const source = tdxSource(root);
+  const made = await Promise.all(asked.map((data) => source.makeEvidence(data)));
+  for (const [i, evidence] of made.entries()) {
+    const reportData = asked[i] as Uint8Array;
+    assert.equal((await judge(evidence, { tdx: [pinned(untouched)], reportData })).decision, 'accepted');
+  }
+  assert.deepEqual(entries(), []);
+});
+
 void test("entries that dead processes left are in nobody's way", { skip }, async (t) => {
   const { root, entries } = await guest(t, 'tdx');
   mkdirSync(join(root, 'sys/kernel/config/tsm/report', `ensconce-${process.pid}-0000000000000000`));
@@ -115,14 +128,20 @@ void test(
     const cases = [
       [{ provider: 'sev_guest' }, 'TEE_PROVIDER', /provider tdx_guest expected, "sev_guest" found/],
       [{ provider: 'arm_cca_guest' }, 'TEE_PROVIDER', /"arm_cca_guest" found/],
+      [{ provider: 'x'.repeat(5000) }, 'TEE_SIZE', /provider: at most 4096 bytes/],
+      [{ provider: '\u00ff\u00fe' }, 'TEE_INTERFACE', /provider: text expected/],
+      [{ provider: 'tdx_guest\n' }, 'TEE_PROVIDER', /"tdx_guest\\n" found/],
+      [{ generation: '-1' }, 'TEE_INTERFACE', /generation: a number expected, "-1" found/],
+      [{ generation: '9'.repeat(30) }, 'TEE_INTERFACE', /generation: a number expected/],
+      [{ generation: '7' }, 'TEE_CONFLICT', /lost writes/],
       [{ missing: ['inblob'] }, 'TEE_INTERFACE', /inblob: .* ENOENT found/],
       [{ missing: ['outblob'] }, 'TEE_INTERFACE', /outblob: .* ENOENT found/],
       [{ missing: ['generation'] }, 'TEE_INTERFACE', /generation: .* ENOENT found/],
       [{ outblobErrors: [errno.EFBIG] }, 'TEE_SIZE', /EFBIG/],
       [{ outblobErrors: [errno.EIO] }, 'TEE_INTERFACE', /EIO/],
       [{ outblob: 'short' }, 'TEE_FORMAT', /TDX quote/],
-      [{ outblob: 'huge' }, 'TEE_FORMAT', /at most 8192 bytes/],
-      [{ outblob: 'dice' }, 'TEE_FORMAT', /at most 8192 bytes/],
+      [{ outblob: 'huge' }, 'TEE_SIZE', /at most 8192 bytes/],
+      [{ outblob: 'dice' }, 'TEE_SIZE', /at most 8192 bytes/],
       [{ outblob: 'other-data' }, 'TEE_REPORT_DATA', /report data/],
       [{ noProvider: true }, 'TEE_INTERFACE', /ENXIO/],
     ] as const;

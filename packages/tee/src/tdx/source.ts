@@ -2,7 +2,6 @@ import { parseTdxQuote } from '@ensconce/evidence/tdx/quote';
 import { requestTsmReport, tsmFolder } from '../configfs-tsm.ts';
 import { checkEvidence } from '../report-data.ts';
 import { checkReportData, type EvidenceSource } from '../source.ts';
-import { TeeError } from '../errors.ts';
 import { extendRegister } from './rtmr.ts';
 
 export const provider = 'tdx_guest';
@@ -19,7 +18,14 @@ export function tdxSource(root: string): EvidenceSource {
     tee: 'tdx',
     async makeEvidence(reportData) {
       checkReportData(reportData);
-      const { outblob, manifestblob } = await requestQuote(root, reportData);
+      const { outblob, manifestblob } = await requestTsmReport({
+        folder: tsmFolder(root),
+        provider,
+        reportData,
+        privilegeLevel: 'none',
+        limit: quoteLimit,
+        largerHint: otherFormat,
+      });
       checkEvidence(
         'a TDX quote',
         () => parseTdxQuote(outblob, 'ignore').report.reportData,
@@ -34,22 +40,4 @@ export function tdxSource(root: string): EvidenceSource {
     },
     extend: (digest) => extendRegister(root, 3, digest),
   };
-}
-
-async function requestQuote(root: string, reportData: Uint8Array): ReturnType<typeof requestTsmReport> {
-  try {
-    return await requestTsmReport({
-      folder: tsmFolder(root),
-      provider,
-      reportData,
-      privilegeLevel: 'none',
-      limit: quoteLimit,
-    });
-  } catch (cause) {
-    if (!(cause instanceof TeeError) || cause.code !== 'TEE_SIZE' || cause.hint !== undefined) throw cause;
-    throw new TeeError('TEE_FORMAT', `a TDX quote of at most ${quoteLimit} bytes expected, more found`, {
-      cause,
-      hint: otherFormat,
-    });
-  }
 }

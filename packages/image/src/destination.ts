@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash, randomBytes, type Hash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { sha256Digest } from './digest.ts';
 import { ImageError } from './errors.ts';
@@ -92,6 +93,22 @@ export class NewBlob {
   }
 }
 
+/** Folders of transforms under way name the machine and the process, so that those of killed ones can be told and removed. */
+const scratchPrefix = `.making-${encodeURIComponent(hostname())}-`;
+
+function isAbandoned(name: string): boolean {
+  const owner = name.startsWith(scratchPrefix)
+    ? /^(\d+)-/.exec(name.slice(scratchPrefix.length))?.[1]
+    : undefined;
+  if (owner === undefined) return false;
+  try {
+    process.kill(Number(owner), 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
+
 /**
  * The layout that is written to. Blobs are complete once they have their name; the image exists once `index.json`
  * names it, which is written last.
@@ -113,7 +130,7 @@ export class Destination {
     if (
       names.length > 0 &&
       !names.includes('oci-layout') &&
-      !names.every((name) => name.startsWith('.making-'))
+      !names.every((name) => name === 'blobs' || name.startsWith('.making-'))
     ) {
       throw new ImageError(
         'IMAGE_OUTPUT',
@@ -123,7 +140,10 @@ export class Destination {
         },
       );
     }
-    const scratch = join(directory, `.making-${randomBytes(6).toString('hex')}`);
+    await Promise.all(
+      names.filter(isAbandoned).map((name) => rm(join(directory, name), { recursive: true, force: true })),
+    );
+    const scratch = join(directory, `${scratchPrefix}${process.pid}-${randomBytes(6).toString('hex')}`);
     await output(directory, mkdir(join(directory, 'blobs', 'sha256'), { recursive: true }));
     await output(scratch, mkdir(scratch));
     const destination = new Destination(directory, scratch);

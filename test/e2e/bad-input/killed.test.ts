@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -110,5 +110,10 @@ void describe('killed without warning', needsContainers, () => {
     const result = JSON.parse((await world.done(args)).text) as { measurement: string };
     assert.match(result.measurement, /^[0-9a-f]{64}$/);
     assert.ok(existsSync(join(to, 'index.json')) && existsSync(file));
+    assert.deepEqual(
+      readdirSync(to).toSorted(),
+      ['blobs', 'index.json', 'oci-layout'],
+      'what was killed is removed',
+    );
   });
 });

@@ -128,7 +128,11 @@ export function startApplication(application: Application, host: HostRecord): Ru
   const child = spawn('/bin/init', [], { stdio: [0, 1, 2, 'pipe'], env: {}, cwd: '/' });
   const own = new Set<number>();
   if (child.pid !== undefined) own.add(child.pid);
-  for (const signal of forwarded) process.on(signal, () => child.kill(signal));
+  for (const signal of forwarded) {
+    // From here on they are the application's; what ended a start until now no longer does.
+    process.removeAllListeners(signal);
+    process.on(signal, () => child.kill(signal));
+  }
   unblockSignal(constants.signals.SIGUSR1);
   process.on('SIGCHLD', () => reapOrphans((pid) => own.has(pid)));
 

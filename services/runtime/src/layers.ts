@@ -9,6 +9,7 @@ import type { LayerAccess, LayerKeys } from './layer-access.ts';
 import type { Log } from './log.ts';
 import { hostPath, lowerPath } from './root.ts';
 
+const hint = 'the image was damaged or changed after it was made; pull it again from a source you trust';
 const folder = posix.join(hostPath, '.ensconce', 'layers');
 
 /**
@@ -56,7 +57,7 @@ function startVerifier(access: LayerAccess): Promise<void> {
   });
   const verified = new Promise<void>((resolve, reject) => {
     worker.once('error', (cause) =>
-      reject(new RuntimeError('LAYER', 'the sealed layers are not those of this image', { cause })),
+      reject(new RuntimeError('LAYER', 'the sealed layers are not those of this image', { cause, hint })),
     );
     worker.once('exit', (code) =>
       code === 0 ? resolve() : reject(new RuntimeError('LAYER', 'the sealed layers could not be verified')),
@@ -103,7 +104,7 @@ export function startLayers(
       try {
         return await served;
       } catch (cause) {
-        throw new RuntimeError('LAYER', 'the sealed layers could not be mounted', { cause });
+        throw new RuntimeError('LAYER', 'the sealed layers could not be mounted', { cause, hint });
       } finally {
         for (const { port } of [serving, verifying]) port.close();
       }

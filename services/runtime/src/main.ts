@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { causeChain } from '@ensconce/base/errors';
 import { parseDescription, maxDescriptionSize } from '@ensconce/measurement/image';
@@ -153,6 +154,10 @@ async function run(): Promise<number> {
   return status;
 }
 
+// PID 1 ignores signals that it does not handle: an engine that stops a container while it starts must be obeyed too.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) {
+  process.on(signal, () => process.exit(128 + constants.signals[signal]));
+}
 forbidDumps();
 process.umask(0o022);
 try {

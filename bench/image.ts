@@ -1,5 +1,5 @@
 /**
- * The transform beside what does the same work: `npm run bench -- image oci:DIR:TAG [RUNS]`. Whole, against
+ * The transform beside what does the same work: `npm run bench -- image [oci:DIR:TAG [RUNS]]`. Whole, against
  * `umoci unpack` + `mksquashfs -comp zstd`; after a one-line change of the top layer, against `skopeo copy
  * --encryption-key` (ocicrypt). Runs are interleaved; the table shows medians.
  */
@@ -10,6 +10,7 @@ import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseReference } from '@ensconce/image/reference';
+import { pythonImage } from '../test/images/python.ts';
 import { changeTopLayer } from './support/change.ts';
 
 /** As large as a real runtime layer: copying and verifying it is part of the work. */
@@ -33,10 +34,9 @@ interface TransformOutput {
   readonly memory: number;
 }
 
-/** Measures and prints; `args` are the image (`oci:DIR:TAG`) and the number of runs. */
-export function benchImage(args: readonly string[]): void {
-  const [image, runsText = '3'] = args;
-  if (image === undefined) throw new Error('bench: image oci:DIR:TAG [RUNS] expected');
+/** Measures and prints; `args` are the image (`oci:DIR:TAG`, by default that of the demo) and the number of runs. */
+export async function benchImage(args: readonly string[]): Promise<void> {
+  const [image = (await pythonImage()).reference, runsText = '3'] = args;
   const { directory, tag } = parseReference(image);
   if (tag === undefined) throw new Error('bench: an image with a tag expected');
   const scratch = mkdtempSync(join(tmpdir(), 'ensconce-bench-'));

@@ -80,7 +80,6 @@ async function bundle(folder: string): Promise<void> {
     entryPoints: {
       runtime: join(runtime, 'src', 'main.ts'),
       'layer-worker': join(runtime, 'src', 'layer-worker.ts'),
-      'layer-verifier': join(runtime, 'src', 'layer-verifier.ts'),
     },
     outdir: folder,
     outExtension: { '.js': '.mjs' },
@@ -94,8 +93,7 @@ async function bundle(folder: string): Promise<void> {
     absWorkingDir: root,
     logLevel: 'error',
   });
-  for (const name of ['runtime.mjs', 'layer-worker.mjs', 'layer-verifier.mjs'])
-    chmodSync(join(folder, name), 0o444);
+  for (const name of ['runtime.mjs', 'layer-worker.mjs']) chmodSync(join(folder, name), 0o444);
 }
 
 function compileLauncher(tools: string, folder: string): void {

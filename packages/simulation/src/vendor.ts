@@ -55,10 +55,12 @@ export class SimulatedVendor {
   readonly #authority: IntelAuthority;
   readonly #platform: SimulatedPlatform;
   readonly #now: () => Date;
-  readonly #current = new Map<
-    'sgx' | 'tdx',
-    { readonly collateral: IntelCollateral; readonly renewAt: number }
-  >();
+  #current:
+    | {
+        readonly collateral: Readonly<Record<'sgx' | 'tdx', Promise<IntelCollateral>>>;
+        readonly renewAt: number;
+      }
+    | undefined;
 
   constructor(authority: IntelAuthority, platform: SimulatedPlatform, now: () => Date) {
     this.#authority = authority;
@@ -110,17 +112,19 @@ export class SimulatedVendor {
   async collateral(tee: 'sgx' | 'tdx' = 'sgx'): Promise<IntelCollateral> {
     const now = this.#now();
     const time = now.getTime();
-    const known = this.#current.get(tee);
+    const known = this.#current;
     if (known !== undefined && time < known.renewAt && time > known.renewAt - validity)
-      return known.collateral;
-    const collateral = await issueIntelCollateral(this.#authority, {
-      dates: { issued: new Date(time - 60_000), next: new Date(time + validity) },
-      tcb: upToDateTcb(this.#platform, tee, now),
-      ca: this.#platform.spec.ca,
-      crlNumber: Math.floor(time / 1000),
-    });
-    this.#current.set(tee, { collateral, renewAt: time + validity / 2 });
-    return collateral;
+      return known.collateral[tee];
+    // Both at once: they share revocation lists, and a list with a lower number than one seen before is refused.
+    const issue = (of: 'sgx' | 'tdx'): Promise<IntelCollateral> =>
+      issueIntelCollateral(this.#authority, {
+        dates: { issued: new Date(time - 60_000), next: new Date(time + validity) },
+        tcb: upToDateTcb(this.#platform, of, now),
+        ca: this.#platform.spec.ca,
+        crlNumber: Math.floor(time / 1000),
+      });
+    this.#current = { collateral: { sgx: issue('sgx'), tdx: issue('tdx') }, renewAt: time + validity / 2 };
+    return this.#current.collateral[tee];
   }
 }
 

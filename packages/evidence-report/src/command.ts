@@ -32,11 +32,16 @@ export interface VerifyOptions {
 /** Not one of the names that the cache gives to answers. */
 const watermarkName = 'watermarks.json';
 
+/** What was seen of collateral, beside the cache. */
+export function watermarkFile(cache: string): WatermarkFile {
+  return new WatermarkFile(join(cache, watermarkName));
+}
+
 export function openWatermarks(
   cache: string,
   insecureSimulatedRoots: readonly Uint8Array[] = [],
 ): Watermarks {
-  return new Watermarks(new WatermarkFile(join(cache, watermarkName)), insecureSimulatedRoots);
+  return new Watermarks(watermarkFile(cache), insecureSimulatedRoots);
 }
 
 function readPolicy(path: string | undefined): AppraisalPolicy | undefined {

@@ -1,3 +1,7 @@
+import { CollateralCache } from '@ensconce/collateral/cache';
+import { MemoryStore } from '@ensconce/collateral/disk';
+import { pccsSource } from '@ensconce/collateral/intel';
+import { cachedSource, type CollateralSource } from '@ensconce/collateral/source';
 import { pemEncode } from '@ensconce/x509/pem';
 import type { IntelCollateral } from '@ensconce/verify/intel/collateral';
 import { SimulationError } from './errors.ts';
@@ -12,7 +16,8 @@ import { issueIntelCollateral } from './intel/collateral.ts';
 import { loadPlatform, makePlatform, storePlatform, type SimulatedPlatform } from './intel/platform.ts';
 import { makeSgxQuote, type SgxQuoteRequest } from './sgx/quote.ts';
 import { makeTdxQuote, type TdxQuoteRequest } from './tdx/quote.ts';
-import type { PcsContent } from './servers/pcs.ts';
+import { handlerTransport } from './servers/transport.ts';
+import { pcsHandler, type PcsContent } from './servers/pcs.ts';
 import type { TcbSpec } from './intel/statement.ts';
 
 /** How long the simulated vendor's statements hold. Intel's hold for 30 days. */
@@ -55,6 +60,7 @@ export class SimulatedVendor {
   readonly #authority: IntelAuthority;
   readonly #platform: SimulatedPlatform;
   readonly #now: () => Date;
+  #source: CollateralSource | undefined;
   #current:
     | {
         readonly collateral: Readonly<Record<'sgx' | 'tdx', Promise<IntelCollateral>>>;
@@ -106,6 +112,19 @@ export class SimulatedVendor {
       pckChain: () => new TextDecoder().decode(this.#platform.chain).replaceAll('\0', ''),
       fmspcs: [this.fmspc],
     };
+  }
+
+  /** Collateral as from the simulated vendor's servers, through a cache of its own, without a network between. */
+  get collateralSource(): CollateralSource {
+    this.#source ??= cachedSource(
+      new CollateralCache({
+        store: new MemoryStore(),
+        transport: handlerTransport(pcsHandler(this.pcsContent())),
+        now: () => this.#now().getTime(),
+      }),
+      pccsSource('http://simulated.invalid'),
+    );
+    return this.#source;
   }
 
   /** Collateral for the platform, valid now; signed anew after half of its time. Another process has its own, just as valid. */

@@ -1,4 +1,5 @@
 import { ApiError, RefusedByCas } from '@ensconce/api/errors';
+import { EvidenceReportError } from '@ensconce/evidence-report/errors';
 import { CliError } from './errors.ts';
 
 /** The contract with scripts; documented in every --help. */
@@ -45,6 +46,7 @@ export function exitCodeOf(error: unknown): number {
     if (error.code === 'API_UNREACHABLE') return exitCodes.unreachable;
     if (error.code === 'API_OTHER_CAS') return exitCodes.untrusted;
   }
+  if (error instanceof EvidenceReportError) return exitCodes.usage;
   if (error instanceof CliError) {
     const auditLogCode = auditLogCodes[error.code];
     if (auditLogCode !== undefined) return auditLogCode;

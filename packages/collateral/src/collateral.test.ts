@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -16,6 +16,8 @@ import { verifySgxQuote } from '@ensconce/verify/sgx/verify';
 import { verifySnpReport } from '@ensconce/verify/snp/verify';
 import { verifyTdxQuote } from '@ensconce/verify/tdx/verify';
 import type { RequiredIntelCollateral } from '@ensconce/verify/intel/required';
+import { WatermarkFile } from './watermark-file.ts';
+import { MemoryWatermarks, Watermarks, type WatermarkBook } from './watermarks.ts';
 import { advanceWatermark, judgementTime, noWatermark } from './watermark.ts';
 import { answerPccs } from './pccs.ts';
 import { CollateralCache, type CacheOptions } from './cache.ts';
@@ -188,6 +190,32 @@ void test('collateral below the watermark is refused, and no time before it is j
   }
 });
 
+void test('watermarks last, rise with genuine verdicts only, and simulation never moves those of real vendors', async () => {
+  const path = join(folder, 'state', 'watermarks.json');
+  const open = (): Watermarks => new Watermarks(new WatermarkFile(path), [vendor.rootCertificate]);
+  const collateral = await vendor.collateral();
+  const genuine = await verifySgxQuote(quote, collateral, options);
+  const undecided = await verifySgxQuote(quote, undefined, options);
+  await open().settle(undecided, collateral);
+  assert.equal(open().time(new Date(0)).getTime(), 0);
+  await open().settle(genuine, collateral);
+  const seen = open().time(new Date(0)).getTime();
+  assert.ok(seen > start - hour && seen <= start);
+  assert.equal(new Watermarks(new WatermarkFile(path)).time(new Date(0)).getTime(), 0);
+  await open().settle(genuine, collateral);
+
+  const book = JSON.parse(readFileSync(path, 'utf8')) as WatermarkBook;
+  const [anchor, mark] = Object.entries(book.anchors)[0] ?? ['', { numbers: {}, time: 0 }];
+  assert.match(anchor, /^simulated /);
+  for (const of of Object.keys(mark.numbers)) {
+    const numbers = { ...mark.numbers, [of]: (mark.numbers[of] ?? 0) + 1 };
+    writeFileSync(path, JSON.stringify({ ...book, anchors: { [anchor]: { ...mark, numbers } } }));
+    await assert.rejects(open().settle(genuine, collateral), withCode('COLLATERAL_ROLLED_BACK'), of);
+  }
+  writeFileSync(path, '{}');
+  assert.throws(() => open().time(new Date(0)), withCode('COLLATERAL_DISK'));
+});
+
 void test('the cache serves the node as a PCCS', async () => {
   const cache = cacheWith({ transport: counting().transport });
   const served = await serveHandler((path) => answerPccs(cache, source, path), {
@@ -232,6 +260,9 @@ void test('chips of AMD are looked up by id and TCB', async () => {
       insecureSimulatedRoots: [authority.ark.certificate],
     });
     assert.deepEqual(verdict.failures, []);
+    const watermarks = new Watermarks(new MemoryWatermarks(), [authority.ark.certificate]);
+    await watermarks.settle(verdict, undefined);
+    assert.ok(watermarks.time(new Date(0)).getTime() > 0);
     assert.ok(waits.length >= 2 && waits.every((time) => time === 10_000));
     const unknown = { ...wanted, hwId: 'ff'.repeat(8) };
     await assert.rejects(

@@ -11,6 +11,7 @@ import type { RequiredIntelCollateral } from '@ensconce/verify/intel/required';
 import { requiredFor } from '@ensconce/verify/intel/required';
 import { encodeIntelBundle } from '@ensconce/verify/intel/collateral';
 import { pemEncode } from '@ensconce/x509/pem';
+import { openWatermarks } from './command.ts';
 import { readBytes, writeText, readEvidence } from './files.ts';
 import { EvidenceReportError } from './errors.ts';
 import type { CommandResult } from './exit-code.ts';
@@ -98,6 +99,7 @@ export async function runFetch(options: FetchOptions): Promise<CommandResult> {
   const required = platformOf(options, evidence);
   const source: IntelSource = options.pccs === undefined ? intelPcs : pccsSource(options.pccs);
   const collateral = await fetchIntelCollateral(cache, source, required);
+  openWatermarks(options.cache).check(collateral);
   if (options.output !== undefined) writeText(options.output, encodeIntelBundle(collateral));
   return ok(
     `${required.tee} ${required.fmspc} (${required.ca} CA): TCB info, identity and revocation lists\n`,

@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import { openSimulatedVendor } from '@ensconce/simulation/vendor';
 import { pcsHandler } from '@ensconce/simulation/servers/pcs';
 import { serveHandler } from '@ensconce/simulation/servers/http';
+import { encodeIntelBundle } from '@ensconce/verify/intel/collateral';
 import { fetchTransport } from '@ensconce/collateral/transport';
 import { EvidenceReportError } from './errors.ts';
 import { runExport, runFetch, runImport } from './collateral.ts';
@@ -52,6 +53,7 @@ const base: VerifyOptions = {
   json: true,
   allowTrailing: false,
   insecureSimulatedRoot: [path('root.pem')],
+  cache: path('cache'),
 };
 
 async function verify(
@@ -110,6 +112,31 @@ void test('files that are not there, no collateral, and odd times are wrong usag
   await assert.rejects(verify({ collateral: [path('missing')] }), EvidenceReportError);
   await assert.rejects(verify({ collateral: [path('text')] }), EvidenceReportError);
   await assert.rejects(verify({ at: 'yesterday' }), EvidenceReportError);
+});
+
+void test('collateral older than what was seen decides nothing; a what-if neither asks nor tells', async () => {
+  const cache = path('seen');
+  const old = { collateral: [path('bundle.json')], cache };
+  const later = new Date(now.getTime() + 60_000);
+  const next = await openSimulatedVendor({ folder: path('vendor'), now: () => later });
+  writeFileSync(path('newer.json'), encodeIntelBundle(await next.collateral()));
+  assert.equal(
+    (await verify({ collateral: [path('newer.json')], cache, at: later.toISOString() })).exitCode,
+    0,
+  );
+  assert.equal((await verify(old)).exitCode, 0);
+  const newer = await runVerify({ ...base, collateral: [path('newer.json')], cache }, later);
+  assert.equal(newer.exitCode, 0);
+  const { exitCode, report } = await verify(old);
+  assert.equal(exitCode, 12);
+  assert.deepEqual([report.verdict, report.tcbStatus, report.claims], ['undetermined', null, null]);
+  assert.match(report.checks.at(-1)?.found ?? '', /number \d+ or higher expected/);
+  assert.equal((await verify({ ...old, at: now.toISOString() })).exitCode, 0);
+  // A clock that was set back does not bring old collateral back to life.
+  const early = await runVerify({ ...base, collateral: [path('newer.json')], cache }, new Date('2020-01-01'));
+  assert.equal(early.exitCode, 0);
+  writeFileSync(join(cache, 'watermarks.json'), '{}');
+  await assert.rejects(verify(old), { code: 'COLLATERAL_DISK' });
 });
 
 void test('evidence is shown without collateral', () => {

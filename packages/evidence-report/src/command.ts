@@ -1,5 +1,8 @@
 import { parse } from 'yaml';
+import { join } from 'node:path';
 import { EnsconceError } from '@ensconce/base/errors';
+import { WatermarkFile } from '@ensconce/collateral/watermark-file';
+import { Watermarks } from '@ensconce/collateral/watermarks';
 import { parseAppraisalPolicy } from '@ensconce/verify/policy-file';
 import type { AppraisalPolicy } from '@ensconce/verify/policy';
 import { EvidenceReportError } from './errors.ts';
@@ -22,6 +25,23 @@ export interface VerifyOptions {
   readonly allowTrailing: boolean;
   /** Files with root certificates of simulated vendors to believe: for tests only. */
   readonly insecureSimulatedRoot: readonly string[];
+  /** Folder of the collateral cache, where it is kept what was seen of collateral so far. */
+  readonly cache: string;
+}
+
+/** Not one of the names that the cache gives to answers. */
+const watermarkName = 'watermarks.json';
+
+/** What was seen of collateral, beside the cache. */
+export function watermarkFile(cache: string): WatermarkFile {
+  return new WatermarkFile(join(cache, watermarkName));
+}
+
+export function openWatermarks(
+  cache: string,
+  insecureSimulatedRoots: readonly Uint8Array[] = [],
+): Watermarks {
+  return new Watermarks(watermarkFile(cache), insecureSimulatedRoots);
 }
 
 function readPolicy(path: string | undefined): AppraisalPolicy | undefined {
@@ -53,6 +73,7 @@ function readPolicy(path: string | undefined): AppraisalPolicy | undefined {
  * `EnsconceError` where a file or option cannot be read: usage, exit code 2.
  */
 export async function runVerify(options: VerifyOptions, now: Date): Promise<CommandResult> {
+  const roots = readRoots(options.insecureSimulatedRoot);
   return verifyCommand({
     evidence: readEvidence(options.file),
     pool: readCollateral(options.collateral),
@@ -60,7 +81,9 @@ export async function runVerify(options: VerifyOptions, now: Date): Promise<Comm
     policy: readPolicy(options.policy),
     json: options.json,
     allowTrailing: options.allowTrailing,
-    insecureSimulatedRoots: readRoots(options.insecureSimulatedRoot),
+    insecureSimulatedRoots: roots,
+    // Another time than now is a what-if: collateral of then is older by rights, and that of later proves nothing about now.
+    watermarks: options.at === undefined ? openWatermarks(options.cache, roots) : undefined,
   });
 }
 

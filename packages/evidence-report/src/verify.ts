@@ -1,9 +1,12 @@
+import { CollateralError } from '@ensconce/collateral/errors';
 import { nodeCrypto } from '@ensconce/crypto-node/provider';
 import { appraise, type Appraisal, type Decision } from '@ensconce/verify/appraisal';
 import { verifyEvidence } from '@ensconce/verify/verify';
 import type { AppraisalPolicy } from '@ensconce/verify/policy';
 import type { Check } from '@ensconce/verify/check';
 import type { CollateralPool } from '@ensconce/verify/collateral-pool';
+import type { Verdict } from '@ensconce/verify/verdict';
+import type { Watermarks } from '@ensconce/collateral/watermarks';
 import { verdictExitCodes, type CommandResult } from './exit-code.ts';
 
 export interface VerifyCommand {
@@ -16,6 +19,8 @@ export interface VerifyCommand {
   readonly allowTrailing: boolean;
   /** DER. */
   readonly insecureSimulatedRoots: readonly Uint8Array[];
+  /** What was seen of collateral before; undefined for a what-if that neither asks nor changes it. */
+  readonly watermarks?: Watermarks | undefined;
 }
 
 /** Without a policy nobody is asked who wrote the code. Simulation is let through here only where its root was named on the command line. */
@@ -113,6 +118,42 @@ function reportOf(appraisal: Appraisal, policy: AppraisalPolicy | undefined): Ve
   };
 }
 
+/** Collateral that is older than what was seen before decides nothing: the newer may say otherwise. */
+function withRollBack(report: VerificationReport, error: CollateralError): VerificationReport {
+  return {
+    ...report,
+    verdict: 'undetermined',
+    tcbStatus: null,
+    tcbDate: null,
+    advisories: [],
+    claims: null,
+    tcb: null,
+    notes: [],
+    checks: [
+      ...report.checks,
+      {
+        name: 'collateral is no older than what was seen before',
+        ok: false,
+        expected: 'the newest numbers that were seen, or higher',
+        found: error.message,
+        failure: 'undetermined',
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      },
+    ],
+  };
+}
+
+/** Holds a verdict against what was seen before, and remembers its collateral; gives the error where it is older. */
+async function settle(command: VerifyCommand, verdict: Verdict): Promise<CollateralError | undefined> {
+  try {
+    await command.watermarks?.settle(verdict, command.pool.used);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CollateralError && error.code === 'COLLATERAL_ROLLED_BACK') return error;
+    throw error;
+  }
+}
+
 function textOf(report: VerificationReport): string {
   const lines = [`${report.verdict}${report.simulated ? ' (SIMULATED)' : ''}`];
   if (report.tee !== null) lines.push(`tee: ${report.tee}`);
@@ -133,20 +174,22 @@ function textOf(report: VerificationReport): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** `ensconce evidence verify`: judges evidence and says why. Reads neither clock nor network nor files: all of it is in `command`. */
+/** `ensconce evidence verify`: judges evidence and says why. Reads neither clock nor network: all of it is in `command`. */
 export async function verifyCommand(
   command: VerifyCommand,
 ): Promise<CommandResult & { readonly report: VerificationReport }> {
   const verdict = await verifyEvidence(command.evidence, command.pool, {
     crypto: nodeCrypto,
-    at: command.at,
+    at: command.watermarks?.time(command.at) ?? command.at,
     trailing: command.allowTrailing ? 'ignore' : 'refuse',
     insecureSimulatedRoots: command.insecureSimulatedRoots,
   });
-  const report =
+  const rolledBack = verdict === undefined ? undefined : await settle(command, verdict);
+  const judged =
     verdict === undefined
       ? unrecognised(command.at)
       : reportOf(appraise(verdict, command.policy ?? platformOnly), command.policy);
+  const report = rolledBack === undefined ? judged : withRollBack(judged, rolledBack);
   const notes = report.notes.map((note) => `note: ${note}\n`).join('');
   return {
     report,

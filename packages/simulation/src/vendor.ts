@@ -1,3 +1,7 @@
+import { CollateralCache } from '@ensconce/collateral/cache';
+import { MemoryStore } from '@ensconce/collateral/disk';
+import { pccsSource } from '@ensconce/collateral/intel';
+import { cachedSource, type CollateralSource } from '@ensconce/collateral/source';
 import { pemEncode } from '@ensconce/x509/pem';
 import type { IntelCollateral } from '@ensconce/verify/intel/collateral';
 import { SimulationError } from './errors.ts';
@@ -12,7 +16,8 @@ import { issueIntelCollateral } from './intel/collateral.ts';
 import { loadPlatform, makePlatform, storePlatform, type SimulatedPlatform } from './intel/platform.ts';
 import { makeSgxQuote, type SgxQuoteRequest } from './sgx/quote.ts';
 import { makeTdxQuote, type TdxQuoteRequest } from './tdx/quote.ts';
-import type { PcsContent } from './servers/pcs.ts';
+import { handlerTransport } from './servers/transport.ts';
+import { pcsHandler, type PcsContent } from './servers/pcs.ts';
 import type { TcbSpec } from './intel/statement.ts';
 
 /** How long the simulated vendor's statements hold. Intel's hold for 30 days. */
@@ -55,10 +60,13 @@ export class SimulatedVendor {
   readonly #authority: IntelAuthority;
   readonly #platform: SimulatedPlatform;
   readonly #now: () => Date;
-  readonly #current = new Map<
-    'sgx' | 'tdx',
-    { readonly collateral: IntelCollateral; readonly renewAt: number }
-  >();
+  #source: CollateralSource | undefined;
+  #current:
+    | {
+        readonly collateral: Readonly<Record<'sgx' | 'tdx', Promise<IntelCollateral>>>;
+        readonly renewAt: number;
+      }
+    | undefined;
 
   constructor(authority: IntelAuthority, platform: SimulatedPlatform, now: () => Date) {
     this.#authority = authority;
@@ -106,21 +114,36 @@ export class SimulatedVendor {
     };
   }
 
+  /** Collateral as from the simulated vendor's servers, through a cache of its own, without a network between. */
+  get collateralSource(): CollateralSource {
+    this.#source ??= cachedSource(
+      new CollateralCache({
+        store: new MemoryStore(),
+        transport: handlerTransport(pcsHandler(this.pcsContent())),
+        now: () => this.#now().getTime(),
+      }),
+      pccsSource('http://simulated.invalid'),
+    );
+    return this.#source;
+  }
+
   /** Collateral for the platform, valid now; signed anew after half of its time. Another process has its own, just as valid. */
   async collateral(tee: 'sgx' | 'tdx' = 'sgx'): Promise<IntelCollateral> {
     const now = this.#now();
     const time = now.getTime();
-    const known = this.#current.get(tee);
+    const known = this.#current;
     if (known !== undefined && time < known.renewAt && time > known.renewAt - validity)
-      return known.collateral;
-    const collateral = await issueIntelCollateral(this.#authority, {
-      dates: { issued: new Date(time - 60_000), next: new Date(time + validity) },
-      tcb: upToDateTcb(this.#platform, tee, now),
-      ca: this.#platform.spec.ca,
-      crlNumber: Math.floor(time / 1000),
-    });
-    this.#current.set(tee, { collateral, renewAt: time + validity / 2 });
-    return collateral;
+      return known.collateral[tee];
+    // Both at once: they share revocation lists, and a list with a lower number than one seen before is refused.
+    const issue = (of: 'sgx' | 'tdx'): Promise<IntelCollateral> =>
+      issueIntelCollateral(this.#authority, {
+        dates: { issued: new Date(time - 60_000), next: new Date(time + validity) },
+        tcb: upToDateTcb(this.#platform, of, now),
+        ca: this.#platform.spec.ca,
+        crlNumber: Math.floor(time / 1000),
+      });
+    this.#current = { collateral: { sgx: issue('sgx'), tdx: issue('tdx') }, renewAt: time + validity / 2 };
+    return this.#current.collateral[tee];
   }
 }
 

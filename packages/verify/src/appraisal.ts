@@ -74,11 +74,11 @@ const needed: Readonly<Record<TcbStatus, readonly Toleration[] | null>> = {
   TcbNotSupported: null,
 };
 
-/** Whether the newest level is so young that the platform need not meet it yet. */
+/** Whether the first level that the platform lacks is so young that it need not meet it yet: an old gap is no younger for a new level above it. */
 function inGrace(verdict: Verdict, policy: AppraisalPolicy): boolean {
   const { tcb } = verdict;
-  if (policy.gracePeriod === undefined || tcb === null) return false;
-  return verdict.at <= Date.parse(tcb.newestDate) + policy.gracePeriod;
+  if (policy.gracePeriod === undefined || tcb === null || tcb.missedDate === null) return false;
+  return verdict.at <= Date.parse(tcb.missedDate) + policy.gracePeriod;
 }
 
 function isList(value: AppraisalPolicy['ignoreAdvisories']): value is AdvisoryList {
@@ -102,7 +102,10 @@ function statusHint(verdict: Verdict, missing: readonly Toleration[], advisories
 
 function checkTcb(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy): void {
   const status = verdict.tcbStatus;
-  if (status === null) return;
+  if (status === null) {
+    checkUnrated(checks, verdict, policy);
+    return;
+  }
   const wants = needed[status];
   const grace = (wants?.includes('outdated-tcb') ?? false) && inGrace(verdict, policy);
   const missing =
@@ -120,6 +123,22 @@ function checkTcb(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy):
     hint: `update the platform, or add ignore_advisories: [${advisories.join(', ')}]`,
   });
   checkTcbDate(checks, verdict, policy);
+}
+
+/** AMD and AWS publish neither ratings nor dates of levels: a minimum date cannot hold there, so a minimum level must stand in for it. */
+function checkUnrated(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy): void {
+  if (policy.minimumTcbDate === undefined) return;
+  const { snp } = policy;
+  const minimum =
+    verdict.tee === 'snp' &&
+    snp !== undefined &&
+    snp !== 'not-checked' &&
+    snp.every((one) => one.minimumTcb !== undefined);
+  checks.that('TCB level is recent enough', minimum, {
+    expected: `${policy.minimumTcbDate.toISOString()} or later, or a minimum level where the vendor publishes no dates`,
+    found: minimum ? 'a minimum level' : 'neither',
+    hint: 'name minimumTcb in each snp identity',
+  });
 }
 
 function checkTcbDate(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy): void {

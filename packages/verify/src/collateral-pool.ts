@@ -55,6 +55,7 @@ export class CollateralPool {
   readonly #lists: RevocationList[] = [];
   readonly #tcbInfos: Part[] = [];
   readonly #identities: Part[] = [];
+  #used: IntelCollateral | undefined;
 
   /** Adds the content of one file; undefined where it is no collateral that is known. */
   add(bytes: Uint8Array): Recognised | undefined {
@@ -134,7 +135,20 @@ export class CollateralPool {
     tee: 'sgx' | 'tdx',
     at: Date,
   ): IntelCollateral | undefined {
-    const time = at.getTime();
+    this.#used = this.#pick(required, tee, at.getTime());
+    return this.#used;
+  }
+
+  /** What {@link intel} gave last: what the verdict that followed rests on. */
+  get used(): IntelCollateral | undefined {
+    return this.#used;
+  }
+
+  #pick(
+    required: RequiredIntelCollateral | undefined,
+    tee: 'sgx' | 'tdx',
+    time: number,
+  ): IntelCollateral | undefined {
     const rated = this.#bundles.map((bundle) => ({ bundle, rank: rankBundle(bundle, required, tee, time) }));
     rated.sort((a, b) => b.rank - a.rank);
     const best = rated[0];

@@ -39,7 +39,7 @@ export interface AppraisalPolicy {
   /** Refuses TCB information of Intel older than this evaluation. */
   readonly minimumEvaluationNumber?: number | undefined;
   /**
-   * Milliseconds for which a platform may lag behind: until then after the newest level was published, `outdated-tcb` need not be tolerated nor
+   * Milliseconds for which a platform may lag behind: until then after the first level that it lacks was published, `outdated-tcb` need not be tolerated nor
    * its advisories ignored.
    */
   readonly gracePeriod?: number | undefined;

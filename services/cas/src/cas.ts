@@ -8,6 +8,7 @@ import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
 import { RateLimit } from './client-port/rate-limit.ts';
 import { endorseAuditKey } from './audit/endorsement.ts';
+import { StoredWatermarks } from './evidence/stored-watermarks.ts';
 import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
@@ -113,6 +114,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       sessions,
       refresh,
       verifier,
+      watermarks: new StoredWatermarks(state.store, writes),
       random,
       now,
       log,

@@ -1,3 +1,4 @@
+import type { WatermarkStore } from '@ensconce/collateral/watermarks';
 import type { EvidenceVerifier } from '@ensconce/cas/verifier';
 import type { CasConnection } from '@ensconce/api/connection';
 import type { AttestAnswer } from '@ensconce/api/schema';
@@ -25,6 +26,7 @@ export interface CasToJudge {
   readonly nonce: Uint8Array;
   readonly answer: AttestAnswer;
   readonly verifier: EvidenceVerifier;
+  readonly watermarks: WatermarkStore;
   readonly expectation: CasExpectation;
   readonly now: Date;
 }
@@ -36,6 +38,7 @@ export async function judgeCas(cas: CasToJudge): Promise<AttestedCas> {
     format: cas.answer.format,
     evidence: Buffer.from(cas.answer.evidence, 'base64'),
     now,
+    watermarks: cas.watermarks,
   });
   const appraisal = appraise(verdict, {
     acceptSimulation: verifier.insecureAcceptsSimulation,

@@ -6,6 +6,10 @@ import { CasConnection } from '@ensconce/api/connection';
 import { openSimulatedVendor } from '@ensconce/simulation/vendor';
 import type { Toleration } from '@ensconce/verify/policy';
 import type { SgxIdentity } from '@ensconce/verify/sgx/policy';
+import { causeChain } from '@ensconce/base/errors';
+import { watermarkFile } from '@ensconce/evidence-report/command';
+import { collateralCache } from '../state/collateral-cache.ts';
+import { collateralSource } from '../state/collateral-source.ts';
 import { nonceSize } from '@ensconce/wire/binding';
 import { judgeCas, type CasExpectation } from '../attest/judge-cas.ts';
 import { writeResult } from '../output/result.ts';
@@ -22,6 +26,8 @@ interface Options {
   readonly acceptSwHardeningNeeded?: true;
   readonly ignoreAdvisory?: readonly string[];
   readonly onlyForTestingDebug?: true;
+  readonly pccs?: string;
+  readonly collateral?: readonly string[];
   readonly insecureAcceptSimulation?: string;
   readonly identity?: string;
   readonly replaceIdentity?: true;
@@ -74,6 +80,8 @@ export const casAttest: Verb = {
       .option('-S, --accept-sw-hardening-needed', 'accept a platform that needs hardening in software')
       .option('--ignore-advisory <id...>', 'advisories that may apply to the platform')
       .option('--only-for-testing-debug', 'accept a debug enclave: the host can read its memory')
+      .option('--pccs <url>', "a PCCS to fetch collateral from; by default Intel's own service")
+      .option('--collateral <path...>', 'files and folders with collateral; with them nothing is fetched')
       .option(
         '--insecure-accept-simulation <dir>',
         'believe the SIMULATED vendor kept in this folder: it protects nothing',
@@ -85,7 +93,13 @@ export const casAttest: Verb = {
         const name = formatAddress(address);
         const folder = options.insecureAcceptSimulation;
         const vendor = folder === undefined ? undefined : await openSimulatedVendor({ folder, now: io.now });
-        const verifier = evidenceVerifier({ insecureSimulatedVendor: vendor });
+        const cache = collateralCache(io);
+        const verifier = evidenceVerifier({
+          collateral: collateralSource(io, cache, options),
+          insecureSimulatedVendor: vendor,
+          onFailure: (_required, error) =>
+            io.stderr(`warning: collateral could not be had: ${causeChain(error).join(': ')}\n`),
+        });
         // The same code with another key is another CAS: it has neither the sessions nor the secrets of the first.
         const known = options.replaceIdentity === true ? undefined : loadState(io).cas[name]?.identity;
         const pinned = options.identity ?? known;
@@ -100,6 +114,7 @@ export const casAttest: Verb = {
             nonce,
             answer,
             verifier,
+            watermarks: watermarkFile(cache),
             expectation,
             now: io.now(),
           });

@@ -1,9 +1,12 @@
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { startCas } from '@ensconce/cas/cas';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
 import { openSimulatedVendor } from '@ensconce/simulation/vendor';
+import { causeChain } from '@ensconce/base/errors';
+import { collateralSource } from '../state/collateral-source.ts';
 import { listenAddress } from '../output/listen-address.ts';
 import { writeResult } from '../output/result.ts';
 import type { Verb } from '../verb.ts';
@@ -13,6 +16,8 @@ interface Options {
   readonly listenClient?: CasAddress;
   readonly listenService?: CasAddress;
   readonly las?: string;
+  readonly pccs?: string;
+  readonly collateral?: readonly string[];
   readonly insecureAcceptSimulation?: string;
   readonly creator?: readonly string[];
   readonly logLevel: string;
@@ -47,6 +52,8 @@ export const casServe: Verb = {
         '--creator <key-hash...>',
         'who may create top-level sessions; by default anybody with a certificate',
       )
+      .option('--pccs <url>', "a PCCS to fetch collateral from; by default Intel's own service")
+      .option('--collateral <path...>', 'files and folders with collateral; with them nothing is fetched')
       .option(
         '--insecure-accept-simulation <dir>',
         'believe the SIMULATED vendor kept in this folder: it protects nothing',
@@ -56,20 +63,26 @@ export const casServe: Verb = {
       .action(async (options: Options) => {
         const folder = options.insecureAcceptSimulation;
         const vendor = folder === undefined ? undefined : await openSimulatedVendor({ folder, now: io.now });
+        const log = pino(
+          { level: options.logLevel, base: { service: 'cas' } },
+          { write: (line: string) => io.stderr(line) },
+        );
         const cas = await startCas({
           state: options.state,
           sealer: insecureKeyFile(options.state),
           clientListen: options.listenClient ?? { host: '0.0.0.0', port: 8081 },
           serviceListen: options.listenService ?? { host: '0.0.0.0', port: 18_765 },
           las: options.las === undefined ? undefined : { socket: options.las, timeout: lasTimeout },
-          verifier: evidenceVerifier({ insecureSimulatedVendor: vendor }),
+          verifier: evidenceVerifier({
+            collateral: collateralSource(io, join(options.state, 'collateral'), options),
+            insecureSimulatedVendor: vendor,
+            onFailure: ({ tee, fmspc }, error) =>
+              log.warn({ tee, fmspc, reason: causeChain(error) }, 'collateral could not be had'),
+          }),
           creators: options.creator === undefined ? 'anybody' : new Set(options.creator),
           now: io.now,
           random: io.random,
-          log: pino(
-            { level: options.logLevel, base: { service: 'cas' } },
-            { write: (line: string) => io.stderr(line) },
-          ),
+          log,
         });
         const client = formatAddress({ host: cas.clientAddress.address, port: cas.clientAddress.port });
         const service = formatAddress({ host: cas.serviceAddress.address, port: cas.serviceAddress.port });

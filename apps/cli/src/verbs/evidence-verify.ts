@@ -1,5 +1,6 @@
 import { runVerify } from '@ensconce/evidence-report/command';
 import { finish } from '../output/finish.ts';
+import { collateralCache } from '../state/collateral-cache.ts';
 import type { Verb } from '../verb.ts';
 
 interface Options {
@@ -8,6 +9,7 @@ interface Options {
   readonly policy?: string;
   readonly allowTrailing?: true;
   readonly insecureSimulatedRoot: readonly string[];
+  readonly cache?: string;
   readonly json?: true;
 }
 
@@ -30,7 +32,10 @@ export const evidenceVerify: Verb = {
     command
       .argument('<file>', 'evidence: bytes, hexadecimal or base64')
       .option('--collateral <path>', 'folder or file with collateral; may be repeated', collect, [])
-      .option('--at <time>', 'judge as of this time, ISO 8601 or seconds since 1970; by default now')
+      .option(
+        '--at <time>',
+        'a what-if: judge as of this time, ISO 8601 or seconds since 1970; by default now',
+      )
       .option('--policy <file>', 'what is accepted; without it the platform alone is judged')
       .option('--allow-trailing', 'ignore bytes behind the evidence')
       .option(
@@ -39,12 +44,22 @@ export const evidenceVerify: Verb = {
         collect,
         [],
       )
+      .option(
+        '--cache <dir>',
+        'folder that keeps what was seen of collateral; by default ~/.cache/ensconce/collateral',
+      )
       .option('--json', 'write JSON')
       .action(async (file: string, options: Options) => {
         finish(
           io,
           await runVerify(
-            { ...options, file, json: options.json === true, allowTrailing: options.allowTrailing === true },
+            {
+              ...options,
+              file,
+              json: options.json === true,
+              allowTrailing: options.allowTrailing === true,
+              cache: options.cache ?? collateralCache(io),
+            },
             io.now(),
           ),
         );

@@ -30,6 +30,8 @@ export interface TcbJudgement {
   readonly evaluationDataNumber: number;
   /** When the newest level of the platform, the quoting enclave or the module was published, ISO 8601. */
   readonly newestDate: string;
+  /** When the first level that the platform, the quoting enclave or the module lacks was published, ISO 8601; null where none lacks one. */
+  readonly missedDate: string | null;
   /** Why the platform misses the newest level: the first SVN below it; null where it does not. */
   readonly shortfall: string | null;
   readonly platform: LevelMatch | null;
@@ -62,6 +64,18 @@ export function joinMatches(matches: readonly LevelMatch[]): { date: string; adv
     date: dates[0] ?? '',
     advisories: [...new Set(matches.flatMap((match) => match.advisories))].sort(),
   };
+}
+
+/** The earliest date of a level that is newer than the one that matched in its list; null where there is none. */
+export function firstMissed(
+  ...lists: readonly (readonly [readonly { readonly date: string }[], { readonly date: string } | null])[]
+): string | null {
+  const missed = lists.flatMap(([levels, match]) =>
+    match === null
+      ? []
+      : levels.map(({ date }) => date).filter((date) => Date.parse(date) > Date.parse(match.date)),
+  );
+  return missed.sort((a, b) => Date.parse(a) - Date.parse(b))[0] ?? null;
 }
 
 /** The latest of the dates at which the highest levels were published. */

@@ -1,6 +1,6 @@
 import { parseSgxQuote, type SgxQuote } from '@ensconce/evidence/sgx/quote';
 import { CheckList } from '../check.ts';
-import { converge, newestOf, type TcbJudgement } from '../intel/status.ts';
+import { converge, firstMissed, newestOf, type TcbJudgement } from '../intel/status.ts';
 import { evaluated, unsupported, type Evaluation } from '../intel/evaluate.ts';
 import { judgeIntelQuote, type Judged } from '../intel/judge.ts';
 import { issueVerdict, type Verdict } from '../verdict.ts';
@@ -16,6 +16,7 @@ function evaluate(quote: SgxQuote, { certified, prepared }: Judged): Evaluation 
   const tcb: TcbJudgement = {
     evaluationDataNumber: prepared.tcbInfo.evaluationDataNumber,
     newestDate: newestOf(prepared.tcbInfo.levels, prepared.qeIdentity.levels),
+    missedDate: firstMissed([prepared.tcbInfo.levels, platform], [prepared.qeIdentity.levels, qe]),
     shortfall: shortfall(prepared.tcbInfo, certified.pck),
     platform,
     qe,

@@ -1,3 +1,4 @@
+import type { RevocationList } from '@ensconce/x509/crl';
 import { isZero, toHex } from '@ensconce/base/bytes';
 import { readTcb, productOf, type SnpTcb } from '@ensconce/evidence/snp/tcb';
 import type { FirmwareVersion } from '@ensconce/evidence/snp/body';
@@ -66,6 +67,12 @@ export interface SnpClaims {
   readonly cspId: string | null;
   /** False where no valid revocation list was given. */
   readonly revocationChecked: boolean;
+  /** The newest valid list that was looked into; number in decimal digits, date in ISO 8601. */
+  readonly revocationList: {
+    readonly issuer: string;
+    readonly number: string | null;
+    readonly thisUpdate: string;
+  } | null;
   /** Azure only. */
   readonly vtpm: VtpmClaims | null;
 }
@@ -106,7 +113,7 @@ function platformClaims(info: bigint): SnpClaims['platformInfo'] {
   };
 }
 
-export function snpClaims(report: SnpReport, chain: VekChain, revocationChecked: boolean): SnpClaims {
+export function snpClaims(report: SnpReport, chain: VekChain, list: RevocationList | undefined): SnpClaims {
   const { body } = report;
   const { layout } = chain.vek;
   return {
@@ -147,7 +154,15 @@ export function snpClaims(report: SnpReport, chain: VekChain, revocationChecked:
     signingKey: chain.vek.kind,
     chipId: isZero(body.chipId) ? null : toHex(body.chipId),
     cspId: chain.vek.cspId ?? null,
-    revocationChecked,
+    revocationChecked: list !== undefined,
+    revocationList:
+      list === undefined
+        ? null
+        : {
+            issuer: list.issuer.commonName,
+            number: list.number?.toString() ?? null,
+            thisUpdate: new Date(list.thisUpdate).toISOString(),
+          },
     vtpm: null,
   };
 }

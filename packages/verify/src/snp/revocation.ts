@@ -27,14 +27,14 @@ async function listsOf(
 
 /**
  * Looks the chain up in the root's revocation lists. A certificate on any list is revoked; only a list that is valid at the time shows that
- * none is. Gives whether there was one: without it the verdict says so, and policies may demand it.
+ * none is. Gives the newest such list: without one the verdict says so, and policies may demand it.
  */
 export async function checkRevocation(
   checks: CheckList,
   collateral: AmdCollateral | undefined,
   chain: VekChain,
   options: VerifyOptions,
-): Promise<boolean> {
+): Promise<RevocationList | undefined> {
   const lists = await listsOf(collateral, chain, options);
   for (const certificate of [chain.leaf, chain.intermediate]) {
     const revoked = lists.some((list) => list.revoked.has(certificate.serial));
@@ -47,7 +47,7 @@ export async function checkRevocation(
     });
   }
   const time = options.at.getTime();
-  return lists.some(
-    (list) => list.thisUpdate <= time && time <= (list.nextUpdate ?? Number.NEGATIVE_INFINITY),
-  );
+  return lists
+    .filter((list) => list.thisUpdate <= time && time <= (list.nextUpdate ?? Number.NEGATIVE_INFINITY))
+    .sort((a, b) => b.thisUpdate - a.thisUpdate)[0];
 }

@@ -148,11 +148,11 @@ export async function judgeSnp(
   });
   const anchor = await checkTrust(checks, chain, options);
   checkBody(checks, report, chain);
-  const revocationChecked = await checkRevocation(checks, collateral, chain, options);
+  const list = await checkRevocation(checks, collateral, chain, options);
   if (checks.outcome !== 'genuine') return undefined;
   return {
     simulated: anchor === 'simulated',
-    claims: snpClaims(report, chain, revocationChecked),
+    claims: snpClaims(report, chain, list),
     tcbStatus: null,
     tcbDate: null,
     advisories: [],

@@ -1,5 +1,12 @@
 import { evaluated, unsupported, type Evaluation } from '../intel/evaluate.ts';
-import { converge, newestOf, type LevelMatch, type TcbJudgement, type TcbStatus } from '../intel/status.ts';
+import {
+  converge,
+  firstMissed,
+  newestOf,
+  type LevelMatch,
+  type TcbJudgement,
+  type TcbStatus,
+} from '../intel/status.ts';
 import { selectIsvLevel, selectTcbLevel, shortfall } from '../intel/tcb-level.ts';
 import type { Judged } from '../intel/judge.ts';
 import type { ModuleIdentity } from './module.ts';
@@ -53,6 +60,11 @@ export function evaluateTd(judged: Judged, qeSvn: number, launch: TdTcb, current
       judged.prepared.tcbInfo.levels,
       judged.prepared.qeIdentity.levels,
       launch.module.versioned?.levels ?? [],
+    ),
+    missedDate: firstMissed(
+      [judged.prepared.tcbInfo.levels, atLaunch.platform],
+      [judged.prepared.qeIdentity.levels, qe],
+      [launch.module.versioned?.levels ?? [], atLaunch.module],
     ),
     shortfall: shortfall(judged.prepared.tcbInfo, judged.certified.pck, launch.svn),
     platform: atLaunch.platform,

@@ -12,6 +12,7 @@ import { fromHex } from '@ensconce/base/bytes';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
 import { appraise } from '@ensconce/verify/appraisal';
 import { attestationProtocol } from '@ensconce/wire/attestation';
+import { MemoryWatermarks } from '@ensconce/collateral/watermarks';
 import { reportData } from '@ensconce/wire/binding';
 import { casMeasurement, casUnderTest, clientKeys } from '../../test/cas-under-test.ts';
 import { sessionText } from '../../test/session-text.ts';
@@ -243,6 +244,7 @@ void test('CAS proves itself over the very connection that asks', async (t) => {
     format: 'sgx',
     evidence: Buffer.from(evidence, 'base64'),
     now: new Date(),
+    watermarks: new MemoryWatermarks(),
   });
   const policy = (connection: CasConnection, asked: Uint8Array = nonce) => ({
     acceptSimulation: true,

@@ -4,11 +4,14 @@ import { fromHex, toHex } from '@ensconce/base/bytes';
 import { describeIssue } from '@ensconce/base/issue';
 import { measureDescription, parseDescription, type ImageDescription } from '@ensconce/measurement/image';
 import { findService } from '@ensconce/policy/session';
+import type { Verdict } from '@ensconce/verify/verdict';
 import type { Appraisal } from '@ensconce/verify/appraisal';
 import type { SgxClaims } from '@ensconce/verify/sgx/claims';
 import { attest, type Attest } from '@ensconce/wire/attestation';
 import { reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
+import { CollateralError } from '@ensconce/collateral/errors';
+import type { WatermarkStore } from '@ensconce/collateral/watermarks';
 import { SecretsError } from '@ensconce/secrets/errors';
 import { CasError } from '../errors.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
@@ -30,6 +33,7 @@ export interface PeerConnection {
 
 export interface AttestContext {
   readonly verifier: EvidenceVerifier;
+  readonly watermarks: WatermarkStore;
   readonly sessions: Sessions;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
@@ -66,11 +70,7 @@ export async function attestService(
   const format = judgedFormat(message);
   const id = parseConfigId(message.configId);
   const expected = expectedReportData(context, connection, message);
-  const verdict = await context.verifier.verify({
-    format,
-    evidence: Buffer.from(message.evidence, 'base64'),
-    now: context.now(),
-  });
+  const verdict = await judged(context, format, Buffer.from(message.evidence, 'base64'));
   const claims = genuineClaims(verdict);
   checkBinding(claims, expected);
   const description = checkDescription(context, message, claims);
@@ -87,6 +87,19 @@ export async function attestService(
     now: context.now(),
   });
   return { id, appraisal, claims, configuration };
+}
+
+/** Collateral below what was seen before decides nothing: newer may say otherwise, and somebody holds it back. */
+async function judged(context: AttestContext, format: 'sgx', evidence: Uint8Array): Promise<Verdict> {
+  const { verifier, watermarks } = context;
+  try {
+    return await verifier.verify({ format, evidence, now: context.now(), watermarks });
+  } catch (cause) {
+    if (!(cause instanceof CollateralError)) throw cause;
+    throw new CasError('CAS_EVIDENCE_UNDECIDED', 'DCAP quote verification could not be completed', {
+      cause,
+    });
+  }
 }
 
 /** Other sessions' secrets, as they are exported to this one now. */

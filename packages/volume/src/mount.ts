@@ -3,7 +3,7 @@ import type { ServedFilesystem } from '@ensconce/fuse/serve';
 import type { KeeperChoice } from './keepers.ts';
 import { answerTagKeeper } from './remote-tag-keeper.ts';
 import type { AsyncTagKeeper } from './remote-tag-keeper.ts';
-import type { VolumeWorkerData } from './worker.ts';
+import type { NewRoot, VolumeWorkerData } from './worker.ts';
 
 export interface MountVolumeOptions {
   /** The directory that holds the volume. */
@@ -13,6 +13,12 @@ export interface MountVolumeOptions {
   readonly volumeKey: Uint8Array;
   /** Where the tag is kept: a keeper of this thread, such as CAS, or one that the worker opens by itself. */
   readonly keeper: AsyncTagKeeper | KeeperChoice;
+  /** With a keeper of this thread: makes the volume first, if that keeper has never known a state of it. */
+  readonly create?: NewRoot;
+  /** With a keeper of this thread: it is asked only whether the volume was ever made. No roll-back is noticed. */
+  readonly unprotected?: boolean;
+  /** Serves the newest state that counts, read-only, without becoming its writer. */
+  readonly readOnly?: boolean;
   /** The worker's entry module; that of this package unless the program is bundled. */
   readonly worker?: URL | string;
   readonly koffiPath?: string;
@@ -24,7 +30,7 @@ export interface MountVolumeOptions {
 }
 
 /**
- * Mounts a volume for reading and writing. Resolves when it is served: its newest state has been found, settled with the
+ * Mounts a volume, for reading and writing unless `readOnly`. Resolves when it is served: its newest state has been found, settled with the
  * keeper, and every earlier writer is shut out.
  *
  * @throws FuseError, whose message has the reason where the volume could not be opened
@@ -38,6 +44,9 @@ export async function mountVolume(options: MountVolumeOptions): Promise<ServedFi
     keeper: 'kind' in keeper ? keeper : { kind: 'parent' },
     koffiPath: options.koffiPath,
     commitInterval: options.commitInterval,
+    create: options.create,
+    unprotected: options.unprotected,
+    readOnly: options.readOnly,
   };
   return serveFilesystem({
     mountpoint: options.mountpoint,
@@ -51,5 +60,6 @@ export async function mountVolume(options: MountVolumeOptions): Promise<ServedFi
     ...(options.koffiPath === undefined ? {} : { koffiPath: options.koffiPath }),
     ...(options.devicePath === undefined ? {} : { devicePath: options.devicePath }),
     ...(options.noExec === undefined ? {} : { noExec: options.noExec }),
+    ...(options.readOnly === undefined ? {} : { readOnly: options.readOnly }),
   });
 }

@@ -81,6 +81,7 @@ async function bundle(folder: string): Promise<void> {
       runtime: join(runtime, 'src', 'main.ts'),
       'layer-worker': join(runtime, 'src', 'layer-worker.ts'),
       'layer-verifier': join(runtime, 'src', 'layer-verifier.ts'),
+      'volume-worker': join(runtime, 'src', 'volume-worker.ts'),
     },
     outdir: folder,
     outExtension: { '.js': '.mjs' },
@@ -94,7 +95,7 @@ async function bundle(folder: string): Promise<void> {
     absWorkingDir: root,
     logLevel: 'error',
   });
-  for (const name of ['runtime.mjs', 'layer-worker.mjs', 'layer-verifier.mjs'])
+  for (const name of ['runtime.mjs', 'layer-worker.mjs', 'layer-verifier.mjs', 'volume-worker.mjs'])
     chmodSync(join(folder, name), 0o444);
 }
 

@@ -13,7 +13,7 @@ import { RemoteTagKeeper } from './remote-tag-keeper.ts';
 import type { KeeperChoice } from './keepers.ts';
 import { UnprotectedTagKeeper } from './tag-keeper.ts';
 import type { TagState } from './tag-keeper.ts';
-import { Volume } from './volume.ts';
+import { readVolumeHeader, Volume } from './volume.ts';
 
 /** What a worker needs to serve a volume; structured-clonable. */
 export interface VolumeWorkerData {
@@ -67,6 +67,8 @@ export function volumeFilesystem(value: unknown, services: WorkerServices): File
       makeRoot(volume, now(), create.mode, create.uid, create.gid),
     );
   }
+  // Also without protection from a roll-back, an emptied directory is told from a new one.
+  if (remote && data.unprotected) readVolumeHeader(backing, data.volumeKey, remote);
   const keeper = data.unprotected ? new UnprotectedTagKeeper() : options.keeper;
   const volume = data.readOnly
     ? Volume.openReadOnly({ ...options, keeper })

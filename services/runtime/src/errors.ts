@@ -12,7 +12,8 @@ export type RuntimeErrorCode =
   | 'MOUNT'
   | 'LAYER'
   | 'APPLICATION_START'
-  | 'SYSTEM';
+  | 'SYSTEM'
+  | 'VOLUME';
 
 /** Why a confidential container did not start or had to stop. */
 export class RuntimeError extends EnsconceError<RuntimeErrorCode> {}

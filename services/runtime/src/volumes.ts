@@ -13,6 +13,7 @@ import { mount, mountFlags } from './linux.ts';
 import type { Log } from './log.ts';
 import { hostPath, makeFolder, rootPath, volumesPath } from './root.ts';
 import type { ApplicationUser } from './user.ts';
+import { checkPlaces, what } from './volume-places.ts';
 
 export interface VolumesOptions {
   readonly configuration: Configuration;
@@ -29,34 +30,6 @@ export interface MountedVolumes {
 
 /** Milliseconds until a volume that something still uses after the application's end is taken away all the same. */
 const grace = 10_000;
-
-const what = ({ name, path }: ConfiguredVolume): string => `volume ${name} at ${path}`;
-
-/** Folders that the runtime itself makes. */
-const taken = ['/dev', '/proc', '/sys'];
-
-/** What would end up hidden, or in the volume where it does not belong. */
-function checkPlaces(configuration: Configuration, volumes: readonly ConfiguredVolume[]): void {
-  const inside = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);
-  for (const volume of volumes) {
-    const { path } = volume;
-    if (path !== posix.resolve(path) || path === '/' || taken.some((folder) => inside(path, folder)))
-      throw new RuntimeError(
-        'CONFIGURATION',
-        `volume ${volume.name}: a folder of the image's own expected as its path, ${path} found`,
-      );
-    const made = [...configuration.hostFiles, ...configuration.injectionFiles.map((file) => file.path)];
-    const hidden = made.find((file) => inside(posix.resolve(file), path));
-    if (hidden !== undefined)
-      throw new RuntimeError(
-        'CONFIGURATION',
-        `${what(volume)}: it would hide the file ${hidden} of the policy`,
-        {
-          hint: 'give the file or the volume another place',
-        },
-      );
-  }
-}
 
 function statusOf(path: string): Stats | undefined {
   try {

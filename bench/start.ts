@@ -123,6 +123,7 @@ async function prepare(stage: Stage, bundles: Bundle[]): Promise<void> {
       lasSocketInside: lasSocketPath,
       terminal: false,
       network: 'host',
+      volumes: [],
     }),
   };
   for (const { name, folder: bundle } of bundles)

@@ -68,9 +68,11 @@ export interface SessionDocument {
   }[];
   images: {
     name: string;
+    volumes?: { name: string; path: string; update_policy?: string }[];
     injection_files?: { path: string; content: string; permission?: number }[];
     ensconce: { layers: { root: string; key: string }[] };
   }[];
+  volumes?: { name: string; [other: string]: unknown }[];
   secrets: { name: string; kind: string; value?: string; size?: number }[];
   ensconce: { accept_simulation: boolean };
   [other: string]: unknown;

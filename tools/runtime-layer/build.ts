@@ -80,6 +80,7 @@ async function bundle(folder: string): Promise<void> {
     entryPoints: {
       runtime: join(runtime, 'src', 'main.ts'),
       'layer-worker': join(runtime, 'src', 'layer-worker.ts'),
+      'volume-worker': join(runtime, 'src', 'volume-worker.ts'),
     },
     outdir: folder,
     outExtension: { '.js': '.mjs' },
@@ -93,7 +94,7 @@ async function bundle(folder: string): Promise<void> {
     absWorkingDir: root,
     logLevel: 'error',
   });
-  for (const name of ['runtime.mjs', 'layer-worker.mjs']) chmodSync(join(folder, name), 0o444);
+  for (const name of ['runtime.mjs', 'layer-worker.mjs', 'volume-worker.mjs']) chmodSync(join(folder, name), 0o444);
 }
 
 function compileLauncher(tools: string, folder: string): void {

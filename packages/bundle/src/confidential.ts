@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { containerSpec } from './spec.ts';
+import { containerSpec, type BindMount } from './spec.ts';
 
 /** The program that a confidential image starts with, and how it is recognised. */
 export const entryPoint = '/.ensconce/runtime/bin/launch';
@@ -15,6 +15,8 @@ export interface ConfidentialContainer {
   readonly lasSocketInside: string;
   readonly terminal: boolean;
   readonly network: 'host' | 'none';
+  /** Folders of this machine, each at the path where the policy has a volume. */
+  readonly volumes: readonly BindMount[];
 }
 
 const hostFiles = ['/etc/resolv.conf', '/etc/hosts'];
@@ -35,6 +37,7 @@ export function confidentialSpec(container: ConfidentialContainer): Record<strin
     mounts: [
       { source: container.lasSocket, destination: container.lasSocketInside, readOnly: false },
       ...present.map((path) => ({ source: path, destination: path, readOnly: true })),
+      ...container.volumes,
     ],
     hostname: 'ensconce',
     network: container.network,

@@ -101,7 +101,7 @@ class Server {
       else if (message.kind === 'message')
         options.onMessage?.(message.value, (value) => this.send({ kind: 'message', value }));
       else if (message.kind === 'closed') end(undefined);
-      else end(workerError(message.message));
+      else end(workerError(message.message, message.hint));
     };
     port1.on('message', take);
     this.#worker.on('error', (cause) =>

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
+import { hintOf } from '@ensconce/base/errors';
 import { FuseError } from './errors.ts';
 import type { Filesystem } from './filesystem.ts';
 import { runLoop } from './loop.ts';
@@ -29,7 +30,7 @@ export type FromWorker =
   | { readonly kind: 'log'; readonly line: string }
   | { readonly kind: 'message'; readonly value: unknown }
   | { readonly kind: 'closed' }
-  | { readonly kind: 'failed'; readonly message: string };
+  | { readonly kind: 'failed'; readonly message: string; readonly hint?: string | undefined };
 
 /** What a file system in a worker has of its surroundings. */
 export interface WorkerServices {
@@ -113,13 +114,16 @@ export function serveWorker(create: (data: unknown, services: WorkerServices) =>
     filesystem.destroy?.();
     send({ kind: 'closed' });
   } catch (error) {
-    send({ kind: 'failed', message: error instanceof Error ? error.message : 'not an error was thrown' });
+    const message = error instanceof Error ? error.message : 'not an error was thrown';
+    send({ kind: 'failed', message, hint: hintOf(error) });
   }
   parentPort?.close();
   port.close();
 }
 
 /** For the error that a worker reported as text. */
-export function workerError(message: string): FuseError {
-  return new FuseError('FUSE_WORKER', `the file system's worker: service expected, it failed: ${message}`);
+export function workerError(message: string, hint?: string): FuseError {
+  return new FuseError('FUSE_WORKER', `the file system's worker: service expected, it failed: ${message}`, {
+    hint,
+  });
 }

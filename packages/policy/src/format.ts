@@ -135,6 +135,7 @@ function formatVolume(volume: Volume, hide: Hide): Plain {
     name: volume.name,
     fspf_key: hide(volume.fspfKey),
     fspf_tag: volume.fspfTag,
+    ensconce: volume.tag === undefined ? undefined : { tag: volume.tag },
     files: volume.import ? undefined : volume.files,
     export: some(
       volume.export.map(({ to, updatePolicy, volumeAlias }) => ({

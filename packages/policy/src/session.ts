@@ -122,6 +122,8 @@ export interface Volume {
   readonly name: string;
   readonly fspfKey?: string | undefined;
   readonly fspfTag?: string | undefined;
+  /** `ensconce.tag`: 64 hex digits, the state of an existing volume that CAS is to begin with. */
+  readonly tag?: string | undefined;
   readonly files: 'encrypted' | 'authenticated-only';
   readonly export: readonly VolumeExport[];
   readonly import?: VolumeImport | undefined;

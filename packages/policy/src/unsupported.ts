@@ -49,13 +49,19 @@ export function unsupportedBy(
       'fspf_path, fspf_key and fspf_tag (SCONE’s own file format) are not supported: use volumes',
     ],
     [session.secretConfig?.storeIn === 'akv', 'secret_config !akv is not supported yet'],
-    [(image?.volumes.length ?? 0) > 0, `volumes of image ${image?.name ?? ''} are not supported yet`],
     [
       image?.injectionFiles.some(({ content }) => content === undefined) === true,
       'injection files whose template is in the image are not supported yet',
     ],
   ];
   const reasons = needs.filter(([needed]) => needed).map(([, reason]) => reason);
+  for (const { name } of image?.volumes ?? []) {
+    if (session.volumes.find((volume) => volume.name === name)?.fspfTag === undefined) continue;
+    reasons.push(
+      `volume ${name}: fspf_tag is a tag of SCONE’s own file format, whose volumes are not supported: leave it out ` +
+        'for a new volume, or give the tag that `ensconce volume show` prints as ensconce: {tag: …}',
+    );
+  }
   const used = new Set(secretUses(session, service).map(({ secret }) => secret));
   for (const secret of used) {
     const local = secret.import !== undefined && secret.import.from.casUrl === undefined;

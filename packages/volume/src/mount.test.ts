@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -186,5 +186,55 @@ void test(
     const volume = Volume.openReadOnly(openOptions(here.directory, fileTagKeeper(here.tag)));
     assert.deepEqual(checkVolume({ volume }).problems, []);
     volume.close();
+  },
+);
+
+void test(
+  'a volume is made by its first mount, and never anew once its keeper knows it',
+  options,
+  async (t) => {
+    const here = place(t);
+    const memory = new MemoryTagKeeper();
+    const keeper: AsyncTagKeeper = {
+      read: async () => memory.read(),
+      acquire: async (expected, tag) => memory.acquire(expected, tag),
+      advance: async (epoch, from, to) => {
+        let result: 'accepted' | 'superseded' = 'superseded';
+        memory.advance(epoch, from, to, (advance) => {
+          if (advance === 'accepted') result = advance;
+        });
+        return result;
+      },
+    };
+    const mount = (more: Partial<Parameters<typeof mountVolume>[0]> = {}) =>
+      mountVolume({ ...here, volumeKey, keeper, ...more });
+    await assert.rejects(mount(), /it has never been made/);
+    const create = { uid: 12, gid: 34, mode: 0o750 };
+    mkdirSync(join(here.directory, 'lost+found'));
+    let served = await mount({ create });
+    const { uid, gid, mode } = statSync(here.mountpoint);
+    assert.deepEqual([uid, gid, mode & 0o7777], [12, 34, 0o750]);
+    writeFileSync(join(here.mountpoint, 'file'), 'first');
+    await served.unmount();
+    const before = memory.read();
+
+    served = await mount({ create, readOnly: true });
+    assert.equal(readFileSync(join(here.mountpoint, 'file'), 'utf8'), 'first');
+    assert.throws(() => writeFileSync(join(here.mountpoint, 'file'), 'second'), /EROFS/);
+    await served.unmount();
+    assert.deepEqual(memory.read(), before, 'nothing is told of a read-only mount');
+
+    served = await mount({ create, unprotected: true });
+    writeFileSync(join(here.mountpoint, 'file'), 'second');
+    await served.unmount();
+    assert.deepEqual(memory.read(), before, 'nothing is told of an unprotected mount');
+    served = await mount({ create, unprotected: true });
+    assert.equal(readFileSync(join(here.mountpoint, 'file'), 'utf8'), 'second');
+    await served.unmount();
+
+    rmSync(here.directory, { recursive: true });
+    mkdirSync(here.directory);
+    for (const unprotected of [false, true])
+      await assert.rejects(mount({ create, unprotected }), /the files of an initialised volume expected/);
   },
 );

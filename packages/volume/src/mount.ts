@@ -4,7 +4,7 @@ import type { KeeperChoice } from './keepers.ts';
 import { answerTagKeeper } from './remote-tag-keeper.ts';
 import type { AsyncTagKeeper } from './remote-tag-keeper.ts';
 import type { Durability } from './volume.ts';
-import type { VolumeWorkerData } from './worker.ts';
+import type { NewRoot, VolumeWorkerData } from './worker.ts';
 
 export interface MountVolumeOptions {
   /** The directory that holds the volume. */
@@ -16,6 +16,12 @@ export interface MountVolumeOptions {
   readonly keeper: AsyncTagKeeper | KeeperChoice;
   /** When fsync returns; `settled` unless given. */
   readonly durability?: Durability;
+  /** With a keeper of this thread: makes the volume first, if that keeper has never known a state of it. */
+  readonly create?: NewRoot;
+  /** With a keeper of this thread: it is asked only whether the volume was ever made. No roll-back is noticed. */
+  readonly unprotected?: boolean;
+  /** Serves the newest state that counts, read-only, without becoming its writer. */
+  readonly readOnly?: boolean;
   /** The worker's entry module; that of this package unless the program is bundled. */
   readonly worker?: URL | string;
   readonly koffiPath?: string;
@@ -27,7 +33,7 @@ export interface MountVolumeOptions {
 }
 
 /**
- * Mounts a volume for reading and writing. Resolves when it is served: its newest state has been found, settled with the
+ * Mounts a volume, for reading and writing unless `readOnly`. Resolves when it is served: its newest state has been found, settled with the
  * keeper, and every earlier writer is shut out.
  *
  * @throws FuseError, whose message has the reason where the volume could not be opened
@@ -42,6 +48,9 @@ export async function mountVolume(options: MountVolumeOptions): Promise<ServedFi
     durability: options.durability,
     koffiPath: options.koffiPath,
     commitInterval: options.commitInterval,
+    create: options.create,
+    unprotected: options.unprotected,
+    readOnly: options.readOnly,
   };
   return serveFilesystem({
     mountpoint: options.mountpoint,
@@ -55,5 +64,6 @@ export async function mountVolume(options: MountVolumeOptions): Promise<ServedFi
     ...(options.koffiPath === undefined ? {} : { koffiPath: options.koffiPath }),
     ...(options.devicePath === undefined ? {} : { devicePath: options.devicePath }),
     ...(options.noExec === undefined ? {} : { noExec: options.noExec }),
+    ...(options.readOnly === undefined ? {} : { readOnly: options.readOnly }),
   });
 }

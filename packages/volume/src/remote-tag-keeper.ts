@@ -69,6 +69,20 @@ export class RemoteTagKeeper implements TagKeeper {
     this.#ask({ ask: 'advance', epoch, from, to });
   }
 
+  /** The same keeper, whose every answer is waited for: to make a volume with, before it is served. */
+  waiting(): TagKeeper {
+    return {
+      protects: true,
+      read: () => this.read(),
+      acquire: (expected, tag) => this.acquire(expected, tag),
+      advance: (epoch, from, to, done) => {
+        this.#ask({ ask: 'advance', epoch, from, to });
+        const answer = this.#wait();
+        done(answer.answer === 'advance' ? answer.result : 'unreachable');
+      },
+    };
+  }
+
   /** Takes a message of the parent; undefined stands for none in time. */
   receive(message: unknown): void {
     const answer = (message as { keeper?: Answer } | undefined)?.keeper;

@@ -41,6 +41,8 @@ export interface VolumeOptions {
 }
 
 const emptyTag = new Uint8Array(32);
+/** What mkfs puts into the root of an ext file system: such a one counts as empty. */
+const ownedByDisk = 'lost+found';
 /** A checkpoint is due after this many bytes of journal or pages changed in memory. */
 const journalLimit = 16 * 1024 * 1024;
 const dirtyPageLimit = 512;
@@ -134,7 +136,7 @@ export class Volume {
     // The keeper knows that a volume was begun and never had a state: it is begun again.
     if (state.tag && isZero(state.tag))
       for (const name of backing.list()) if (isOurs(name)) backing.remove(name);
-    if (backing.list().length > 0)
+    if (backing.list().some((name) => name !== ownedByDisk))
       throw new VolumeError('VOLUME_EXISTS', 'volume: an empty directory expected, files found', {
         hint: 'a new volume is never made over something else; choose an empty directory',
       });

@@ -1,15 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
+import { isZero } from '@ensconce/base/bytes';
 import type { Filesystem } from '@ensconce/fuse/filesystem';
 import type { WorkerServices } from '@ensconce/fuse/worker';
 import { DirectoryBacking } from './backing.ts';
 import { fineClock } from './clock.ts';
 import { evpAead } from './evp-aead.ts';
-import { VolumeFilesystem } from './filesystem.ts';
+import { VolumeError } from './errors.ts';
+import { makeRoot, VolumeFilesystem } from './filesystem.ts';
 import { openKeeper } from './keepers.ts';
 import { RemoteTagKeeper } from './remote-tag-keeper.ts';
 import type { KeeperChoice } from './keepers.ts';
-import { Volume } from './volume.ts';
+import { UnprotectedTagKeeper } from './tag-keeper.ts';
+import type { TagState } from './tag-keeper.ts';
+import { readVolumeHeader, Volume } from './volume.ts';
 import type { Durability } from './volume.ts';
 
 /** What a worker needs to serve a volume; structured-clonable. */
@@ -19,18 +23,38 @@ export interface VolumeWorkerData {
   readonly volumeKey: Uint8Array;
   readonly keeper: KeeperChoice;
   readonly durability?: Durability | undefined;
+  /** With a keeper in the parent: makes the volume first, if the keeper has never known a state of it. */
+  readonly create?: NewRoot | undefined;
+  /**
+   * With a keeper in the parent: it is asked only whether the volume was ever made; a roll-back is not noticed, and
+   * later tags are not told.
+   */
+  readonly unprotected?: boolean | undefined;
+  /** Serves the newest state that counts, without becoming its writer. */
+  readonly readOnly?: boolean | undefined;
   readonly koffiPath?: string | undefined;
   /** Milliseconds after which changes become durable without fsync. */
   readonly commitInterval?: number | undefined;
 }
 
+/** Owner and permissions of the root directory of a new volume. */
+export interface NewRoot {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
+
 /** Opens a volume for a FUSE worker: `serveWorker(volumeFilesystem)` is the whole entry module. */
 export function volumeFilesystem(value: unknown, services: WorkerServices): Filesystem {
   const data = value as VolumeWorkerData;
-  const backing = new DirectoryBacking(data.directory);
+  const backing = new DirectoryBacking(data.directory, data.readOnly);
   const log = (line: string): void => services.log(line);
   const remote = data.keeper.kind === 'parent' ? new RemoteTagKeeper(services) : undefined;
-  const volume = Volume.open({
+  const now = fineClock(
+    () => Date.now(),
+    () => performance.now(),
+  );
+  const options = {
     backing,
     volumeKey: data.volumeKey,
     keeper: remote ?? openKeeper(data.keeper),
@@ -38,15 +62,26 @@ export function volumeFilesystem(value: unknown, services: WorkerServices): File
     random: randomBytes,
     ...(data.durability && { durability: data.durability }),
     log,
-  });
+  };
+  const { create } = data;
+  if (remote && isNew(remote.read())) {
+    if (!create) throw neverMade();
+    Volume.create({ ...options, keeper: remote.waiting() }, (volume) =>
+      makeRoot(volume, now(), create.mode, create.uid, create.gid),
+    );
+  }
+  // Also without protection from a roll-back, an emptied directory is told from a new one.
+  if (remote && data.unprotected) readVolumeHeader(backing, data.volumeKey, remote);
+  const keeper = data.unprotected ? new UnprotectedTagKeeper() : options.keeper;
+  const volume = data.readOnly
+    ? Volume.openReadOnly({ ...options, keeper })
+    : Volume.open({ ...options, keeper });
   const filesystem = new VolumeFilesystem({
     volume,
     backing,
-    now: fineClock(
-      () => Date.now(),
-      () => performance.now(),
-    ),
+    now,
     log,
+    ...(data.readOnly && { readOnly: true }),
     ...(data.commitInterval === undefined ? {} : { commitInterval: data.commitInterval }),
   });
   if (!remote) return filesystem;
@@ -58,6 +93,21 @@ export function volumeFilesystem(value: unknown, services: WorkerServices): File
       while (remote.asking) remote.receive(services.receive(patience));
     },
   });
+}
+
+/** Never begun, or begun and without a state that anybody was told of. */
+function isNew({ tag }: TagState): boolean {
+  return tag === undefined || isZero(tag);
+}
+
+function neverMade(): VolumeError {
+  return new VolumeError(
+    'VOLUME_MISSING',
+    'volume: one that was used before expected, it has never been made',
+    {
+      hint: 'use it first where it may be made',
+    },
+  );
 }
 
 /** Milliseconds for which the last commit waits for the next answer of the keeper. */

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 
 const base64 = v.pipe(v.string(), v.base64());
 const permissions = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0o7777));
-const layerKey = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]{43}=$/, '32 bytes of base64 expected'));
+const key32 = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]{43}=$/, '32 bytes of base64 expected'));
 const absolutePath = v.pipe(v.string(), v.maxLength(4096), v.startsWith('/'));
 
 /**
@@ -26,12 +26,27 @@ export const configuration = v.strictObject({
   capabilities: v.array(v.pipe(v.string(), v.regex(/^CAP_[A-Z_]+$/))),
   /** Sealed layers, lowest first. `key` is 32 bytes, base64. `root` is hex and must be that of the measured description. */
   layers: v.pipe(
-    v.array(v.strictObject({ root: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)), key: layerKey })),
+    v.array(v.strictObject({ root: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)), key: key32 })),
     v.minLength(1),
   ),
   /** Files made in memory before the start. `mode` is the permission bits. */
   injectionFiles: v.array(v.strictObject({ path: absolutePath, content: base64, mode: permissions })),
   /** Files of the host that are visible at the same path, read-only and unprotected (`/etc/resolv.conf`). */
   hostFiles: v.array(absolutePath),
+  /**
+   * Volumes (docs/formats/volume.md), whose directories the host gives at the same paths; absent where there are none.
+   * `name` is what the tag protocol calls a volume on this connection.
+   */
+  volumes: v.optional(
+    v.array(
+      v.strictObject({
+        name: v.string(),
+        path: absolutePath,
+        key: key32,
+        policy: v.picklist(['rollback_protected', 'ephemeral', 'no_rollback_protection']),
+      }),
+    ),
+  ),
 });
+export type ConfiguredVolume = NonNullable<v.InferOutput<typeof configuration>['volumes']>[number];
 export type Configuration = v.InferOutput<typeof configuration>;

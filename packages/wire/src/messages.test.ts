@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { describeIssue } from '@ensconce/base/issue';
 import { attest, attestAnswer, challenge, serviceEvent } from './attestation.ts';
 import { configuration } from './configuration.ts';
+import { volumeAnswer, volumeQuestion } from './volume-tags.ts';
 import { lasAnswer, lasRequest } from './las.ts';
 
 const hex = 'ab'.repeat(32);
@@ -88,6 +89,47 @@ const messages: readonly (readonly [string, v.GenericSchema, object, readonly ob
       { injectionFiles: [{ path: '/x', content: 'eA==', mode: 0o10000 }] },
       { environment: { A: 1 } },
     ],
+  ],
+  [
+    'configuration with volumes',
+    configuration,
+    { ...config, volumes: [{ name: 'db', path: '/var/lib/db', key, policy: 'ephemeral' }] },
+    [
+      { volumes: [{ name: 'db', path: 'db', key, policy: 'ephemeral' }] },
+      { volumes: [{ name: 'db', path: '/db', key: 'eA==', policy: 'ephemeral' }] },
+      { volumes: [{ name: 'db', path: '/db', key, policy: 'none' }] },
+      { volumes: [{ name: 'db', path: '/db', key, policy: 'ephemeral', tag: hex }] },
+    ],
+  ],
+  [
+    'volume-acquire',
+    volumeQuestion,
+    { type: 'volume-acquire', id: 0, volume: 'db', expected: { tag: null, epoch: 0 }, tag: hex },
+    [
+      { tag: null },
+      { expected: { tag: 'ab', epoch: 0 } },
+      { expected: { tag: null, epoch: -1 } },
+      { id: 0.5 },
+    ],
+  ],
+  [
+    'volume-advance',
+    volumeQuestion,
+    { type: 'volume-advance', id: 1, volume: 'db', epoch: 2, from: hex, to: hex },
+    [{ from: undefined }, { to: 'AB'.repeat(32) }, { epoch: 2 ** 53 }, { volume: 'x'.repeat(1025) }],
+  ],
+  [
+    'volume-close',
+    volumeQuestion,
+    { type: 'volume-close', id: 1, volume: 'db', epoch: 2, tag: hex },
+    [{ tag: '' }],
+  ],
+  ['volume-state', volumeAnswer, { type: 'volume-state', id: 1, tag: null, epoch: 0 }, [{ tag: undefined }]],
+  [
+    'volume-advanced',
+    volumeAnswer,
+    { type: 'volume-advanced', id: 1, result: 'accepted' },
+    [{ result: 'yes' }],
   ],
   [
     'LAS request',

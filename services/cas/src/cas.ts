@@ -19,6 +19,7 @@ import type { StoredSession } from './sessions/session-record.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Serial } from './state/serial.ts';
 import { openState, type State } from './state/state.ts';
+import { VolumeTags } from './volumes/volume-tags.ts';
 import type { KeySealer } from './store/key-sealer.ts';
 import type { Random } from './store/record-cipher.ts';
 
@@ -112,6 +113,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     const serviceContext = {
       state,
       sessions,
+      volumeTags: new VolumeTags({ state, writes, random }),
       refresh,
       verifier,
       watermarks: new StoredWatermarks(state.store, writes),

@@ -14,8 +14,10 @@ import {
 import { exporterLabel, exporterSize, reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
 import { FrameConnection } from '@ensconce/wire/frames';
+import type { VolumeAnswer } from '@ensconce/wire/volume-tags';
 import type { MadeEvidence } from '@ensconce/tee/source';
 import type { FreshIdentity } from './certificate.ts';
+import { CasQuestions, type Question } from './cas-questions.ts';
 import { RuntimeError } from './errors.ts';
 
 export interface AttestationRequest {
@@ -38,6 +40,9 @@ export interface CasSession {
   readonly configuration: Configuration;
   readonly simulated: boolean;
   send(event: ServiceEvent): void;
+  /** Whether questions still may be answered on this connection. */
+  readonly alive: boolean;
+  ask(question: Question): Promise<VolumeAnswer>;
   close(): Promise<void>;
 }
 
@@ -160,7 +165,12 @@ export async function attestToCas(request: AttestationRequest): Promise<CasSessi
         },
       );
     }
+    const questions = new CasQuestions(frames, timeout);
     return {
+      get alive() {
+        return !questions.failed;
+      },
+      ask: (question) => questions.ask(question),
       configuration: answer.configuration,
       simulated: answer.simulated,
       send: (event) => frames.send(event),

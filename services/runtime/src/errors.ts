@@ -13,7 +13,8 @@ export type RuntimeErrorCode =
   | 'LAYER'
   | 'APPLICATION_START'
   | 'SYSTEM'
-  | 'TEE';
+  | 'TEE'
+  | 'VOLUME';
 
 /** Why a confidential container did not start or had to stop. */
 export class RuntimeError extends EnsconceError<RuntimeErrorCode> {}

@@ -7,6 +7,7 @@ import { substituteHostArguments } from '@ensconce/policy/host-arguments';
 import { startApplication, type RunningApplication } from './application.ts';
 import { applicationCapabilities } from './capabilities.ts';
 import { attestToCas } from './cas-client.ts';
+import { CasLink } from './cas-link.ts';
 import { makeIdentity } from './certificate.ts';
 import { RuntimeError } from './errors.ts';
 import { findEvidenceSource, sessionDigest } from './evidence.ts';
@@ -15,8 +16,17 @@ import { hostSettings } from './host-settings.ts';
 import { startLayers } from './layers.ts';
 import { forbidDumps, releaseMemory } from './linux.ts';
 import { describeFailure, makeLog, writeLine } from './log.ts';
-import { furnishRoot, hostPath, mountOverlay, prepareBase, removeRoot, rootPath } from './root.ts';
+import {
+  furnishRoot,
+  hostPath,
+  makeFolder,
+  mountOverlay,
+  prepareBase,
+  removeRoot,
+  rootPath,
+} from './root.ts';
 import { resolveUser } from './user.ts';
+import { mountVolumes } from './volumes.ts';
 
 /** The launcher's record is descriptor 3 (launch/launch.c). */
 function readHostRecord(): Buffer {
@@ -74,24 +84,30 @@ async function run(): Promise<number> {
   const evidence = await findEvidenceSource(hostPath, settings.lasSocket);
   const identity = makeIdentity();
   step('identity made');
-  const cas = await attestToCas({
-    host: settings.casHost,
-    port: settings.casPort,
-    configId: settings.configId,
-    serviceAccessToken: settings.serviceAccessToken,
-    identity,
-    description: encoded,
-    casIdentity: description.cas.identity,
-    makeEvidence: (data) => evidence.makeEvidence(data),
+  const attest = () =>
+    attestToCas({
+      host: settings.casHost,
+      port: settings.casPort,
+      configId: settings.configId,
+      serviceAccessToken: settings.serviceAccessToken,
+      identity,
+      description: encoded,
+      casIdentity: description.cas.identity,
+      makeEvidence: (data) => evidence.makeEvidence(data),
+    });
+  const cas = await CasLink.open({
+    log,
+    connect: async () => {
+      const session = await attest();
+      if (!session.simulated || description.cas.simulated) return session;
+      throw new RuntimeError(
+        'CONFIGURATION',
+        'hardware evidence expected by this image, CAS accepted SIMULATED evidence',
+      );
+    },
   });
-  const { configuration } = cas;
-  if (cas.simulated && !description.cas.simulated) {
-    throw new RuntimeError(
-      'CONFIGURATION',
-      'hardware evidence expected by this image, CAS accepted SIMULATED evidence',
-    );
-  }
-  if (cas.simulated) log('WARNING', 'attested by SIMULATED hardware: nothing is protected from the host');
+  const { configuration, simulated } = cas.first;
+  if (simulated) log('WARNING', 'attested by SIMULATED hardware: nothing is protected from the host');
   // From here on, evidence from this guest says which session it serves: nobody else can use it to be another service.
   await evidence.extend?.(sessionDigest(configuration.sessionHash));
   step('attested and configured');
@@ -102,6 +118,15 @@ async function run(): Promise<number> {
   mountOverlay(host.ownUserNamespace);
   furnishRoot(configuration, isatty(0));
   const user = resolveUser(rootPath, configuration.user);
+  const volumes = await mountVolumes({
+    configuration,
+    user,
+    cas,
+    ownUserNamespace: host.ownUserNamespace,
+    log,
+  });
+  step('volumes mounted');
+  makeFolder(configuration.pwd);
   application = startApplication(
     {
       root: rootPath,
@@ -144,6 +169,7 @@ async function run(): Promise<number> {
   const status = failure instanceof RuntimeError && failure.code === 'LAYER' ? startFailed : ended;
   if (failure !== undefined) writeLine(describeFailure(failure));
   await attempt('taking the root away', removeRoot);
+  await attempt('unmounting the volumes', () => volumes.unmount());
   await attempt('unmounting the layers', () => layers.unmount({ lazy: true, graceMs: 100 }));
   step('layers unmounted');
   await attempt('telling CAS of the end', () => cas.send({ type: 'exited', status }));

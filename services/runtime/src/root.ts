@@ -22,6 +22,7 @@ import { mount, mountFlags, unmount } from './linux.ts';
 const base = '/run';
 export const lowerPath = posix.join(base, 'lower');
 export const rootPath = posix.join(base, 'root');
+export const volumesPath = posix.join(base, 'volumes');
 /** The container as the host laid it out; all of it attacker-controlled. */
 export const hostPath = '/host';
 
@@ -50,7 +51,7 @@ function isDirectory(path: string): boolean {
 }
 
 /** Makes a folder of the application's root, parents included, as engines make mount points and working directories. */
-function makeFolder(path: string): string {
+export function makeFolder(path: string): string {
   const resolved = resolveInRoot(rootPath, path);
   if (!isDirectory(resolved)) mkdirSync(resolved, { recursive: true, mode: 0o755 });
   return resolved;
@@ -177,7 +178,7 @@ function writeInRoot(path: string, content: Uint8Array, mode: number): void {
   }
 }
 
-/** Completes the application's root: devices, sysfs, allowed host files, injected files, working directory. `/proc` follows in init. */
+/** Completes the application's root: devices, sysfs, allowed host files, injected files. `/proc` follows in init. */
 export function furnishRoot(configuration: Configuration, terminal: boolean): void {
   makeFolder('/proc');
   mountDevices(terminal);
@@ -185,7 +186,6 @@ export function furnishRoot(configuration: Configuration, terminal: boolean): vo
   for (const path of configuration.hostFiles) copyHostFile(path);
   for (const file of configuration.injectionFiles)
     writeInRoot(file.path, Buffer.from(file.content, 'base64'), file.mode & 0o7777);
-  makeFolder(configuration.pwd);
 }
 
 /** Takes the application's root away again; what it had in memory is gone. */

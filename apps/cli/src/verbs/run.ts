@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { accessSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import { confidentialSpec, entryPoint } from '@ensconce/bundle/confidential';
 import { findEngine, runBundle } from '@ensconce/bundle/engine';
+import type { BindMount } from '@ensconce/bundle/spec';
 import { mountRoot } from '@ensconce/bundle/root';
 import { unpackLayer } from '@ensconce/bundle/unpack';
 import { blobPath, readImage } from '@ensconce/image/layout';
@@ -22,6 +23,7 @@ interface Options {
   readonly engine?: string;
   readonly network: string;
   readonly log?: string;
+  readonly volume: readonly string[];
 }
 
 function requirements(io: Io, options: Options): void {
@@ -46,6 +48,26 @@ function requirements(io: Io, options: Options): void {
   io.signal.throwIfAborted();
 }
 
+/** `HOSTDIR:PATH`: a folder of this machine for the volume that the policy has at PATH. */
+function volumeMount(text: string): BindMount {
+  const colon = text.lastIndexOf(':');
+  const [source, destination] = [resolve(text.slice(0, Math.max(colon, 0))), text.slice(colon + 1)];
+  const hidden = ['/.ensconce', '/dev', '/proc', '/sys'].some(
+    (folder) => destination === folder || destination.startsWith(`${folder}/`),
+  );
+  if (colon < 1 || destination !== resolve('/', destination) || destination === '/' || hidden) {
+    throw new CliError('CLI_USAGE', `--volume: HOSTDIR:PATH expected, with an absolute PATH, ${text} found`, {
+      hint: 'for example --volume ./data:/var/lib/app, where the policy has a volume at /var/lib/app',
+    });
+  }
+  if (!(statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false)) {
+    throw new CliError('CLI_FILE', `--volume: a folder at ${source} expected, none found`, {
+      hint: `make it: mkdir -p ${source}`,
+    });
+  }
+  return { source, destination, readOnly: false };
+}
+
 /** The container's environment: the image's defaults, then what was asked for here. The host may choose all of it. */
 function environmentOf(defaults: readonly string[], options: Options): string[] {
   const chosen = [
@@ -62,6 +84,7 @@ export const run: Verb = {
   summary: 'run a confidential image with runc or crun, as an engine would',
   examples: [
     'ensconce run oci:./confidential --config-id demo/app --cas localhost',
+    'ensconce run oci:./confidential --volume ./data:/var/lib/app',
     'ensconce run oci:./confidential -- --verbose   # where the policy takes the argument: @@1',
   ],
   define(command, io) {
@@ -73,9 +96,16 @@ export const run: Verb = {
       .option('--las <socket>', 'socket of the LAS on this node', lasSocketPath)
       .option('--engine <program>', 'OCI runtime; by default runc, else crun')
       .option('--network <kind>', 'host or none', 'host')
+      .option(
+        '--volume <hostdir:path>',
+        "folder that holds the policy's volume at PATH; may be repeated",
+        (text: string, before: readonly string[]) => [...before, text],
+        [] as readonly string[],
+      )
       .option('--log <level>', 'FATAL, ERROR, WARNING, INFO, DEBUG or TRACE')
       .action(async (reference: string, args: readonly string[], options: Options) => {
         requirements(io, options);
+        const volumes = options.volume.map(volumeMount);
         const engine = findEngine(io.environment['PATH'] ?? '', options.engine);
         const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
         const image = await readImage(parseReference(reference), { os: 'linux', architecture });
@@ -106,6 +136,7 @@ export const run: Verb = {
             lasSocketInside: lasSocketPath,
             terminal: isatty(0) && isatty(1),
             network: options.network === 'none' ? 'none' : 'host',
+            volumes,
           });
           writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
           io.releaseSignals();

@@ -67,22 +67,29 @@ export const volume: Form<Volume> = transform(
   map(
     {
       name: required(freeName, 'Name that images use.'),
-      fspf_key: optional(orReference(hex(32)), 'Key of an existing volume; CAS makes one if absent.'),
-      fspf_tag: optional(orReference(hex(16)), 'Tag of an existing volume.'),
+      fspf_key: optional(orReference(hex(32)), 'The volume key; CAS makes one if absent.'),
+      fspf_tag: optional(orReference(hex(16)), 'Tag of an existing volume in SCONE’s own format.'),
       files: optional(
         oneOf(['encrypted', 'authenticated-only']),
         'Protection of the files; encrypted if absent.',
       ),
       export: optional(oneOrList(volumeExport, { of: 'exports' }), 'Sessions that may import this volume.'),
       import: strict(volumeImport, 'Where this volume comes from.'),
-      ensconce: optional(map({}, 'ensconce (volume)'), 'What the session language itself lacks.'),
+      ensconce: optional(
+        map(
+          { tag: optional(hex(32), 'Tag of an existing volume, as `ensconce volume show` prints it.') },
+          'ensconce (volume)',
+        ),
+        'What the session language itself lacks.',
+      ),
     },
     'a volume',
   ),
   (value, node, place) => {
     const { fspf_key: key, fspf_tag: tag } = value;
-    if ((key === undefined) !== (tag === undefined)) {
-      place.error(node.offset, 'fspf_key and fspf_tag together expected, one alone found');
+    const own = value.ensconce?.tag;
+    if (key === undefined && (tag !== undefined || own !== undefined)) {
+      place.error(node.offset, 'fspf_key beside a tag expected, the tag alone found');
     }
     if (value.import && (key !== undefined || value.files !== undefined)) {
       place.error(node.offset, 'import, or fspf_key, fspf_tag and files, expected, both found');
@@ -91,6 +98,7 @@ export const volume: Form<Volume> = transform(
       name: value.name,
       fspfKey: key,
       fspfTag: tag,
+      tag: own,
       files: value.files ?? 'encrypted',
       export: value.export ?? [],
       import: value.import,

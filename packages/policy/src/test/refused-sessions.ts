@@ -288,7 +288,12 @@ export const refusedSessions: readonly (readonly [
     '4:21',
     /a remote one found/,
   ],
-  ['half an fspf', `${head}volumes:\n- {name: v, fspf_tag: ${'ab'.repeat(16)}}\n`, '4:3', /together/],
+  [
+    'half an fspf',
+    `${head}volumes:\n- {name: v, fspf_tag: ${'ab'.repeat(16)}}\n`,
+    '4:3',
+    /fspf_key beside a tag expected/,
+  ],
   [
     'a session above the root',
     `${head}secrets:\n- {name: a, import: {session: ../../x}}\n`,

@@ -55,6 +55,18 @@ export const auditEvent = v.variant('type', [
     code: v.string(),
     reason: v.array(v.string()),
   }),
+  v.strictObject({
+    type: v.literal('Volume FSPF tag updated'),
+    session: v.string(),
+    service: v.string(),
+    /** The session that defines the volume, and its name there. */
+    owner: v.string(),
+    volume: v.string(),
+    /** Tags between opening and closing are kept in the database and not in the log. */
+    on: v.picklist(['open', 'close']),
+    epoch: v.number(),
+    tag: v.string(),
+  }),
   v.strictObject({ type: v.literal('Service started'), session: v.string(), service: v.string() }),
   v.strictObject({
     type: v.literal('Service exited'),
@@ -92,6 +104,7 @@ const announcing: ReadonlySet<AuditEvent['type']> = new Set([
   'Session created',
   'Session updated',
   'Certificates renewed',
+  'Volume FSPF tag updated',
   'Simulated evidence accepted for the first time',
 ]);
 

@@ -18,6 +18,8 @@ import type { EvidenceVerifier } from '../evidence/verifier.ts';
 import { importedSecrets, type Imported } from '../sessions/imports.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
+import type { GivenVolume } from '../volumes/given-volumes.ts';
+import type { VolumeTags } from '../volumes/volume-tags.ts';
 import { appraiseService, untrustworthy } from './appraise.ts';
 import { configure } from './configure.ts';
 import { parseConfigId, type ConfigId } from './config-id.ts';
@@ -35,6 +37,7 @@ export interface AttestContext {
   readonly verifier: EvidenceVerifier;
   readonly watermarks: WatermarkStore;
   readonly sessions: Sessions;
+  readonly volumeTags: VolumeTags;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
   /** The same session with certificates that are good for a while. */
@@ -49,6 +52,7 @@ export interface AttestedService {
   readonly appraisal: Appraisal;
   readonly claims: SgxClaims;
   readonly configuration: Configuration;
+  readonly volumes: readonly GivenVolume[];
 }
 
 /** Reads the service's frame; it comes from anybody. */
@@ -78,15 +82,16 @@ export async function attestService(
   const service = findService(found.session, id.service);
   const appraisal = appraiseService(found.session, service, verdict, expected);
   const stored = await context.refresh(found);
-  const configuration = await configure({
+  const { configuration, volumes } = await configure({
     stored,
     service,
     description,
     mrenclave: claims.mrenclave,
     imported: await importedFor(context, stored),
     now: context.now(),
+    volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
   });
-  return { id, appraisal, claims, configuration };
+  return { id, appraisal, claims, configuration, volumes };
 }
 
 /** Collateral below what was seen before decides nothing: newer may say otherwise, and somebody holds it back. */

@@ -5,8 +5,9 @@ import { unsupportedBy, type Supported } from '@ensconce/policy/unsupported';
 import { deliveryLookup } from '@ensconce/secrets/delivery';
 import type { Lookup } from '@ensconce/policy/substitution';
 import type { ImageDescription } from '@ensconce/measurement/image';
-import type { Configuration } from '@ensconce/wire/configuration';
+import type { Configuration, ConfiguredVolume } from '@ensconce/wire/configuration';
 import { CasError } from '../errors.ts';
+import { givenVolumes, type GivenVolume, type VolumeContext } from '../volumes/given-volumes.ts';
 import type { Imported } from '../sessions/imports.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import { defaultCapabilities } from './default-capabilities.ts';
@@ -21,6 +22,13 @@ export interface Delivery {
   readonly mrenclave: string;
   readonly imported: Imported;
   readonly now: Date;
+  readonly volumes: Pick<VolumeContext, 'tags' | 'find'>;
+}
+
+/** What leaves, and which volumes the service may ask about afterwards. */
+export interface Delivered {
+  readonly configuration: Configuration;
+  readonly volumes: readonly GivenVolume[];
 }
 
 const supported: Supported = {
@@ -29,9 +37,9 @@ const supported: Supported = {
 };
 
 /** What an attested service is given: the session's entry for it, secrets put in. */
-export async function configure(delivery: Delivery): Promise<Configuration> {
+export async function configure(delivery: Delivery): Promise<Delivered> {
   const { stored, service, description } = delivery;
-  const { session, secrets } = stored;
+  const { session } = stored;
   const where = `${session.name}/${service.name}`;
   const [reason] = unsupportedBy(session, service.name, supported);
   if (reason !== undefined) {
@@ -47,12 +55,22 @@ export async function configure(delivery: Delivery): Promise<Configuration> {
     });
   }
   try {
-    const lookup = await deliveryLookup(session, secrets, {
-      now: delivery.now,
-      self: { software_identity: delivery.mrenclave },
-      imported: delivery.imported,
-    });
-    return {
+    const secretsOf = (of: StoredSession, imported: Imported): Promise<Lookup> =>
+      deliveryLookup(of.session, of.secrets, {
+        now: delivery.now,
+        self: { software_identity: delivery.mrenclave },
+        imported,
+      });
+    const lookup = await secretsOf(stored, delivery.imported);
+    const volumes = await givenVolumes(
+      {
+        ...delivery.volumes,
+        lookup: (of) => (of === stored ? Promise.resolve(lookup) : secretsOf(of, {})),
+      },
+      stored,
+      image.volumes,
+    );
+    const configuration = {
       session: session.name,
       sessionHash: stored.stored.hash,
       service: service.name,
@@ -67,7 +85,9 @@ export async function configure(delivery: Delivery): Promise<Configuration> {
       layers: layersOf(image, description, lookup, where),
       injectionFiles: injectionFilesOf(image, lookup, where),
       hostFiles: [...service.hostFiles],
+      ...(volumes.length > 0 && { volumes: volumes.map(configured) }),
     };
+    return { configuration, volumes };
   } catch (cause) {
     if (cause instanceof CasError || !(cause instanceof EnsconceError)) throw cause;
     throw new CasError('CAS_SERVICE_UNSUPPORTED', `service '${where}': its configuration cannot be made`, {
@@ -75,6 +95,13 @@ export async function configure(delivery: Delivery): Promise<Configuration> {
     });
   }
 }
+
+const configured = ({ name, path, policy, key }: GivenVolume): ConfiguredVolume => ({
+  name,
+  path,
+  policy,
+  key: Buffer.from(key, 'hex').toString('base64'),
+});
 
 function layersOf(
   image: Image,

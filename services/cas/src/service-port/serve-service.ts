@@ -7,6 +7,7 @@ import { exporterLabel, exporterSize, nonceSize } from '@ensconce/wire/binding';
 import { FrameConnection } from '@ensconce/wire/frames';
 import { CasError, publicError } from '../errors.ts';
 import type { State } from '../state/state.ts';
+import { VolumeDesk } from '../volumes/serve-volumes.ts';
 import type { Random } from '../store/record-cipher.ts';
 import {
   attestService,
@@ -116,9 +117,15 @@ async function refuse(
 async function follow(
   context: ServeContext,
   frames: FrameConnection,
-  { id }: AttestedService,
+  { id, volumes }: AttestedService,
 ): Promise<void> {
   const who = { session: id.session, service: id.service };
+  const desk = new VolumeDesk({
+    tags: context.volumeTags,
+    user: who,
+    volumes,
+    send: (answer) => frames.send(answer),
+  });
   const record = async (event: Parameters<State['audit']['append']>[0]): Promise<void> => {
     await context.state.audit.append(event, context.state.store.sequence);
   };
@@ -126,8 +133,11 @@ async function follow(
   try {
     let started = false;
     while (status === null) {
-      const parsed = v.safeParse(serviceEvent, await frames.receive());
-      if (!parsed.success) throw new CasError('CAS_PROTOCOL', 'event: started or exited expected');
+      const frame = await frames.receive();
+      if (desk.take(frame)) continue;
+      const parsed = v.safeParse(serviceEvent, frame);
+      if (!parsed.success)
+        throw new CasError('CAS_PROTOCOL', 'event: started, exited or a question about a volume expected');
       const event = parsed.output;
       if (event.type === 'exited') {
         status = event.status;
@@ -143,6 +153,7 @@ async function follow(
       'service connection ended',
     );
   }
+  await desk.settled();
   try {
     await record({ type: 'Service exited', ...who, status });
   } catch (failure) {

@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { pythonImage } from '../images/python.ts';
+import {
+  addService,
+  needsContainers,
+  openWorld,
+  simulationWarning,
+  type Confidential,
+  type RunOptions,
+  type World,
+} from './harness.ts';
+import type { Finished } from './processes.ts';
+import { startCas, stop, type Cas } from './services.ts';
+
+const secret = 'Vermilion Otter keeps her diary in the cellar';
+
+/** Writes the secret under its own name, and says who owns what. */
+const put = `
+import os
+file = os.open("/data/${secret.split(' ', 1)[0]}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+os.write(file, b"${secret}" * 1000)
+os.fsync(file)
+status = os.stat("/data")
+print("written", status.st_uid, status.st_gid, os.listdir("/data"))
+`;
+
+const get = `
+import os
+print(sorted(os.listdir("/data")))
+for name in sorted(os.listdir("/data")): print(name, open("/data/" + name).read()[:45])
+print([line.split()[3] for line in open("/proc/mounts") if line.split()[1] == "/data"][0].split(",")[:3])
+`;
+
+/** Appends every line of its input to a file and says when it is durable. */
+const journal = `
+import os, sys
+file = os.open("/data/journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+print("ready", flush=True)
+for line in sys.stdin:
+    try:
+        os.write(file, line.encode())
+        os.fsync(file)
+        print("durable", line.strip(), flush=True)
+    except OSError as error:
+        print("failed", error.strerror, flush=True)
+`;
+
+void describe('volumes of confidential containers', needsContainers, () => {
+  let world: World;
+  let cas: Cas;
+  let image: Confidential;
+  before(async () => {
+    world = await openWorld();
+    ({ cas } = world);
+    image = await world.confidential('diary', await pythonImage(), (session) => {
+      for (const [name, program] of Object.entries({ put, get, journal }))
+        addService(session, name, ['python3', '-c', program]);
+      const [plain] = session.images;
+      const [first] = session.services;
+      if (plain === undefined || first === undefined) throw new Error('image and service expected');
+      session.images.push({
+        ...plain,
+        name: 'ephemeral',
+        volumes: [{ name: 'diary', path: '/data', update_policy: 'ephemeral' }],
+      });
+      session.images.push({
+        ...plain,
+        name: 'loose',
+        volumes: [{ name: 'loose', path: '/data', update_policy: 'no_rollback_protection' }],
+      });
+      plain.volumes = [{ name: 'diary', path: '/data' }];
+      session.volumes = [{ name: 'diary' }, { name: 'loose' }];
+      addService(session, 'ephemeral', ['python3', '-c', `${put}${get}`], { image_name: 'ephemeral' });
+      addService(session, 'loose-put', ['python3', '-c', put], { image_name: 'loose' });
+      addService(session, 'loose-get', ['python3', '-c', get], { image_name: 'loose' });
+    });
+  });
+  after(async () => {
+    if (cas !== world.cas) await stop(cas.running);
+    await world.close();
+  });
+
+  /** The disk of the volume `diary`: one disk, because there is one volume, from its first use on. */
+  let diary: string;
+  let count = 0;
+  /** A folder of the host's that stands for a disk. */
+  function disk(): string {
+    const folder = join(world.folder, `disk-${count++}`);
+    mkdirSync(folder);
+    return folder;
+  }
+  const on = (folder: string, service: string, more: RunOptions = {}): RunOptions => ({
+    ...more,
+    service,
+    mounts: [{ source: folder, destination: '/data', readOnly: false }],
+  });
+
+  function refused(found: Finished, reason: RegExp): void {
+    assert.match(found.errors, /\[ENSCONCE\|FATAL\] volume \w+ at \/data: /);
+    assert.match(found.errors, reason);
+    assert.equal(found.text, '', 'nothing of the program');
+    assert.equal(found.status, 125);
+  }
+
+  function done(found: Finished): string {
+    assert.equal(found.errors, simulationWarning);
+    assert.equal(found.status, 0);
+    return found.text;
+  }
+
+  const auditLog = (): string => readFileSync(join(world.folder, 'cas', 'audit.jsonl'), 'utf8');
+
+  const copyOf = (folder: string): string => {
+    const copy = disk();
+    cpSync(folder, copy, { recursive: true });
+    return copy;
+  };
+
+  /** A program that writes lines when it is told to. */
+  async function writer(folder: string, service = 'journal') {
+    const container = world.start(image, on(folder, service, { open: true }));
+    await container.until(/^ready$/m);
+    return {
+      ...container,
+      write: async (line: string) => {
+        container.child.stdin?.write(`${line}\n`);
+        const [, answer] = await container.until(new RegExp(`^(durable ${line}$|failed .*$)`, 'm'));
+        return answer;
+      },
+      end: () => {
+        container.child.stdin?.end();
+        return container.finished;
+      },
+    };
+  }
+
+  void test('what one run writes the next one reads, and the host sees nothing of it', async () => {
+    diary = disk();
+    mkdirSync(join(diary, 'lost+found'));
+    assert.match(done(await world.run(image, on(diary, 'put'))), /^written \d+ \d+ \['Vermilion'\]/);
+    const text = done(await world.run(image, on(diary, 'get')));
+    assert.equal(text, `['Vermilion']\nVermilion ${secret}\n['rw', 'nosuid', 'nodev']\n`);
+    for (const name of readdirSync(diary)) {
+      if (name === 'lost+found') continue;
+      assert.match(name, /^(?:volume|head\.[0-9a-f]{14}|[0-9a-f]{8}\.segment)$/);
+      const content = readFileSync(join(diary, name), 'latin1');
+      assert.equal(content.includes('Otter') || content.includes('Vermilion'), false, name);
+    }
+    const events = auditLog().match(/"on":"\w+"/g);
+    assert.deepEqual(events?.slice(-3), ['"on":"close"', '"on":"open"', '"on":"close"']);
+  });
+
+  void test('a disk that was rolled back, emptied, exchanged, damaged or not mounted is refused', async () => {
+    const older = copyOf(diary);
+    const { write, end } = await writer(diary);
+    await write('one');
+    done(await end());
+    const newest = copyOf(diary);
+
+    refused(await world.run(image, on(older, 'get')), /older or foreign ones found/);
+    refused(
+      await world.run(image, on(disk(), 'get')),
+      /the files of an initialised volume expected, none found/,
+    );
+    refused(
+      await world.run(image, { service: 'get' }),
+      /a folder of the host expected at \/data of the container/,
+    );
+
+    const names = readdirSync(newest).sort();
+    const last = names.findLast((name) => name.endsWith('.segment')) ?? '';
+    for (const name of [...names.filter((other) => /^(?:volume|head)/.test(other)), last]) {
+      const changed = copyOf(newest);
+      const content = readFileSync(join(changed, name));
+      // At the end of a segment stands the state that CAS knows.
+      const at = name === last ? content.length - 30 : content.length >> 1;
+      content[at] = (content[at] as number) ^ 1;
+      writeFileSync(join(changed, name), content);
+      refused(await world.run(image, on(changed, 'get')), /Caused by: /);
+    }
+    assert.match(done(await world.run(image, on(diary, 'get'))), /\['Vermilion', 'journal'\]/);
+  });
+
+  void test('of two runs at once the later one writes, and the earlier one gets an error', async () => {
+    const first = await writer(diary);
+    assert.equal(await first.write('two'), 'durable two');
+    const second = await writer(diary);
+    assert.equal(await second.write('three'), 'durable three');
+    assert.equal(await first.write('lost'), 'failed Input/output error');
+    assert.equal(await second.write('four'), 'durable four');
+    assert.match((await first.end()).errors, /to be the one writer expected, another has taken over/);
+    done(await second.end());
+    assert.match(done(await world.run(image, on(diary, 'get'))), /journal one\ntwo\nthree\nfour\n/);
+  });
+
+  void test('what was durable when the container was killed is there', async () => {
+    const killed = await writer(diary);
+    assert.equal(await killed.write('five'), 'durable five');
+    killed.kill('KILL');
+    assert.equal((await killed.finished).status, 137);
+    assert.match(done(await world.run(image, on(diary, 'get'))), /four\nfive\n/);
+  });
+
+  void test('a CAS that is killed and comes back knows the tag, and the container goes on', async () => {
+    const going = await writer(diary);
+    assert.equal(await going.write('six'), 'durable six');
+    const older = copyOf(diary);
+    await stop(cas.running, 'SIGKILL');
+    const written = going.write('seven');
+    cas = await startCas(world.folder, world.las, { client: cas.client, service: cas.service });
+    assert.equal(await written, 'durable seven');
+    done(await going.end());
+    refused(await world.run(image, on(older, 'get')), /older or foreign ones found/);
+    assert.match(done(await world.run(image, on(diary, 'get'))), /six\nseven\n/);
+  });
+
+  void test('an ephemeral volume shows the state that CAS knows, and keeps nothing', async () => {
+    const before = copyOf(diary);
+    const text = done(await world.run(image, on(diary, 'ephemeral')));
+    assert.match(text, /^written \d+ \d+ .*\n.*'Vermilion', 'journal'/);
+    for (const name of readdirSync(before).filter((other) => other !== 'lost+found'))
+      assert.deepEqual(readFileSync(join(diary, name)), readFileSync(join(before, name)), name);
+    done(await world.run(image, on(diary, 'put')));
+    refused(await world.run(image, on(before, 'ephemeral')), /older or foreign ones found/);
+  });
+
+  void test('without roll-back protection an older state is accepted, an empty one is not', async () => {
+    const folder = disk();
+    done(await world.run(image, on(folder, 'loose-put')));
+    const older = copyOf(folder);
+    done(await world.run(image, on(folder, 'loose-put')));
+    assert.match(done(await world.run(image, on(older, 'loose-get'))), /Vermilion Otter/);
+    refused(await world.run(image, on(disk(), 'loose-get')), /the files of an initialised volume expected/);
+  });
+
+  void test('`ensconce run` takes the folder of a volume, and says what is wrong with it', async () => {
+    const config = ['--cas', cas.service, '--las', world.las, '--config-id', `${image.name}/get`];
+    const run = (...volumes: string[]) =>
+      world.ensconce([
+        'run',
+        `oci:${image.path}`,
+        ...config,
+        ...volumes.flatMap((volume) => ['--volume', volume]),
+      ]);
+    assert.match((await run(`${diary}:/data`)).text, /Vermilion Otter/);
+    for (const wrong of ['/data', `${diary}:data`, `${diary}:/data/`, `${diary}:/proc/x`, `${diary}:/`])
+      assert.match((await run(wrong)).errors, /--volume: HOSTDIR:PATH expected/, wrong);
+    assert.match((await run(`${diary}/none:/data`)).errors, /--volume: a folder at .* expected, none found/);
+  });
+});

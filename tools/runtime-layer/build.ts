@@ -94,7 +94,8 @@ async function bundle(folder: string): Promise<void> {
     absWorkingDir: root,
     logLevel: 'error',
   });
-  for (const name of ['runtime.mjs', 'layer-worker.mjs', 'volume-worker.mjs']) chmodSync(join(folder, name), 0o444);
+  for (const name of ['runtime.mjs', 'layer-worker.mjs', 'volume-worker.mjs'])
+    chmodSync(join(folder, name), 0o444);
 }
 
 function compileLauncher(tools: string, folder: string): void {

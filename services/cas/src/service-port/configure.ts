@@ -17,8 +17,8 @@ export interface Delivery {
   readonly service: Service;
   /** What was measured. */
   readonly description: ImageDescription;
-  /** Hex; `software_identity` in tokens. */
-  readonly mrenclave: string;
+  /** The image measurement, hex; `software_identity` in tokens. */
+  readonly measurement: string;
   readonly imported: Imported;
   readonly now: Date;
 }
@@ -49,7 +49,7 @@ export async function configure(delivery: Delivery): Promise<Configuration> {
   try {
     const lookup = await deliveryLookup(session, secrets, {
       now: delivery.now,
-      self: { software_identity: delivery.mrenclave },
+      self: { software_identity: delivery.measurement },
       imported: delivery.imported,
     });
     return {

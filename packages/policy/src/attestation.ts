@@ -3,6 +3,8 @@ import {
   imageOf,
   type AttestationVariant,
   type Session,
+  type SnpGuest,
+  type TdxGuest,
   type Toleration,
   tolerations,
 } from './session.ts';
@@ -10,7 +12,7 @@ import {
 /** What appraisal needs to know of a policy, as plain data. */
 export interface AttestationPolicy {
   readonly mode: 'hardware' | 'none' | 'maa';
-  /** OR. Never empty unless mode is `none`. */
+  /** Enclaves, OR. */
   readonly variants: readonly AppraisalVariant[];
   readonly tolerate: ReadonlySet<Toleration>;
   readonly ignoreAdvisories: ReadonlySet<string> | '*';
@@ -18,6 +20,12 @@ export interface AttestationPolicy {
   readonly platforms?: readonly string[] | undefined;
   readonly mustBeSgxLocal: boolean;
   readonly acceptSimulation: boolean;
+  /** Confidential VMs, OR; empty where none may run the service. */
+  readonly tdx: readonly TdxGuest[];
+  readonly snp: readonly SnpGuest[];
+  readonly minimumTcbDate: Date | undefined;
+  /** Milliseconds. */
+  readonly gracePeriod: number | undefined;
   readonly maa?:
     | {
         readonly url: string;
@@ -67,6 +75,10 @@ export function attestationPolicy(session: Session, serviceName: string): Attest
     platforms: service.platforms,
     mustBeSgxLocal: attestation.mustBeSgxLocal,
     acceptSimulation: session.acceptSimulation,
+    tdx: whole === undefined ? guests(service.tdx, restriction) : [],
+    snp: whole === undefined ? guests(service.snp, restriction) : [],
+    minimumTcbDate: session.minimumTcbDate === undefined ? undefined : new Date(session.minimumTcbDate),
+    gracePeriod: session.advisoryGraceDays === undefined ? undefined : session.advisoryGraceDays * day,
     maa:
       attestation.mode === 'maa'
         ? {
@@ -76,6 +88,20 @@ export function attestationPolicy(session: Session, serviceName: string): Attest
           }
         : undefined,
   };
+}
+
+const day = 86_400_000;
+
+/** The image's own (legacy) list restricts guests as well. */
+function guests<Guest extends { readonly image: readonly string[] }>(
+  list: readonly Guest[] | undefined,
+  restriction: readonly string[] | undefined,
+): readonly Guest[] {
+  if (list === undefined || restriction === undefined) return list ?? [];
+  return list.map((guest) => ({
+    ...guest,
+    image: guest.image.filter((value) => restriction.includes(value)),
+  }));
 }
 
 function isReference(value: string): boolean {

@@ -1,6 +1,13 @@
 import { describeEntry } from './access.ts';
 import { secretUses } from './service-secrets.ts';
-import { findService, imageOf, type AttestationVariant, type Secret, type Session } from './session.ts';
+import {
+  findService,
+  imageOf,
+  type AttestationVariant,
+  type Secret,
+  type Service,
+  type Session,
+} from './session.ts';
 
 /** What one service gets, from where, and who may be it; no secret value is in it. */
 export interface Explanation {
@@ -33,7 +40,7 @@ export function explainService(session: Session, serviceName: string): Explanati
   const names = [...new Set(uses.map(({ secret }) => secret.name))];
   return {
     configId: `${session.name}/${service.name}`,
-    trust: describeTrust(session, service.attestation, service.platforms, image?.mrenclaves),
+    trust: describeTrust(session, service, image?.mrenclaves),
     command: service.command,
     pwd: service.pwd,
     user: service.user === undefined || service.user === '' ? 'root' : service.user,
@@ -110,25 +117,44 @@ export function describeSource(secret: Secret): string {
 
 function describeTrust(
   session: Session,
-  variants: readonly AttestationVariant[],
-  platforms: readonly string[] | undefined,
+  service: Service,
   restriction: readonly string[] | undefined,
 ): readonly string[] {
   const { attestation } = session.security;
   if (attestation.mode === 'none') return ['anybody: mode none asks for no evidence'];
   return [
-    ...variants.map((variant) => `code with ${describeVariant(variant)}`),
+    ...service.attestation.map((variant) => `code with ${describeVariant(variant)}`),
+    ...describeGuests(service),
     ...(restriction ? [`and only ${describeMeasurements(restriction)}`] : []),
     session.acceptSimulation
       ? 'on real or simulated hardware (simulated hardware protects nothing)'
       : 'on real hardware',
-    ...(platforms ? [`only on the platforms ${platforms.join(', ')}`] : []),
+    ...(service.platforms ? [`only on the platforms ${service.platforms.join(', ')}`] : []),
+    ...(session.minimumTcbDate === undefined
+      ? []
+      : [`with a TCB level of ${session.minimumTcbDate.slice(0, 10)} or later`]),
+    ...(session.advisoryGraceDays === undefined
+      ? []
+      : [`lacking updates for at most ${session.advisoryGraceDays} days`]),
     ...(attestation.tolerate.length > 0 ? [`tolerating ${attestation.tolerate.join(', ')}`] : []),
     ...(attestation.ignoreAdvisories === '*'
       ? ['whatever advisories apply']
       : attestation.ignoreAdvisories.length > 0
         ? [`ignoring ${attestation.ignoreAdvisories.join(', ')}`]
         : []),
+  ];
+}
+
+/** The confidential VMs that may run a service, in words, one for each image. */
+export function describeGuests(service: Service): readonly string[] {
+  const words = (kind: string, pins: Readonly<Record<string, unknown>>, image: string): string =>
+    `image ${image} in ${kind} guest with ${Object.entries(pins)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+      .join(', ')}`;
+  return [
+    ...(service.tdx ?? []).flatMap(({ image, ...pins }) => image.map((one) => words('a TDX', pins, one))),
+    ...(service.snp ?? []).flatMap(({ image, ...pins }) => image.map((one) => words('an SNP', pins, one))),
   ];
 }
 

@@ -66,9 +66,18 @@ export function formatSession(session: Session, options: FormatOptions): string 
       service_access_token: hide(security.serviceAccessToken),
     },
     secret_config: session.secretConfig && { store_in: { ...session.secretConfig } },
-    ensconce: session.acceptSimulation ? { accept_simulation: true } : undefined,
+    ensconce: formatExtension(session),
   };
   return stringify(plain);
+}
+
+function formatExtension({ acceptSimulation, minimumTcbDate, advisoryGraceDays }: Session): Plain {
+  if (!acceptSimulation && minimumTcbDate === undefined && advisoryGraceDays === undefined) return undefined;
+  return {
+    accept_simulation: acceptSimulation ? true : undefined,
+    minimum_tcb_date: minimumTcbDate?.slice(0, 10),
+    advisory_grace_days: advisoryGraceDays,
+  };
 }
 
 type Hide = (value: Json | undefined) => Plain;
@@ -76,8 +85,9 @@ type Hide = (value: Json | undefined) => Plain;
 function formatService(service: Service, hide: Hide): Plain {
   const environment: Record<string, Plain> = { ...service.environment };
   for (const name of service.hostEnvironment) environment[`\\@\\@${name}`] = '';
-  const { user, hostFiles, capabilities } = service;
-  const extended = user !== undefined || hostFiles.length > 0 || capabilities !== undefined;
+  const { user, hostFiles, capabilities, tdx, snp } = service;
+  const extended =
+    hostFiles.length > 0 || [user, capabilities, tdx, snp].some((value) => value !== undefined);
   return {
     name: service.name,
     image_name: service.imageName,
@@ -91,7 +101,21 @@ function formatService(service: Service, hide: Hide): Plain {
     attestation: some(service.attestation.map((variant) => formatVariant(variant))),
     platforms: service.platforms,
     one_time_password_shared_secret: hide(service.oneTimePasswordSharedSecret),
-    ensconce: extended ? { user, host_files: some(hostFiles), capabilities } : undefined,
+    ensconce: extended
+      ? {
+          user,
+          host_files: some(hostFiles),
+          capabilities,
+          tdx: tdx?.map((guest) => ({ ...guest })),
+          snp: snp?.map(({ minimumTcb, minimumGuestSvn, idKeyDigest, authorKeyDigest, ...guest }) => ({
+            ...guest,
+            minimum_tcb: minimumTcb && { ...minimumTcb },
+            minimum_guest_svn: minimumGuestSvn,
+            id_key_digest: idKeyDigest,
+            author_key_digest: authorKeyDigest,
+          })),
+        }
+      : undefined,
   };
 }
 

@@ -25,6 +25,7 @@ const beyondSchema = new Set([
   'predecessor and namespace_hash',
   'a service twice',
   'a service without attestation',
+  'a TCB date that is none',
   'attestation and mrenclaves',
   'isvsvn and isvsvn_min',
   'isvsvn_min above isvsvn_max',

@@ -27,6 +27,10 @@ export interface Session {
   readonly secretConfig?: SecretConfig | undefined;
   /** `ensconce.accept_simulation`: whether evidence of simulated hardware is good enough. */
   readonly acceptSimulation: boolean;
+  /** `ensconce.minimum_tcb_date`, ISO 8601: TCB levels published before it are refused. */
+  readonly minimumTcbDate?: string | undefined;
+  /** `ensconce.advisory_grace_days`: for how long a platform may lack an update. */
+  readonly advisoryGraceDays?: number | undefined;
 }
 
 export interface Creator {
@@ -45,7 +49,7 @@ export interface Service {
   readonly hostEnvironment: readonly string[];
   readonly pwd: string;
   readonly fspf?: Fspf | undefined;
-  /** OR. Empty only where attestation mode is `none`. */
+  /** OR. Empty only where attestation mode is `none`, or `tdx` or `snp` names guests. */
   readonly attestation: readonly AttestationVariant[];
   readonly platforms?: readonly string[] | undefined;
   readonly oneTimePasswordSharedSecret?: string | undefined;
@@ -54,6 +58,36 @@ export interface Service {
   readonly hostFiles: readonly string[];
   /** `undefined`: the engine's default set. */
   readonly capabilities?: readonly string[] | undefined;
+  /** Confidential VMs that may run the service, OR; none if absent. */
+  readonly tdx?: readonly TdxGuest[] | undefined;
+  readonly snp?: readonly SnpGuest[] | undefined;
+}
+
+/** A TDX guest, pinned whole: RTMR3 and MRCONFIGID follow from the image. Lower-case hex, 48 bytes each. */
+export interface TdxGuest {
+  readonly mrtd: string;
+  readonly rtmr0: string;
+  readonly rtmr1: string;
+  readonly rtmr2: string;
+  /** Image measurements (32 bytes), any of them. */
+  readonly image: readonly string[];
+  readonly mrseam?: string | undefined;
+  readonly mrowner?: string | undefined;
+  readonly mrownerconfig?: string | undefined;
+}
+
+/** An SEV-SNP guest, pinned whole: HOST_DATA follows from the image. Lower-case hex, 48 bytes each. */
+export interface SnpGuest {
+  readonly measurement: string;
+  readonly vmpl: number;
+  /** Image measurements (32 bytes), any of them. */
+  readonly image: readonly string[];
+  readonly minimumTcb?:
+    | Readonly<Partial<Record<'fmc' | 'bootloader' | 'tee' | 'snp' | 'microcode', number | undefined>>>
+    | undefined;
+  readonly minimumGuestSvn?: number | undefined;
+  readonly idKeyDigest?: string | undefined;
+  readonly authorKeyDigest?: string | undefined;
 }
 
 export interface Fspf {

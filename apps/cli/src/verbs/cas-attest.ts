@@ -97,7 +97,7 @@ export const casAttest: Verb = {
         const verifier = evidenceVerifier({
           collateral: collateralSource(io, cache, options),
           insecureSimulatedVendor: vendor,
-          onFailure: (_required, error) =>
+          onFailure: (_platform, error) =>
             io.stderr(`warning: collateral could not be had: ${causeChain(error).join(': ')}\n`),
         });
         // The same code with another key is another CAS: it has neither the sessions nor the secrets of the first.

@@ -76,8 +76,8 @@ export const casServe: Verb = {
           verifier: evidenceVerifier({
             collateral: collateralSource(io, join(options.state, 'collateral'), options),
             insecureSimulatedVendor: vendor,
-            onFailure: ({ tee, fmspc }, error) =>
-              log.warn({ tee, fmspc, reason: causeChain(error) }, 'collateral could not be had'),
+            onFailure: (platform, error) =>
+              log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
           creators: options.creator === undefined ? 'anybody' : new Set(options.creator),
           now: io.now,

@@ -11,16 +11,21 @@ export const statedTrust: Check = (session, report) => {
   const restricting = new Set(session.images.filter(({ mrenclaves }) => mrenclaves).map(({ name }) => name));
   for (const service of session.services) {
     const restricted = restricting.has(service.imageName ?? '');
+    const guests = service.tdx !== undefined || service.snp !== undefined;
     const written = report.has(service, 'attestation') || report.has(service, 'mrenclaves');
-    if (asked && service.attestation.length === 0 && !restricted && !written) {
+    if (asked && service.attestation.length === 0 && !guests && !restricted && !written) {
       report.error(
         service,
         undefined,
-        `attestation or mrenclaves expected for service \`${service.name}\` (mode ${attestation.mode}), none found`,
+        `attestation, mrenclaves, or tdx or snp in ensconce expected for service \`${service.name}\` (mode ${attestation.mode}), none found`,
       );
     }
-    if (!asked && (service.attestation.length > 0 || restricted)) {
-      report.warning(service, undefined, 'mode none: what attestation and mrenclaves say is not checked');
+    if (!asked && (service.attestation.length > 0 || guests || restricted)) {
+      report.warning(
+        service,
+        undefined,
+        'mode none: what attestation, mrenclaves, tdx and snp say is not checked',
+      );
     }
   }
   if (attestation.ignoreAdvisories === '*') {

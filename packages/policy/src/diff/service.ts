@@ -1,4 +1,4 @@
-import { describeVariant } from '../explain.ts';
+import { describeGuests, describeVariant } from '../explain.ts';
 import { secretUses } from '../service-secrets.ts';
 import { imageOf, type Service, type Session } from '../session.ts';
 import { compare, pair, same, type Change } from './change.ts';
@@ -32,6 +32,9 @@ function changesOfService(before: Session, old: Service, after: Session, now: Se
   const code = compare(acceptedCode(old), acceptedCode(now));
   for (const variant of code.added) add(`code with ${variant} is newly accepted`, true);
   for (const variant of code.removed) add(`code with ${variant} is no longer accepted`, false);
+  const guests = compare([...describeGuests(old)], [...describeGuests(now)]);
+  for (const guest of guests.added) add(`${guest} is newly accepted`, true);
+  for (const guest of guests.removed) add(`${guest} is no longer accepted`, false);
   const got = compare(secretNames(before, old), secretNames(after, now));
   for (const name of got.added) add(`newly gets secret ${name}`, true);
   for (const name of got.removed) add(`no longer gets secret ${name}`, false);

@@ -45,6 +45,12 @@ export function trustChanges(before: Session, after: Session): Change[] {
     if (after.acceptSimulation) add('simulated hardware, which protects nothing, is newly accepted', true);
     else add('simulated hardware is no longer accepted', false);
   }
+  const [date, newDate] = [before.minimumTcbDate ?? '', after.minimumTcbDate ?? ''];
+  if (date !== newDate)
+    add(`the earliest TCB date changes from ${date || 'any'} to ${newDate || 'any'}`, newDate < date);
+  const [grace, newGrace] = [before.advisoryGraceDays ?? 0, after.advisoryGraceDays ?? 0];
+  if (grace !== newGrace)
+    add(`platforms may lack updates for ${newGrace} days, not ${grace}`, newGrace > grace);
   const tolerations = compare(old.attestation.tolerate, now.attestation.tolerate);
   for (const name of tolerations.added) add(`${name} is newly tolerated`, true);
   for (const name of tolerations.removed) add(`${name} is no longer tolerated`, false);

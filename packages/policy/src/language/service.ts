@@ -5,6 +5,7 @@ import { splitCommand } from '../command.ts';
 import type { AttestationSigner, AttestationVariant, Fspf, Service } from '../session.ts';
 import type { Place } from '../form/place.ts';
 import type { YamlNode } from '../yaml/node.ts';
+import { snpGuests, tdxGuests } from './guest.ts';
 import {
   absolutePath,
   freeName,
@@ -182,6 +183,8 @@ const extension = map(
       list(capability, { of: 'capabilities' }),
       'Capabilities that the program may hold; the container engine’s default set if absent.',
     ),
+    tdx: strict(tdxGuests, 'TDX guests that may run this service: all that pins one.'),
+    snp: strict(snpGuests, 'SEV-SNP guests that may run this service: all that pins one.'),
   },
   'ensconce (service)',
 );
@@ -247,6 +250,8 @@ export const service: Form<Service> = transform(map(fields, 'a service'), (value
     user: value.ensconce?.user,
     hostFiles: value.ensconce?.host_files ?? [],
     capabilities: value.ensconce?.capabilities,
+    tdx: value.ensconce?.tdx,
+    snp: value.ensconce?.snp,
   };
 });
 

@@ -5,6 +5,7 @@ import { creatorFromCertificate, creatorFromSigner } from '../key-hash.ts';
 import type { Creator, SecretConfig, Session } from '../session.ts';
 import { nounOf } from '../yaml/node.ts';
 import { accessPolicy, defaultAccess } from './access.ts';
+import { graceDays, tcbDate } from './guest.ts';
 import { image } from './image.ts';
 import { attempt, hex, hexOrNone, secretName, sessionName } from './names.ts';
 import { secret } from './secret.ts';
@@ -61,6 +62,11 @@ const extension = map(
       boolean(),
       'Whether evidence of simulated hardware, which protects nothing, is accepted.',
     ),
+    minimum_tcb_date: strict(tcbDate, 'TCB levels that were published before this day are refused.'),
+    advisory_grace_days: strict(
+      graceDays,
+      'For how many days a platform may lack an update; none if absent.',
+    ),
   },
   'ensconce',
 );
@@ -108,4 +114,6 @@ export const session: Form<Session> = transform(sessionForm, (value) => ({
   security: value.security ?? defaultSecurity,
   secretConfig: value.secret_config,
   acceptSimulation: value.ensconce?.accept_simulation ?? false,
+  minimumTcbDate: value.ensconce?.minimum_tcb_date,
+  advisoryGraceDays: value.ensconce?.advisory_grace_days,
 }));

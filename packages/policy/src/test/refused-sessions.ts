@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 
 const mre = 'ab'.repeat(32);
+const wide = 'cd'.repeat(48);
 const service = `services:\n- {name: app, command: run, mrenclaves: [${mre}]}\n`;
 const head = `name: s\nversion: "0.3"\n`;
 const pem = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' });
@@ -94,7 +95,37 @@ export const refusedSessions: readonly (readonly [
     'a service without attestation',
     `${head}services:\n- name: app\n  command: run\n`,
     '4:3',
-    /attestation or mrenclaves expected/,
+    /attestation, mrenclaves, or tdx or snp in ensconce expected/,
+  ],
+  [
+    'a TDX guest without a register',
+    `${head}services:\n- name: app\n  command: run\n  ensconce:\n    tdx: {mrtd: ${wide}, rtmr0: ${wide}, rtmr1: ${wide}, image: ${mre}}\n`,
+    '7:10',
+    /rtmr2/,
+  ],
+  [
+    'a TDX guest without an image',
+    `${head}services:\n- name: app\n  command: run\n  ensconce:\n    tdx: {mrtd: ${wide}, rtmr0: ${wide}, rtmr1: ${wide}, rtmr2: ${wide}}\n`,
+    '7:10',
+    /image/,
+  ],
+  [
+    'an SNP guest without a privilege level',
+    `${head}services:\n- name: app\n  command: run\n  ensconce:\n    snp: {measurement: ${wide}, image: ${mre}}\n`,
+    '7:10',
+    /vmpl/,
+  ],
+  [
+    'an unknown key of a guest',
+    `${head}services:\n- name: app\n  command: run\n  ensconce:\n    snp: {measurement: ${wide}, vmpl: 0, image: ${mre}, host_data: ${mre}}\n`,
+    '7:204',
+    /no key "host_data"/,
+  ],
+  [
+    'a TCB date that is none',
+    `${head}ensconce: {minimum_tcb_date: 2025-02-31}\n`,
+    '3:30',
+    /a day of the calendar expected/,
   ],
   [
     'attestation: {}',

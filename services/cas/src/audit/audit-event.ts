@@ -49,6 +49,17 @@ export const auditEvent = v.variant('type', [
     ...measured,
   }),
   v.strictObject({
+    type: v.literal('Service attested in a guest'),
+    session: v.string(),
+    service: v.string(),
+    tee: v.picklist(['tdx', 'snp']),
+    /** The image measurement. */
+    image: v.string(),
+    /** MRTD, or MEASUREMENT of the report. */
+    guest: v.string(),
+    simulated: v.boolean(),
+  }),
+  v.strictObject({
     type: v.literal('Service refused'),
     /** As the host asked for it: untrusted text. */
     configId: v.string(),

@@ -119,7 +119,7 @@ void test('where collateral cannot be had nothing is decided, and the operator i
     const failures: unknown[] = [];
     const verifier = believing(vendor, over(server), {
       timeout: 200,
-      onFailure: (_required, error) => failures.push(error),
+      onFailure: (_platform, error) => failures.push(error),
     });
     const verdict = await verifier.verify({ ...request, watermarks: new MemoryWatermarks() });
     assert.equal(verdict.outcome, 'undetermined', String(fault));

@@ -1,4 +1,9 @@
-import { attestationPolicy, type AppraisalVariant } from '@ensconce/policy/attestation';
+import { guestConfigId, guestHostData, imageRegister, type GuestPurpose } from '@ensconce/measurement/guest';
+import {
+  attestationPolicy,
+  type AppraisalVariant,
+  type AttestationPolicy,
+} from '@ensconce/policy/attestation';
 import type { Service, Session } from '@ensconce/policy/session';
 import { appraise, type Appraisal } from '@ensconce/verify/appraisal';
 import type { SgxClaims } from '@ensconce/verify/sgx/claims';
@@ -9,15 +14,24 @@ import type { Verdict } from '@ensconce/verify/verdict';
 import { CasError } from '../errors.ts';
 import { checkLine } from './genuine.ts';
 
+/** What the evidence must be about besides the code. */
+export interface Exchange {
+  /** What binds the evidence to the connection. */
+  readonly reportData: Uint8Array;
+  /** What a confidential VM must have been launched for. */
+  readonly purpose: GuestPurpose;
+}
+
+type Rest = Omit<AppraisalPolicy, 'sgx' | 'tdx' | 'snp'>;
+
 /**
  * Holds genuine evidence against the attestation policy of a service; returns an accepted appraisal or throws.
- * `reportData` is what binds the evidence to the connection.
  */
 export function appraiseService(
   session: Session,
   service: Service,
   verdict: Verdict,
-  reportData: Uint8Array,
+  exchange: Exchange,
 ): Appraisal {
   const policy = attestationPolicy(session, service.name);
   if (policy.mode !== 'hardware' || policy.mustBeSgxLocal || policy.platforms !== undefined) {
@@ -29,12 +43,15 @@ export function appraiseService(
       },
     );
   }
-  const rest: Omit<AppraisalPolicy, 'sgx'> = {
+  const rest: Rest = {
     acceptSimulation: policy.acceptSimulation,
     tolerate: [...policy.tolerate],
     ignoreAdvisories: policy.ignoreAdvisories === '*' ? '*' : [...policy.ignoreAdvisories],
-    reportData,
+    minimumTcbDate: policy.minimumTcbDate,
+    gracePeriod: policy.gracePeriod,
+    reportData: exchange.reportData,
   };
+  if (verdict.tee !== 'sgx') return appraiseGuest(verdict, rest, policy, exchange.purpose);
   const platform = appraise(verdict, { ...rest, sgx: 'not-checked' });
   const [failure] = platform.failures;
   if (!platform.accepted) {
@@ -54,12 +71,42 @@ export function appraiseService(
   );
 }
 
-/** The appraisal of a variant of which every factor holds. A variant without factors, or with one that is not resolved, holds for nothing. */
-function satisfies(
+/**
+ * Holds a confidential VM against the guests that the session pins. Every register that pins one is compared: RTMR3, MRCONFIGID and HOST_DATA
+ * follow from what it must have been launched for, the others stand in the session.
+ */
+function appraiseGuest(
   verdict: Verdict,
-  rest: Omit<AppraisalPolicy, 'sgx'>,
-  variant: AppraisalVariant,
-): Appraisal | undefined {
+  rest: Rest,
+  policy: AttestationPolicy,
+  purpose: GuestPurpose,
+): Appraisal {
+  const admits = ({ image }: { readonly image: readonly string[] }): boolean =>
+    image.includes(purpose.measurement);
+  const tdx = policy.tdx.filter(admits).map(({ image: _image, ...pins }) => ({
+    ...pins,
+    rtmr3: imageRegister(purpose.measurement),
+    mrconfigid: guestConfigId(purpose),
+  }));
+  const snp = policy.snp.filter(admits).map(({ image: _image, ...pins }) => ({
+    ...pins,
+    hostData: guestHostData(purpose),
+    requireRevocationList: true,
+  }));
+  const appraisal = appraise(verdict, { ...rest, tdx, snp });
+  if (appraisal.accepted) return appraisal;
+  const [failure] = appraisal.failures;
+  const none = (verdict.tee === 'tdx' ? tdx : snp).length === 0;
+  throw untrustworthy(
+    failure === undefined ? 'the evidence was not accepted' : checkLine(failure),
+    none
+      ? `pin guest and image under ensconce: ${verdict.tee} of the service if this is what you mean; image ${purpose.measurement} was found`
+      : failure?.hint,
+  );
+}
+
+/** The appraisal of a variant of which every factor holds. A variant without factors, or with one that is not resolved, holds for nothing. */
+function satisfies(verdict: Verdict, rest: Rest, variant: AppraisalVariant): Appraisal | undefined {
   if (variant.unresolved !== undefined && variant.unresolved.length > 0) return undefined;
   const factors: SgxIdentity[][] = [];
   if (variant.mrenclave !== undefined) factors.push(variant.mrenclave.map((mrenclave) => ({ mrenclave })));

@@ -2,11 +2,11 @@ import { createHash, timingSafeEqual, type X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
 import { fromHex, toHex } from '@ensconce/base/bytes';
 import { describeIssue } from '@ensconce/base/issue';
+import { guestConfigId, guestHostData, imageRegister, type GuestPurpose } from '@ensconce/measurement/guest';
 import { measureDescription, parseDescription, type ImageDescription } from '@ensconce/measurement/image';
 import { findService } from '@ensconce/policy/session';
 import type { Verdict } from '@ensconce/verify/verdict';
 import type { Appraisal } from '@ensconce/verify/appraisal';
-import type { SgxClaims } from '@ensconce/verify/sgx/claims';
 import { attest, type Attest } from '@ensconce/wire/attestation';
 import { reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
@@ -23,7 +23,7 @@ import type { VolumeTags } from '../volumes/volume-tags.ts';
 import { appraiseService, untrustworthy } from './appraise.ts';
 import { configure } from './configure.ts';
 import { parseConfigId, type ConfigId } from './config-id.ts';
-import { genuineClaims } from './genuine.ts';
+import { genuineClaims, type ServiceClaims } from './genuine.ts';
 
 /** What is known of the connection, from this side's own TLS stack. */
 export interface PeerConnection {
@@ -50,7 +50,9 @@ export interface AttestedService {
   readonly id: ConfigId;
   /** Accepted, for this service and this connection. */
   readonly appraisal: Appraisal;
-  readonly claims: SgxClaims;
+  readonly claims: ServiceClaims;
+  /** The image measurement. */
+  readonly measurement: string;
   readonly configuration: Configuration;
   readonly volumes: readonly GivenVolume[];
 }
@@ -71,34 +73,44 @@ export async function attestService(
   connection: PeerConnection,
   message: Attest,
 ): Promise<AttestedService> {
-  const format = judgedFormat(message);
+  checkFormat(message);
   const id = parseConfigId(message.configId);
   const expected = expectedReportData(context, connection, message);
-  const verdict = await judged(context, format, Buffer.from(message.evidence, 'base64'));
-  const claims = genuineClaims(verdict);
+  const verdict = await judged(context, message);
+  const claims = genuineClaims(verdict, message.format);
   checkBinding(claims, expected);
-  const description = checkDescription(context, message, claims);
+  const { description, measurement } = checkDescription(context, message, claims, id);
   const found = findAdmitted(context, id);
   const service = findService(found.session, id.service);
-  const appraisal = appraiseService(found.session, service, verdict, expected);
+  const appraisal = appraiseService(found.session, service, verdict, {
+    reportData: expected,
+    purpose: purposeOf(context, id, measurement),
+  });
   const stored = await context.refresh(found);
   const { configuration, volumes } = await configure({
     stored,
     service,
     description,
-    mrenclave: claims.mrenclave,
+    measurement,
     imported: await importedFor(context, stored),
     now: context.now(),
     volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
   });
-  return { id, appraisal, claims, configuration, volumes };
+  return { id, appraisal, claims, measurement, configuration, volumes };
 }
 
 /** Collateral below what was seen before decides nothing: newer may say otherwise, and somebody holds it back. */
-async function judged(context: AttestContext, format: 'sgx', evidence: Uint8Array): Promise<Verdict> {
+async function judged(context: AttestContext, message: Attest): Promise<Verdict> {
   const { verifier, watermarks } = context;
   try {
-    return await verifier.verify({ format, evidence, now: context.now(), watermarks });
+    return await verifier.verify({
+      format: message.format,
+      evidence: Buffer.from(message.evidence, 'base64'),
+      certificates:
+        message.certificates === undefined ? undefined : Buffer.from(message.certificates, 'base64'),
+      now: context.now(),
+      watermarks,
+    });
   } catch (cause) {
     if (!(cause instanceof CollateralError)) throw cause;
     throw new CasError('CAS_EVIDENCE_UNDECIDED', 'DCAP quote verification could not be completed', {
@@ -123,21 +135,21 @@ async function importedFor(context: AttestContext, stored: StoredSession): Promi
   }
 }
 
-/**
- * Only what policies can pin is judged. Of a TD or an SEV-SNP guest the session language can name no measurement yet, and
- * report data, which whoever asks for evidence chooses, never stands for one.
- */
-function judgedFormat(message: Attest): 'sgx' {
-  if (message.format === 'sgx' && message.certificates === undefined) return message.format;
+/** Quotes carry their certificates; only an SEV-SNP report has a table beside it. */
+function checkFormat(message: Attest): void {
+  if (message.format === 'snp' || message.certificates === undefined) return;
   throw new CasError(
     'CAS_SERVICE_UNSUPPORTED',
-    message.format === 'sgx'
-      ? 'evidence: a quote with its certificates inside expected for format sgx, a certificate table found'
-      : `evidence: format sgx expected, ${message.format} found`,
-    {
-      hint: 'this CAS cannot hold the measurements of a tdx or snp guest against a session yet, so it gives such a guest nothing',
-    },
+    `evidence: a quote with its certificates inside expected for format ${message.format}, a certificate table found`,
   );
+}
+
+function purposeOf(context: AttestContext, id: ConfigId, measurement: string): GuestPurpose {
+  return {
+    casIdentity: toHex(createHash('sha256').update(context.casPublicKey).digest()),
+    configId: `${id.session}/${id.service}`,
+    measurement,
+  };
 }
 
 function expectedReportData(context: AttestContext, connection: PeerConnection, message: Attest): Uint8Array {
@@ -155,7 +167,7 @@ function expectedReportData(context: AttestContext, connection: PeerConnection, 
 }
 
 /** Evidence that was made for another connection, key, challenge, service or CAS is somebody else's. */
-function checkBinding(claims: SgxClaims, expected: Uint8Array): void {
+function checkBinding(claims: ServiceClaims, expected: Uint8Array): void {
   if (!timingSafeEqual(fromHex(claims.reportData, 64), expected)) {
     throw new CasError(
       'CAS_BINDING_MISMATCH',
@@ -167,14 +179,40 @@ function checkBinding(claims: SgxClaims, expected: Uint8Array): void {
   }
 }
 
+/** Where the measurement of the image stands in evidence of each kind, and what must stand there (docs/formats/measurement.md). */
+function measuredIn(claims: ServiceClaims, purpose: GuestPurpose): readonly (readonly string[])[] {
+  const { measurement } = purpose;
+  switch (claims.tee) {
+    case 'sgx':
+      return [['MRENCLAVE', claims.mrenclave, measurement]];
+    case 'tdx':
+      return [
+        ['RTMR3', claims.rtmr3, imageRegister(measurement)],
+        ['MRCONFIGID', claims.mrconfigid, guestConfigId(purpose)],
+      ];
+    case 'snp':
+      return [['HOST_DATA', claims.hostData, guestHostData(purpose)]];
+  }
+}
+
 /** The description is only as good as the measurement that it hashes to. */
-function checkDescription(context: AttestContext, message: Attest, claims: SgxClaims): ImageDescription {
+function checkDescription(
+  context: AttestContext,
+  message: Attest,
+  claims: ServiceClaims,
+  id: ConfigId,
+): { readonly description: ImageDescription; readonly measurement: string } {
   const encoded = Buffer.from(message.description, 'base64');
-  const measured = measureDescription(encoded);
-  if (measured !== claims.mrenclave) {
+  const measurement = measureDescription(encoded);
+  for (const [name, found, wanted] of measuredIn(claims, purposeOf(context, id, measurement))) {
+    if (found === wanted) continue;
     throw untrustworthy(
-      `Unexpected enclave measurement (MRENCLAVE, ${claims.mrenclave}) - Expected ${measured}, as the image description hashes to`,
-      'the runtime on that node is not the one that the image was made with: transform the image again, or find out who changed it',
+      claims.tee === 'sgx'
+        ? `Unexpected enclave measurement (${name}, ${found}) - Expected ${wanted}, as the image description hashes to`
+        : `Unexpected guest measurement (${name}, ${found}) - Expected ${wanted}, as CAS, config id and image description give it`,
+      claims.tee === 'sgx'
+        ? 'the runtime on that node is not the one that the image was made with: transform the image again, or find out who changed it'
+        : 'the guest was launched for another CAS, service or image, or started something else before',
     );
   }
   let description: ImageDescription;
@@ -190,7 +228,7 @@ function checkDescription(context: AttestContext, message: Attest, claims: SgxCl
       'transform the image for this CAS, or start it with the address of its own',
     );
   }
-  return description;
+  return { description, measurement };
 }
 
 function findAdmitted(context: AttestContext, id: ConfigId): StoredSession {

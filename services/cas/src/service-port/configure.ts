@@ -18,8 +18,8 @@ export interface Delivery {
   readonly service: Service;
   /** What was measured. */
   readonly description: ImageDescription;
-  /** Hex; `software_identity` in tokens. */
-  readonly mrenclave: string;
+  /** The image measurement, hex; `software_identity` in tokens. */
+  readonly measurement: string;
   readonly imported: Imported;
   readonly now: Date;
   readonly volumes: Pick<VolumeContext, 'tags' | 'find'>;
@@ -58,7 +58,7 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
     const secretsOf = (of: StoredSession, imported: Imported): Promise<Lookup> =>
       deliveryLookup(of.session, of.secrets, {
         now: delivery.now,
-        self: { software_identity: delivery.mrenclave },
+        self: { software_identity: delivery.measurement },
         imported,
       });
     const lookup = await secretsOf(stored, delivery.imported);

@@ -6,6 +6,7 @@ import { serviceEvent, type AttestAnswer, type Challenge } from '@ensconce/wire/
 import { exporterLabel, exporterSize, nonceSize } from '@ensconce/wire/binding';
 import { FrameConnection } from '@ensconce/wire/frames';
 import { CasError, publicError } from '../errors.ts';
+import type { AuditEvent } from '../audit/audit-event.ts';
 import type { State } from '../state/state.ts';
 import { VolumeDesk } from '../volumes/serve-volumes.ts';
 import type { Random } from '../store/record-cipher.ts';
@@ -65,26 +66,26 @@ async function release(
   frames: FrameConnection,
   service: AttestedService,
 ): Promise<void> {
-  const { id, appraisal, claims, configuration } = service;
+  const { id, appraisal, configuration } = service;
   const { simulated } = appraisal.verdict;
   if (!appraisal.accepted || !appraisal.reportDataChecked || !appraisal.identityChecked) {
     throw new TypeError('an accepted appraisal of program and connection expected');
   }
   if (simulated) await context.markSimulated();
-  await context.state.audit.append(
-    {
-      type: 'Service attested',
-      session: id.session,
-      service: id.service,
-      mrenclave: claims.mrenclave,
-      mrsigner: claims.mrsigner,
-      simulated,
-    },
-    context.state.store.sequence,
-  );
+  await context.state.audit.append(attestedEvent(service), context.state.store.sequence);
   const answer: AttestAnswer = { type: 'configured', configuration, simulated };
   frames.send(answer);
   context.log.info({ session: id.session, service: id.service, simulated }, 'service attested');
+}
+
+function attestedEvent({ id, appraisal, claims, measurement }: AttestedService): AuditEvent {
+  const who = { session: id.session, service: id.service, simulated: appraisal.verdict.simulated };
+  if (claims.tee === 'sgx') {
+    const { mrenclave, mrsigner } = claims;
+    return { type: 'Service attested', ...who, mrenclave, mrsigner };
+  }
+  const guest = claims.tee === 'tdx' ? claims.mrtd : claims.measurement;
+  return { type: 'Service attested in a guest', ...who, tee: claims.tee, image: measurement, guest };
 }
 
 async function refuse(

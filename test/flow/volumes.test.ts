@@ -12,6 +12,7 @@ import {
   type RunOptions,
   type World,
 } from './harness.ts';
+import type { Spec } from './container.ts';
 import type { Finished } from './processes.ts';
 import { startCas, stop, type Cas } from './services.ts';
 
@@ -55,6 +56,7 @@ void describe('volumes of confidential containers', needsContainers, () => {
   before(async () => {
     world = await openWorld();
     ({ cas } = world);
+    const brought = await bringVolume();
     image = await world.confidential('diary', await pythonImage(), (session) => {
       for (const [name, program] of Object.entries({ put, get, journal }))
         addService(session, name, ['python3', '-c', program]);
@@ -71,8 +73,22 @@ void describe('volumes of confidential containers', needsContainers, () => {
         name: 'loose',
         volumes: [{ name: 'loose', path: '/data', update_policy: 'no_rollback_protection' }],
       });
+      for (const [name, volume, policy] of [
+        ['rooted', 'rooted', 'rollback_protected'],
+        ['rooted-ephemeral', 'rooted', 'ephemeral'],
+        ['brought', 'brought', 'rollback_protected'],
+      ] as const) {
+        const volumes = [{ name: volume, path: '/data', update_policy: policy }];
+        session.images.push({ ...plain, name, volumes });
+        for (const [verb, program] of Object.entries({ put, get }))
+          addService(session, `${name}-${verb}`, ['python3', '-c', program], {
+            image_name: name,
+            ensconce: { user: '0:0' },
+          });
+      }
       plain.volumes = [{ name: 'diary', path: '/data' }];
-      session.volumes = [{ name: 'diary' }, { name: 'loose' }];
+      session.secrets.push({ name: 'brought_key', kind: 'binary', value: '05'.repeat(32) });
+      session.volumes = [{ name: 'diary' }, { name: 'loose' }, { name: 'rooted' }, brought];
       addService(session, 'ephemeral', ['python3', '-c', `${put}${get}`], { image_name: 'ephemeral' });
       addService(session, 'loose-put', ['python3', '-c', put], { image_name: 'loose' });
       addService(session, 'loose-get', ['python3', '-c', get], { image_name: 'loose' });
@@ -85,6 +101,20 @@ void describe('volumes of confidential containers', needsContainers, () => {
 
   /** The disk of the volume `diary`: one disk, because there is one volume, from its first use on. */
   let diary: string;
+  /** A volume that its owner made, with a file in it, for a session of hers. */
+  async function bringVolume(): Promise<{ name: string; [other: string]: unknown }> {
+    const [key, files] = [join(world.folder, 'brought.key'), join(world.folder, 'files')];
+    const place = [join(world.folder, 'brought'), '--key-file', key];
+    writeFileSync(key, Buffer.alloc(32, 5));
+    mkdirSync(files);
+    writeFileSync(join(files, 'letter'), 'from home');
+    await world.done(['volume', 'create', ...place]);
+    await world.done(['volume', 'add', ...place, files]);
+    const { text } = await world.done(['volume', 'show', ...place, '--json']);
+    const { tag } = JSON.parse(text) as { tag: string };
+    return { name: 'brought', fspf_key: '$$SCONE::brought_key:hex$$', ensconce: { tag } };
+  }
+
   let count = 0;
   /** A folder of the host's that stands for a disk. */
   function disk(): string {
@@ -234,6 +264,43 @@ void describe('volumes of confidential containers', needsContainers, () => {
     done(await world.run(image, on(folder, 'loose-put')));
     assert.match(done(await world.run(image, on(older, 'loose-get'))), /Vermilion Otter/);
     refused(await world.run(image, on(disk(), 'loose-get')), /the files of an initialised volume expected/);
+  });
+
+  void test('a volume that its owner made is taken over with its tag', async () => {
+    const folder = join(world.folder, 'brought');
+    const older = copyOf(folder);
+    assert.match(done(await world.run(image, on(folder, 'brought-get'))), /letter from home/);
+    done(await world.run(image, on(folder, 'brought-put')));
+    refused(await world.run(image, on(older, 'brought-get')), /older or foreign ones found/);
+    const place = [folder, '--key-file', join(world.folder, 'brought.key')];
+    await world.done(['volume', 'check', ...place]);
+    const out = join(world.folder, 'out');
+    await world.done(['volume', 'extract', ...place, out]);
+    assert.match(readFileSync(join(out, 'Vermilion'), 'utf8'), /^Vermilion Otter/);
+  });
+
+  void test('volumes work in a user namespace too', async () => {
+    const folder = disk();
+    const change = (spec: Spec): void => {
+      const { capabilities } = spec.process;
+      for (const [name, list] of Object.entries(capabilities))
+        capabilities[name] = list.filter((entry) => entry !== 'CAP_SYS_ADMIN');
+    };
+    assert.match(done(await world.run(image, on(folder, 'rooted-put', { change }))), /^written 0 0/);
+    assert.match(done(await world.run(image, on(folder, 'rooted-get', { change }))), /Vermilion Otter/);
+    assert.match(
+      done(await world.run(image, on(folder, 'rooted-ephemeral-put', { change }))),
+      /^written 0 0/,
+    );
+    const engines: RunOptions = {
+      change: (spec) => {
+        spec.linux.namespaces.push({ type: 'user' });
+        const whole = [{ containerID: 0, hostID: 0, size: 65_536 }];
+        Object.assign(spec.linux, { uidMappings: whole, gidMappings: whole });
+        spec.mounts = spec.mounts.filter((mount) => mount.type !== 'sysfs');
+      },
+    };
+    assert.match(done(await world.run(image, on(folder, 'rooted-get', engines))), /Vermilion Otter/);
   });
 
   void test('`ensconce run` takes the folder of a volume, and says what is wrong with it', async () => {

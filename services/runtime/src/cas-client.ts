@@ -79,6 +79,8 @@ async function connectTls(request: AttestationRequest, timeout: number): Promise
     );
   }
   socket.setTimeout(0);
+  // Questions are small and each waits for its answer.
+  socket.setNoDelay(true);
   return socket;
 }
 

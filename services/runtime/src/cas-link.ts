@@ -37,10 +37,12 @@ export class CasLink {
   /**
    * Asks, again on a new connection where the answer was lost: every question may be asked twice (docs/protocol/attestation.md).
    *
+   * `patience` in milliseconds, for this question.
+   *
    * @throws Error where CAS could not be reached in time, or refuses this container now
    */
-  async ask(question: Question): Promise<VolumeAnswer> {
-    const end = Date.now() + (this.#options.patience ?? 20_000);
+  async ask(question: Question, patience = this.#options.patience ?? 20_000): Promise<VolumeAnswer> {
+    const end = Date.now() + patience;
     for (let pause = 50; ; pause = Math.min(2 * pause, 2000)) {
       try {
         const session = this.#session.alive ? this.#session : await this.#reconnect();

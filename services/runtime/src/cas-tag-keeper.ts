@@ -52,14 +52,16 @@ export class CasTagKeeper implements AsyncTagKeeper {
   /** Tells CAS that the volume is no longer in use here. */
   async close(): Promise<void> {
     if (this.#settled === undefined) return;
-    await this.#ask({ type: 'volume-close', volume: this.#volume, ...this.#settled }, 'volume-closed');
+    // Only the audit log has this; a container's end does not wait for a CAS that is away.
+    await this.#ask({ type: 'volume-close', volume: this.#volume, ...this.#settled }, 'volume-closed', 0);
   }
 
   async #ask<Type extends VolumeAnswer['type']>(
     question: Question,
     type: Type,
+    patience?: number,
   ): Promise<Extract<VolumeAnswer, { type: Type }>> {
-    const answer = await this.#link.ask(question);
+    const answer = await this.#link.ask(question, patience);
     if (answer.type === type) return answer as Extract<VolumeAnswer, { type: Type }>;
     throw answer.type === 'volume-failed'
       ? new RuntimeError('CAS_REFUSED', `CAS: ${answer.reason}`)

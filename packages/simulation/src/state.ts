@@ -52,7 +52,33 @@ const state = v.strictObject({
 
 export type VendorState = v.InferOutput<typeof state>;
 
-const fileName = 'simulated-vendor.json';
+const level = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
+const amd = v.strictObject({
+  format: v.literal('ensconce-simulated-amd/1'),
+  product: v.picklist(['Milan', 'Genoa', 'Turin']),
+  authority: v.strictObject({ ark: identity, ask: identity, asvk: identity }),
+  chip: v.strictObject({
+    hwId: v.pipe(v.string(), v.regex(/^(?:[0-9a-f]{128}|[0-9a-f]{16})$/)),
+    tcb: v.strictObject({
+      fmc: v.optional(level),
+      bootloader: level,
+      tee: level,
+      snp: level,
+      microcode: level,
+    }),
+    vek: identity,
+  }),
+});
+export type AmdState = v.InferOutput<typeof amd>;
+
+/** One file of the folder for each simulated vendor, with the form of its content. */
+interface Kind<State> {
+  readonly fileName: string;
+  readonly schema: v.GenericSchema<unknown, State>;
+}
+export const intelKind: Kind<VendorState> = { fileName: 'simulated-vendor.json', schema: state };
+export const amdKind: Kind<AmdState> = { fileName: 'simulated-amd.json', schema: amd };
+
 const sizeLimit = 1024 * 1024;
 
 const isMissing = (error: unknown): boolean =>
@@ -61,8 +87,8 @@ const isPresent = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'EEXIST';
 
 /** The vendor kept in `folder`; undefined where there is none yet. */
-export function readState(folder: string): VendorState | undefined {
-  const path = join(folder, fileName);
+export function readState<State>(folder: string, kind: Kind<State>): State | undefined {
+  const path = join(folder, kind.fileName);
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(path);
@@ -70,7 +96,7 @@ export function readState(folder: string): VendorState | undefined {
     if (isMissing(cause)) return undefined;
     throw new SimulationError('SIMULATION_STATE', `${path}: a readable file expected`, { cause });
   }
-  const result = v.safeParse(state, parseJson(bytes, path, sizeLimit));
+  const result = v.safeParse(kind.schema, parseJson(bytes, path, sizeLimit));
   if (!result.success) {
     throw new SimulationError(
       'SIMULATION_STATE',
@@ -84,8 +110,8 @@ export function readState(folder: string): VendorState | undefined {
 }
 
 /** Keeps a new vendor in `folder` unless another process was faster: whoever comes second reads the first one's. */
-export function keepState(folder: string, value: VendorState): void {
-  const temporary = join(folder, `.${fileName}.${randomBytes(8).toString('hex')}`);
+export function keepState<State>(folder: string, kind: Kind<State>, value: State): void {
+  const temporary = join(folder, `.${kind.fileName}.${randomBytes(8).toString('hex')}`);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const file = openSync(temporary, 'wx', 0o600);
@@ -95,7 +121,7 @@ export function keepState(folder: string, value: VendorState): void {
     } finally {
       closeSync(file);
     }
-    linkSync(temporary, join(folder, fileName));
+    linkSync(temporary, join(folder, kind.fileName));
   } catch (cause) {
     if (isPresent(cause)) return;
     throw new SimulationError('SIMULATION_STATE', `${folder}: a folder that can be written expected`, {

@@ -5,7 +5,7 @@ import { cachedSource, type CollateralSource } from '@ensconce/collateral/source
 import { pemEncode } from '@ensconce/x509/pem';
 import type { IntelCollateral } from '@ensconce/verify/intel/collateral';
 import { SimulationError } from './errors.ts';
-import { keepState, readState } from './state.ts';
+import { intelKind, keepState, readState } from './state.ts';
 import {
   loadIntelAuthority,
   makeIntelAuthority,
@@ -155,10 +155,10 @@ export async function openSimulatedVendor(options: {
   readonly now: () => Date;
 }): Promise<SimulatedVendor> {
   const { folder, now } = options;
-  if (readState(folder) === undefined) {
+  if (readState(folder, intelKind) === undefined) {
     const authority = await makeIntelAuthority(now());
     const platform = await makePlatform(authority, now());
-    keepState(folder, {
+    keepState(folder, intelKind, {
       format: 'ensconce-simulated-vendor/1',
       intel: storeIntelAuthority(authority),
       platform: {
@@ -171,7 +171,7 @@ export async function openSimulatedVendor(options: {
       },
     });
   }
-  const state = readState(folder);
+  const state = readState(folder, intelKind);
   if (state === undefined)
     throw new SimulationError('SIMULATION_STATE', `${folder}: a simulated vendor expected, none found`);
   const authority = loadIntelAuthority(state.intel);

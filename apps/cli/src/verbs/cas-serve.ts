@@ -4,7 +4,7 @@ import { startCas } from '@ensconce/cas/cas';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
-import { openSimulatedVendor } from '@ensconce/simulation/vendor';
+import { insecureVendor } from '../state/simulated-vendor.ts';
 import { causeChain } from '@ensconce/base/errors';
 import { collateralSource } from '../state/collateral-source.ts';
 import { listenAddress } from '../output/listen-address.ts';
@@ -61,8 +61,7 @@ export const casServe: Verb = {
       .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
       .option('--json', 'write JSON')
       .action(async (options: Options) => {
-        const folder = options.insecureAcceptSimulation;
-        const vendor = folder === undefined ? undefined : await openSimulatedVendor({ folder, now: io.now });
+        const vendor = await insecureVendor(io, options.insecureAcceptSimulation);
         const log = pino(
           { level: options.logLevel, base: { service: 'cas' } },
           { write: (line: string) => io.stderr(line) },

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import type { Duplex } from 'node:stream';
@@ -115,8 +115,23 @@ export interface RunningApplication {
   kill(): void;
 }
 
-/** Starts the application beside the runtime, in namespaces of its own, through launch/init.c. */
-export function startApplication(application: Application, host: HostRecord): RunningApplication {
+/**
+ * Starts launch/init.c, which waits for what it is to start. Forking a process of this size takes some milliseconds, best
+ * spent while CAS is at work.
+ */
+export function startInit(): ChildProcess {
+  const child = spawn('/bin/init', [], { stdio: [0, 1, 2, 'pipe'], env: {}, cwd: '/' });
+  // Told by the stream that ends, once somebody starts an application through it.
+  child.on('error', () => undefined);
+  return child;
+}
+
+/** Starts the application beside the runtime, in namespaces of its own, through `child`, which {@link startInit} started. */
+export function startApplication(
+  child: ChildProcess,
+  application: Application,
+  host: HostRecord,
+): RunningApplication {
   const { uid, gid } = application.user;
   if (host.ownUserNamespace && (uid !== 0 || gid !== 0)) {
     throw new RuntimeError(
@@ -125,7 +140,6 @@ export function startApplication(application: Application, host: HostRecord): Ru
       { hint: 'give the container CAP_SYS_ADMIN, or a user namespace with a full map (hostUsers: false)' },
     );
   }
-  const child = spawn('/bin/init', [], { stdio: [0, 1, 2, 'pipe'], env: {}, cwd: '/' });
   const own = new Set<number>();
   if (child.pid !== undefined) own.add(child.pid);
   for (const signal of forwarded) {
@@ -143,9 +157,8 @@ export function startApplication(application: Application, host: HostRecord): Ru
       report = (report + chunk.toString('latin1')).slice(0, 200);
     });
     channel.on('error', () => channel.destroy());
-    child.once('error', (cause) =>
-      reject(new RuntimeError('SYSTEM', 'starting /bin/init failed', { cause })),
-    );
+    if (child.pid === undefined)
+      reject(new RuntimeError('SYSTEM', '/bin/init: a program that starts expected'));
     channel.once('close', () => {
       if (report === '') {
         resolve();
@@ -165,7 +178,7 @@ export function startApplication(application: Application, host: HostRecord): Ru
           : startError(application, report).status,
       ),
     );
-    child.once('error', () => resolve(125));
+    if (child.pid === undefined) resolve(125);
   });
   return { started, exited, kill: () => child.kill('SIGKILL') };
 }

@@ -4,7 +4,7 @@ import { isatty } from 'node:tty';
 import { causeChain } from '@ensconce/base/errors';
 import { parseDescription, maxDescriptionSize } from '@ensconce/measurement/image';
 import { substituteHostArguments } from '@ensconce/policy/host-arguments';
-import { startApplication, type RunningApplication } from './application.ts';
+import { startApplication, startInit, type RunningApplication } from './application.ts';
 import { applicationCapabilities } from './capabilities.ts';
 import { attestToCas } from './cas-client.ts';
 import { CasLink } from './cas-link.ts';
@@ -95,7 +95,7 @@ async function run(): Promise<number> {
       casIdentity: description.cas.identity,
       makeEvidence: (data) => evidence.makeEvidence(data),
     });
-  const cas = await CasLink.open({
+  const opening = CasLink.open({
     log,
     connect: async () => {
       const session = await attest();
@@ -106,6 +106,8 @@ async function run(): Promise<number> {
       );
     },
   });
+  const init = startInit();
+  const cas = await opening;
   const { configuration, simulated } = cas.first;
   if (simulated) log('WARNING', 'attested by SIMULATED hardware: nothing is protected from the host');
   // From here on, evidence from this guest says which session it serves: nobody else can use it to be another service.
@@ -128,6 +130,7 @@ async function run(): Promise<number> {
   step('volumes mounted');
   makeFolder(configuration.pwd);
   application = startApplication(
+    init,
     {
       root: rootPath,
       command,

@@ -142,7 +142,8 @@ void describe('an application finds itself as in a native run', needsContainers,
     }
     container.kill('TERM');
     const { status, text } = await container.finished;
-    assert.equal(text.match(/^got /gm)?.length, names.length + 1);
+    // runc's own Go runtime sends SIGURG to itself, and runc passes some of them on, as it does natively.
+    assert.equal(text.match(/^got (?!SIGURG)/gm)?.length, names.length);
     assert.equal(status, 7);
   });
 

@@ -143,7 +143,7 @@ void describe('an application finds itself as in a native run', needsContainers,
     container.kill('TERM');
     const { status, text } = await container.finished;
     // runc's own Go runtime sends SIGURG to itself, and runc passes some of them on, as it does natively.
-    assert.equal(text.match(/^got (?!SIGURG)/gm)?.length, names.length);
+    assert.equal(text.match(/^got (?!SIGURG)/gm)?.length, names.length, text);
     assert.equal(status, 7);
   });
 

@@ -31,9 +31,11 @@ import {
 import { IndexPages } from './index-pages.ts';
 import { keyCommitment, layerKeys } from './keys.ts';
 import type { Attributes, NodeKind } from './tree.ts';
+import type { Decompress } from './unit.ts';
 import { readExactly, Units, type ReadAt } from './units.ts';
 
 export type { ReadAt } from './units.ts';
+export type { Decompress } from './unit.ts';
 
 /** Reads at positions of an open file. The descriptor stays the caller's. */
 export function readAtDescriptor(descriptor: number): ReadAt {
@@ -52,6 +54,8 @@ export interface OpenOptions {
   readonly root: string;
   /** Shared by the layers of one image. */
   readonly caches?: SealedCaches;
+  /** By Node's zlib unless given. */
+  readonly decompress?: Decompress;
 }
 
 const kinds = new Map<number, NodeKind>(
@@ -131,7 +135,7 @@ export class SealedLayer {
         'SEALED_STRUCTURE',
         `${this.name}: a table of 1 to ${maxPages} pages expected`,
       );
-    this.#units = new Units(this.name, layerKeys(key), readAt, size);
+    this.#units = new Units(this.name, layerKeys(key), readAt, size, options.decompress);
     const table = this.#units.open('table', 0, header.table, header.tableLength);
     const { summary, regions } = parseSummary(table, this.name);
     this.#summary = summary;

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { SealedLayerError } from './errors.ts';
 import type { Purpose, UnitRecord } from './format.ts';
 import type { LayerKeys } from './keys.ts';
-import { checkUnit, checkUnitRecord, openUnit } from './unit.ts';
+import { checkUnit, checkUnitRecord, decompressByNode, openUnit, type Decompress } from './unit.ts';
 
 /**
  * Reads bytes of the file from `position` into `into`; returns how many, 0 at the end. What it gives is untrusted and
@@ -43,7 +43,16 @@ export class Units {
   readonly #fileSize: number;
   #scratch = Buffer.allocUnsafeSlow(131_072);
 
-  constructor(name: string, keys: LayerKeys, readAt: ReadAt, fileSize: number) {
+  readonly #decompress: Decompress;
+
+  constructor(
+    name: string,
+    keys: LayerKeys,
+    readAt: ReadAt,
+    fileSize: number,
+    decompress: Decompress = decompressByNode,
+  ) {
+    this.#decompress = decompress;
     this.name = name;
     this.#keys = keys;
     this.#readAt = readAt;
@@ -62,7 +71,7 @@ export class Units {
 
   open(kind: Purpose, index: number, record: UnitRecord, plainLength: number): Uint8Array {
     const stored = this.#stored(kind, index, record, plainLength);
-    return openUnit(this.#keys, kind, index, record, plainLength, stored, this.name);
+    return openUnit(this.#keys, kind, index, record, plainLength, stored, this.name, this.#decompress);
   }
 
   /** Authenticates a unit against the host, without decompressing it. */

@@ -14,7 +14,7 @@ import { findEvidenceSource, sessionDigest } from './evidence.ts';
 import { parseHostRecord } from './host-record.ts';
 import { hostSettings } from './host-settings.ts';
 import { startLayers } from './layers.ts';
-import { forbidDumps, releaseMemory } from './linux.ts';
+import { exitNow, forbidDumps, releaseMemory } from './linux.ts';
 import { describeFailure, makeLog, writeLine } from './log.ts';
 import {
   furnishRoot,
@@ -187,10 +187,10 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) {
 }
 forbidDumps();
 process.umask(0o022);
+let status = startFailed;
 try {
-  process.exitCode = await run();
+  status = await run();
 } catch (error) {
   writeLine(describeFailure(error));
-  process.exitCode = startFailed;
 }
-process.exit();
+exitNow(status);

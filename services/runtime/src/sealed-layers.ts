@@ -1,5 +1,6 @@
 import { createCaches } from '@ensconce/sealed-layer/caches';
 import { SealedLayer } from '@ensconce/sealed-layer/reader';
+import { zstdDecompressor } from './zstd.ts';
 
 /** A sealed layer where the host put it: its contents are untrusted until `root` and a key have judged them. */
 export interface LayerFile {
@@ -16,12 +17,14 @@ export function openLayers(
   keys: LayerKeys,
 ): readonly SealedLayer[] {
   const caches = createCaches();
+  const decompress = zstdDecompressor();
   return files.map(({ root }, index) =>
     SealedLayer.openDescriptor(descriptors[index] as number, {
       name: String(index),
       key: keys[index] as Uint8Array,
       root,
       caches,
+      decompress,
     }),
   );
 }

@@ -185,7 +185,9 @@ void test('SIGTERM during an installation ends it too', async () => {
   });
   const ended = new Promise((resolve) => child.once('close', resolve));
   const waiting = setInterval(() => {
-    if (existsSync(log)) child.kill('SIGTERM');
+    if (!existsSync(log) || readFileSync(log, 'utf8') === '') return;
+    clearInterval(waiting);
+    child.kill('SIGTERM');
   }, 20);
   assert.equal(await ended, 143);
   clearInterval(waiting);

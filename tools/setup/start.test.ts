@@ -189,8 +189,8 @@ void test('SIGTERM during an installation ends it too', async () => {
     clearInterval(waiting);
     child.kill('SIGTERM');
   }, 20);
+  waiting.unref();
   assert.equal(await ended, 143);
-  clearInterval(waiting);
   assert.equal(readFileSync(log, 'utf8'), 'started\nstopped\n');
 });
 

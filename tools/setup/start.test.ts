@@ -200,7 +200,7 @@ void test('test options are kept, and all test files are run unless some are nam
   };
   assert.ok(testArguments([]).includes('packages/**/*.test.ts'));
   assert.ok(testArguments(['--test-name-pattern', 'seal']).includes('packages/**/*.test.ts'));
-  assert.deepEqual(testArguments(['--test-only', 'a.test.ts']), ['--test', '--test-only', 'a.test.ts']);
+  assert.deepEqual(testArguments(['--test-only', 'a.test.ts']).slice(-2), ['--test-only', 'a.test.ts']);
 });
 
 void test('the demo needs skopeo only for an image of the user', async () => {

@@ -14,7 +14,9 @@ export type SignatureAlgorithm =
   | 'rsa-pss-sha384'
   | 'rsa-pkcs1-sha256'
   | 'rsa-pkcs1-sha384'
-  | 'rsa-pkcs1-sha512';
+  | 'rsa-pkcs1-sha512'
+  /** RFC 8032, over the data itself. */
+  | 'ed25519';
 
 /** A public key bound to one algorithm. */
 export interface VerificationKey {

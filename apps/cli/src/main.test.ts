@@ -1,57 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import * as v from 'valibot';
-import { shell, simulatedLas, type Shell } from '../test/shell.ts';
-
-const mrenclave = 'ca'.repeat(32);
-const sessionFile = `# the session of the app
-name: $NAME
-version: "0.3.12"
-services:
-  - name: app
-    command: python3 /app/main.py
-    attestation: [{mrenclave: ["${'aa'.repeat(32)}"]}]
-`;
-
-interface Running extends Shell {
-  readonly address: string;
-  readonly vendor: string;
-  readonly identity: string;
-  readonly file: string;
-  readonly stop: () => Promise<unknown>;
-}
-
-/** A CAS with a LAS, started as a user would, and a session file. */
-async function running(t: TestContext): Promise<Running> {
-  const user = shell(t);
-  const vendor = join(user.folder, 'vendor');
-  const socket = join(user.folder, 'las.sock');
-  await simulatedLas(t, { socket, vendorFolder: vendor, mrenclave });
-  const { stdout, stop } = await user.start(
-    'cas',
-    'serve',
-    '--state',
-    join(user.folder, 'state'),
-    '--las',
-    socket,
-    '--json',
-    '--listen-client',
-    '127.0.0.1:0',
-    '--listen-service',
-    '127.0.0.1:0',
-    '--insecure-accept-simulation',
-    vendor,
-    '--log-level',
-    'silent',
-  );
-  const ready = v.object({ client: v.string(), identity: v.string() });
-  const { client, identity } = v.parse(ready, JSON.parse(stdout));
-  const file = join(user.folder, 'session.yml');
-  writeFileSync(file, sessionFile);
-  return { ...user, address: client, vendor, identity, file, stop };
-}
+import { test } from 'node:test';
+import { mrenclave, running, sessionFile } from '../test/running-cas.ts';
+import { shell } from '../test/shell.ts';
 
 void test('from an attested CAS to an updated session', async (t) => {
   const { run, address, vendor, identity, file } = await running(t);
@@ -223,30 +175,6 @@ void test('a stopped CAS ends well and says so in its audit log', async (t) => {
   const { stop, folder } = await running(t);
   assert.equal(((await stop()) as { code: number }).code, 0);
   assert.match(readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8'), /"CAS exited"/);
-});
-
-void test('a copy of the audit log is verified without CAS', async (t) => {
-  const { run, address, vendor, file, folder } = await running(t);
-  await run('cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor);
-  await run('session', 'create', file, '-e', 'NAME=app');
-  const log = join(folder, 'state', 'audit.jsonl');
-  const verify = (text: string, ...more: string[]) => {
-    const copy = join(folder, 'copy.jsonl');
-    writeFileSync(copy, text);
-    return run('cas', 'verify-audit-log', copy, ...more);
-  };
-  const text = readFileSync(log, 'utf8');
-  const good = await verify(text);
-  assert.equal(good.code, 0, good.stderr);
-  assert.match(good.stdout, /^2:[0-9a-f]{64}\n$/);
-  assert.equal((await verify(text, '--last', good.stdout.trim())).code, 0);
-  const [first = ''] = text.split('\n');
-  assert.equal((await verify(`${first}\n`)).code, 0, 'a shorter log holds by itself');
-  assert.equal((await verify(`${first}\n`, '--last', good.stdout.trim())).code, 17);
-  assert.equal((await verify(text.replace('"session":"app"', '"session":"axx"'))).code, 20);
-  assert.equal((await verify('')).code, 20);
-  assert.equal((await verify(text.replace(/"casKey":"..../, '"casKey":"AAAA'))).code, 19);
-  assert.equal((await run('cas', 'verify-audit-log', '/nowhere')).code, 1);
 });
 
 void test('what a session gives to whom, and what an update changes, is said in words without a server', async (t) => {

@@ -1,10 +1,13 @@
 import type { Verb } from './verb.ts';
 import { casAttest } from './verbs/cas-attest.ts';
+import { casAttestAuditLog } from './verbs/cas-attest-audit-log.ts';
 import { casList } from './verbs/cas-list.ts';
 import { casMeasure } from './verbs/cas-measure.ts';
 import { casServe } from './verbs/cas-serve.ts';
 import { casShowIdentification } from './verbs/cas-show-identification.ts';
+import { casShowCheckpoint } from './verbs/cas-show-checkpoint.ts';
 import { casVerifyAuditLog } from './verbs/cas-verify-audit-log.ts';
+import { casVerifyRecord } from './verbs/cas-verify-record.ts';
 import { completion } from './verbs/completion.ts';
 import { evidenceCollateralExport } from './verbs/evidence-collateral-export.ts';
 import { evidenceCollateralFetch } from './verbs/evidence-collateral-fetch.ts';
@@ -17,6 +20,7 @@ import { run } from './verbs/run.ts';
 import { selfShow } from './verbs/self-show.ts';
 import { selfShowCertificate } from './verbs/self-show-certificate.ts';
 import { selfShowKeyHash } from './verbs/self-show-key-hash.ts';
+import { sessionAudit } from './verbs/session-audit.ts';
 import { sessionCalculateHash } from './verbs/session-calculate-hash.ts';
 import { sessionCheck } from './verbs/session-check.ts';
 import { sessionCreate } from './verbs/session-create.ts';
@@ -51,11 +55,15 @@ export const verbs: readonly Verb[] = [
   evidenceCollateralExport,
   evidenceCollateralImport,
   casVerifyAuditLog,
+  casAttestAuditLog,
+  casShowCheckpoint,
+  casVerifyRecord,
   sessionCheck,
   sessionCreate,
   sessionUpdate,
   sessionRead,
   sessionVerify,
+  sessionAudit,
   sessionCalculateHash,
   sessionExplain,
   sessionDiff,

@@ -1,4 +1,12 @@
 import type { Route } from './route.ts';
+import {
+  attestAuditKey,
+  proveConsistency,
+  proveInclusion,
+  readAuditRecords,
+  readCheckpoint,
+  readSessionRecords,
+} from './routes/audit.ts';
 import { attestCas, readOpenApi, readVersion } from './routes/service.ts';
 import { postSession, postSessionOld, putSession, readSession } from './routes/sessions.ts';
 import { readValue, readValues } from './routes/values.ts';
@@ -14,6 +22,12 @@ export const routes = {
   readSession,
   readValue,
   readValues,
+  readCheckpoint,
+  proveConsistency,
+  proveInclusion,
+  readAuditRecords,
+  readSessionRecords,
+  attestAuditKey,
 } as const satisfies Readonly<Record<string, Route>>;
 
 export type Routes = typeof routes;

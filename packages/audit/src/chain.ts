@@ -29,7 +29,7 @@ export interface LostCommits {
   readonly onlyAnnounced: boolean;
 }
 
-const placesIn = v.object({ sessions: v.array(sessionPlace) });
+const knownMembers = v.object({ previous: v.string(), sessions: v.array(sessionPlace) });
 
 /** A log as it is read, line after line: holds number, chain, form and the sessions' numbers of each record, and grows the tree. */
 export class LogChain {
@@ -92,20 +92,21 @@ export class LogChain {
   }
 
   /**
-   * As {@link add}, for a line whose tree will be held against a root that is trusted: only its hash and the sessions' numbers are
-   * looked at, which is several times as fast.
+   * As {@link add}, for a line up to one whose hash is trusted: only the chain and the sessions' numbers are looked at, which is several
+   * times as fast.
    */
   addKnown(line: Uint8Array): readonly Uint8Array[] {
     const sequence = this.sequence + 1;
-    let sessions: readonly SessionPlace[];
+    let known: v.InferOutput<typeof knownMembers>;
     try {
-      sessions = v.parse(placesIn, JSON.parse(fromUtf8(line))).sessions;
+      known = v.parse(knownMembers, JSON.parse(fromUtf8(line)));
     } catch (cause) {
       throw new AuditError('AUDIT_FORM', `audit log: record ${sequence} is unreadable`, { cause });
     }
+    if (known.previous !== this.hash) throw this.#broken(`predecessor ${this.hash}`, known.previous);
     this.first ??= sequence;
     this.format = 2;
-    return this.#advance(line, sequence, sessions);
+    return this.#advance(line, sequence, known.sessions);
   }
 
   #parse(line: Uint8Array): AuditRecord {

@@ -1,7 +1,6 @@
-import { equalBytes } from '@ensconce/base/bytes';
 import type { CryptoProvider } from '@ensconce/x509/crypto';
 import type { AuditKey } from './endorsement.ts';
-import { AuditError } from './errors.ts';
+import { AuditError, ForkedLogError } from './errors.ts';
 import { openNote } from './note.ts';
 import { verifyConsistency, type TreeHead } from './proof.ts';
 import { hashSize } from './tree.ts';
@@ -85,26 +84,19 @@ export async function checkContinues(
       `checkpoint: origin ${kept.origin} expected, ${newer.origin} found`,
     );
   if (kept.size === 0) return;
+  const notes = [kept.note, newer.note];
   if (newer.size < kept.size) {
-    throw forked(`${kept.size} records or more expected, as CAS has signed before, ${newer.size} found`);
+    const found = `${kept.size} records or more expected, as CAS has signed before, ${newer.size} found`;
+    throw new ForkedLogError(found, notes);
   }
   try {
     await verifyConsistency(crypto, kept, newer, proof);
   } catch (cause) {
     if (!(cause instanceof AuditError)) throw cause;
-    const same = newer.size === kept.size && !equalBytes(newer.root, kept.root);
-    throw forked(
-      same
+    const found =
+      newer.size === kept.size
         ? `the ${kept.size} records that CAS has signed before expected, others found`
-        : `records that continue the ${kept.size} that CAS has signed before expected, no proof of that found`,
-      cause,
-    );
+        : `records that continue the ${kept.size} that CAS has signed before expected, no proof of that found`;
+    throw new ForkedLogError(found, notes, cause);
   }
-}
-
-export function forked(message: string, cause?: unknown): AuditError {
-  return new AuditError('AUDIT_FORKED', `audit log: ${message}`, {
-    cause,
-    hint: 'this CAS was put back to an earlier state, or runs twice: trust no answer of it, keep both checkpoints as evidence, and ask who runs it',
-  });
 }

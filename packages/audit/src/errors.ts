@@ -20,3 +20,16 @@ export type AuditErrorCode =
 
 /** An audit log, or a statement about one, that does not hold. */
 export class AuditError extends EnsconceError<AuditErrorCode> {}
+
+/** CAS signed two histories of its log: each of the two notes proves it to anybody who has the other. */
+export class ForkedLogError extends AuditError {
+  readonly notes: readonly string[];
+
+  constructor(message: string, notes: readonly string[], cause?: unknown) {
+    super('AUDIT_FORKED', `audit log: ${message}`, {
+      cause,
+      hint: 'this CAS was put back to an earlier state, or runs twice: trust no answer of it, keep both checkpoints as evidence, and ask who runs it',
+    });
+    this.notes = notes;
+  }
+}

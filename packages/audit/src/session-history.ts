@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import { canonicalJson, type Json } from '@ensconce/base/json';
 import type { CryptoProvider } from '@ensconce/x509/crypto';
-import { treeHeadOf } from './checkpoint.ts';
+import { treeHeadOf, type Checkpoint } from './checkpoint.ts';
 import type { AuditKey } from './endorsement.ts';
-import { AuditError } from './errors.ts';
+import { AuditError, ForkedLogError } from './errors.ts';
 import { openNote } from './note.ts';
-import { leafHash, longestProof, verifyInclusion, type TreeHead } from './proof.ts';
+import { leafHash, longestProof, verifyConsistency, verifyInclusion, type TreeHead } from './proof.ts';
 import { checkSignature, parseRecord, type AuditRecord } from './record.ts';
 
 /** The name under which CAS signs how many records concern a session; never that of a checkpoint. */
@@ -69,14 +69,21 @@ export async function openProvedRecord(
 export class SessionHistory {
   readonly #crypto: CryptoProvider;
   readonly #key: AuditKey;
+  readonly #note: string;
   readonly head: TreeHead;
   readonly session: string;
   readonly count: number;
   #next: { readonly number: number; readonly sequence: number };
 
-  private constructor(crypto: CryptoProvider, key: AuditKey, head: TreeHead, stated: SessionCount) {
+  private constructor(
+    crypto: CryptoProvider,
+    key: AuditKey,
+    statement: { readonly note: string; readonly head: TreeHead; readonly count: SessionCount },
+  ) {
+    const { note, head, count: stated } = statement;
     this.#crypto = crypto;
     this.#key = key;
+    this.#note = note;
     this.head = head;
     this.session = stated.session;
     this.count = stated.count;
@@ -105,7 +112,23 @@ export class SessionHistory {
     const head = treeHeadOf(lines);
     if (last > head.size || count > last || (count === 0) !== (last === 0))
       throw new AuditError('AUDIT_FORM', 'statement on a session: numbers that fit together expected');
-    return new SessionHistory(crypto, key, head, { session, count, last });
+    return new SessionHistory(crypto, key, { note, head, count: { session, count, last } });
+  }
+
+  /** Holds the tree that the statement is about against a checkpoint, by CAS's untrusted proof. Throws `AUDIT_FORKED`. */
+  async checkWithin(checkpoint: Checkpoint, proof: readonly Uint8Array[]): Promise<void> {
+    const notes = [this.#note, checkpoint.note];
+    if (this.head.size > checkpoint.size) {
+      const found = `a statement about up to ${checkpoint.size} records expected, about ${this.head.size} found`;
+      throw new ForkedLogError(found, notes);
+    }
+    if (this.head.size === 0) return;
+    try {
+      await verifyConsistency(this.#crypto, this.head, checkpoint, proof);
+    } catch (cause) {
+      if (!(cause instanceof AuditError)) throw cause;
+      throw new ForkedLogError('a statement about this log expected, about another one found', notes, cause);
+    }
   }
 
   /** Whether all records were given. */

@@ -98,6 +98,12 @@ function checkRange(least: number, value: number, most: number, what: string): v
     throw new RangeError(`${what}: ${least} to ${most} expected, ${value} found`);
 }
 
+/** The root of the tree of the first `size` leaves. O(log n) reads. */
+export function rootOf(tree: StoredTree, size: number): Uint8Array {
+  checkRange(1, size, Number.MAX_SAFE_INTEGER, 'size of the tree');
+  return rangeHash(tree, 0, size);
+}
+
 /** The proof that leaf `index` stands in the tree of the first `size` leaves (RFC 9162 §2.1.3.1). O(log n) reads. */
 export function inclusionProof(tree: StoredTree, index: number, size: number): Uint8Array[] {
   checkRange(1, size, Number.MAX_SAFE_INTEGER, 'size of the tree');

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import { toHex } from '@ensconce/base/bytes';
 import type { LasAddress } from '@ensconce/las-client/evidence';
 import { clientApi } from './client-port/client-api.ts';
 import { ClientPort } from './client-port/client-port.ts';
@@ -37,6 +35,8 @@ export interface CasOptions {
   readonly verifier: EvidenceVerifier;
   /** Key hashes that may create sessions outside any namespace. */
   readonly creators: 'anybody' | ReadonlySet<string>;
+  /** Key hashes that may read the whole audit log; by default none. */
+  readonly auditors?: ReadonlySet<string>;
   readonly limits?: Partial<CasLimits>;
   readonly now: () => Date;
   readonly random: Random;
@@ -60,7 +60,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
   const { log, now, random, verifier } = options;
   const limits: CasLimits = { ...defaultLimits, ...options.limits };
   const state = await openState({ folder: options.state, sealer: options.sealer, random, now });
-  const identity = toHex(createHash('sha256').update(state.identity.publicKey).digest());
+  const identity = state.identity.hash;
   const writes = new Serial();
   const ports: { close(): Promise<void> }[] = [];
   const close = async (): Promise<void> => {
@@ -70,12 +70,13 @@ export async function startCas(options: CasOptions): Promise<Cas> {
   try {
     warn(options, state);
     const acceptsSimulation = verifier.insecureAcceptsSimulation;
-    await state.audit.append(
+    await state.audit.note(
       {
         type: 'CAS started',
         casIdentity: identity,
         ...endorseAuditKey(state.identity, state.auditKey),
         acceptsSimulation,
+        sink: null,
       },
       state.store.sequence,
     );
@@ -91,7 +92,8 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       now,
       log,
       mayCreateTopLevel: (keyHash) => options.creators === 'anybody' || options.creators.has(keyHash),
-      ownEvidence: ownEvidence(options.las, state.identity.publicKey),
+      ownEvidence: ownEvidence(options.las, { identity: state.identity.publicKey, audit: state.notes.key }),
+      auditors: options.auditors ?? new Set(),
       rateLimit: new RateLimit(limits.rate),
       version: () => ({
         product: 'ensconce-cas',
@@ -100,6 +102,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
         identity,
         acceptsSimulation,
         everAcceptedSimulation: state.store.simulated,
+        witnessed: false,
       }),
     });
     const clientPort = await ClientPort.open({
@@ -169,7 +172,7 @@ async function markSimulated(state: State): Promise<void> {
 /** The last commit holds the end of the audit log, so that a log cut later shows. */
 async function closeState(state: State): Promise<void> {
   try {
-    const position = await state.audit.append({ type: 'CAS exited' }, state.store.sequence);
+    const position = await state.audit.note({ type: 'CAS exited' }, state.store.sequence);
     state.store.commit([], position);
   } finally {
     await state.audit.close();

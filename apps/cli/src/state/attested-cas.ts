@@ -3,6 +3,7 @@ import { CasConnection } from '@ensconce/api/connection';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { loadIdentity, loadState, type AttestedCas } from './cli-state.ts';
+import { watchLog } from './seen-log.ts';
 
 const timeout = 30_000;
 
@@ -37,8 +38,23 @@ export function attestedCasOf(
   return { name, address, entry };
 }
 
-/** Does something over a connection to an attested CAS, as this identity. Another CAS at that address is refused. */
+/**
+ * Does something over a connection to an attested CAS, as this identity. Another CAS at that address is refused, and so is one whose audit log
+ * does not continue what was seen of it before.
+ */
 export async function withCas<Result>(
+  io: Io,
+  named: string | undefined,
+  use: (cas: CasConnection) => Promise<Result>,
+): Promise<Result> {
+  return withUnwatchedCas(io, named, async (cas) => {
+    await watchLog(io, cas);
+    return use(cas);
+  });
+}
+
+/** As {@link withCas}, for what holds the audit log against what was seen before itself. */
+export async function withUnwatchedCas<Result>(
   io: Io,
   named: string | undefined,
   use: (cas: CasConnection) => Promise<Result>,

@@ -1,15 +1,14 @@
-import type { TLSSocket } from 'node:tls';
 import { openApi } from '@ensconce/api/openapi';
 import type { SessionWritten, VersionAnswer } from '@ensconce/api/schema';
 import { fromHex } from '@ensconce/base/bytes';
-import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
 import { readSession } from '../sessions/read-session.ts';
 import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
 import type { StoredSession, StoredVersion } from '../sessions/session-record.ts';
 import { writeSession, type WriteContext, type WriteRequest } from '../sessions/write-session.ts';
 import type { Serial } from '../state/serial.ts';
+import { auditHandlers } from './audit-handlers.ts';
 import type { Caller, Handlers } from './dispatch.ts';
-import type { OwnEvidence } from './own-evidence.ts';
+import { exporterOf, type OwnEvidence } from './own-evidence.ts';
 
 export interface HandlerContext extends WriteContext {
   readonly writes: Serial;
@@ -17,6 +16,8 @@ export interface HandlerContext extends WriteContext {
   readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
   readonly ownEvidence: OwnEvidence;
   readonly version: () => VersionAnswer;
+  /** Key hashes that may read the whole audit log. */
+  readonly auditors: ReadonlySet<string>;
 }
 
 /** What answers the routes of port 8081. */
@@ -37,11 +38,10 @@ export function handlers(context: HandlerContext): Handlers {
     write({ text: body, identity });
   return {
     readVersion: () => ({ status: 200, body: context.version() }),
-    attestCas: async ({ body }, { incoming }) => {
-      const socket = incoming.socket as TLSSocket;
-      const exporter = socket.exportKeyingMaterial(exporterSize, exporterLabel, Buffer.alloc(0));
-      return { status: 200, body: await context.ownEvidence(fromHex(body.nonce, 32), exporter) };
-    },
+    attestCas: async ({ body }, { incoming }) => ({
+      status: 200,
+      body: await context.ownEvidence(fromHex(body.nonce, 32), exporterOf(incoming), 'identity'),
+    }),
     readOpenApi: () => ({ status: 200, body: description }),
     postSession: post,
     postSessionOld: post,
@@ -56,6 +56,7 @@ export function handlers(context: HandlerContext): Handlers {
       });
       return { status: 200, body, etag: body.hash };
     },
+    ...auditHandlers(context),
     readValue: async ({ parameters }, { identity }) => ({
       status: 200,
       body: await readPublicValue(context, { ...parameters, identity }),

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual, type X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
+import type { AttestedEvidence, Released } from '@ensconce/audit/event';
 import { fromHex, toHex } from '@ensconce/base/bytes';
 import { describeIssue } from '@ensconce/base/issue';
 import { guestConfigId, guestHostData, imageRegister, type GuestPurpose } from '@ensconce/measurement/guest';
@@ -13,6 +14,7 @@ import type { Configuration } from '@ensconce/wire/configuration';
 import { CollateralError } from '@ensconce/collateral/errors';
 import type { WatermarkStore } from '@ensconce/collateral/watermarks';
 import { SecretsError } from '@ensconce/secrets/errors';
+import { attestedEvidence } from '../audit/attested-evidence.ts';
 import { CasError } from '../errors.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
 import { importedSecrets, type Imported } from '../sessions/imports.ts';
@@ -50,11 +52,18 @@ export interface AttestedService {
   readonly id: ConfigId;
   /** Accepted, for this service and this connection. */
   readonly appraisal: Appraisal;
-  readonly claims: ServiceClaims;
-  /** The image measurement. */
-  readonly measurement: string;
+  readonly evidence: AttestedEvidence;
   readonly configuration: Configuration;
   readonly volumes: readonly GivenVolume[];
+  readonly released: readonly Released[];
+}
+
+/** How far an attestation came, for the record of its refusal. */
+export interface AttestTrace {
+  /** Genuine, and of this exchange. */
+  evidence?: AttestedEvidence;
+  /** It exists, and its service of that name too. */
+  session?: string;
 }
 
 /** Reads the service's frame; it comes from anybody. */
@@ -72,6 +81,7 @@ export async function attestService(
   context: AttestContext,
   connection: PeerConnection,
   message: Attest,
+  trace: AttestTrace = {},
 ): Promise<AttestedService> {
   checkFormat(message);
   const id = parseConfigId(message.configId);
@@ -80,14 +90,17 @@ export async function attestService(
   const claims = genuineClaims(verdict, message.format);
   checkBinding(claims, expected);
   const { description, measurement } = checkDescription(context, message, claims, id);
+  const seen = attestedEvidence(verdict, claims, measurement);
+  trace.evidence = seen;
   const found = findAdmitted(context, id);
+  trace.session = id.session;
   const service = findService(found.session, id.service);
   const appraisal = appraiseService(found.session, service, verdict, {
     reportData: expected,
     purpose: purposeOf(context, id, measurement),
   });
   const stored = await context.refresh(found);
-  const { configuration, volumes } = await configure({
+  const { configuration, volumes, released } = await configure({
     stored,
     service,
     description,
@@ -96,7 +109,7 @@ export async function attestService(
     now: context.now(),
     volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
   });
-  return { id, appraisal, claims, measurement, configuration, volumes };
+  return { id, appraisal, evidence: seen, configuration, volumes, released };
 }
 
 /** Collateral below what was seen before decides nothing: newer may say otherwise, and somebody holds it back. */

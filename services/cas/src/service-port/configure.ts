@@ -1,3 +1,4 @@
+import type { Released } from '@ensconce/audit/event';
 import { EnsconceError } from '@ensconce/base/errors';
 import { imageOf, type Image, type Service } from '@ensconce/policy/session';
 import { substituteCommand, substituteSecrets, substituteSecretsBytes } from '@ensconce/policy/substitution';
@@ -11,6 +12,7 @@ import { givenVolumes, type GivenVolume, type VolumeContext } from '../volumes/g
 import type { Imported } from '../sessions/imports.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import { defaultCapabilities } from './default-capabilities.ts';
+import { ReleaseList } from './released.ts';
 
 /** All that is known of an attested service. */
 export interface Delivery {
@@ -29,6 +31,8 @@ export interface Delivery {
 export interface Delivered {
   readonly configuration: Configuration;
   readonly volumes: readonly GivenVolume[];
+  /** What of which session is in the configuration. */
+  readonly released: readonly Released[];
 }
 
 const supported: Supported = {
@@ -55,12 +59,15 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
     });
   }
   try {
-    const secretsOf = (of: StoredSession, imported: Imported): Promise<Lookup> =>
-      deliveryLookup(of.session, of.secrets, {
+    const released = new ReleaseList(delivery.volumes.find);
+    const secretsOf = async (of: StoredSession, imported: Imported): Promise<Lookup> => {
+      const lookup = await deliveryLookup(of.session, of.secrets, {
         now: delivery.now,
         self: { software_identity: delivery.measurement },
         imported,
       });
+      return released.recording(of, lookup);
+    };
     const lookup = await secretsOf(stored, delivery.imported);
     const volumes = await givenVolumes(
       {
@@ -70,6 +77,7 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
       stored,
       image.volumes,
     );
+    for (const { owner } of volumes) released.addVolume(owner);
     const configuration = {
       session: session.name,
       sessionHash: stored.stored.hash,
@@ -87,7 +95,7 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
       hostFiles: [...service.hostFiles],
       ...(volumes.length > 0 && { volumes: volumes.map(configured) }),
     };
-    return { configuration, volumes };
+    return { configuration, volumes, released: released.list() };
   } catch (cause) {
     if (cause instanceof CasError || !(cause instanceof EnsconceError)) throw cause;
     throw new CasError('CAS_SERVICE_UNSUPPORTED', `service '${where}': its configuration cannot be made`, {

@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls';
+import type { AuditEvent } from '@ensconce/audit/event';
 import type { Logger } from 'pino';
 import * as v from 'valibot';
 import { toHex } from '@ensconce/base/bytes';
@@ -6,7 +7,6 @@ import { serviceEvent, type AttestAnswer, type Challenge } from '@ensconce/wire/
 import { exporterLabel, exporterSize, nonceSize } from '@ensconce/wire/binding';
 import { FrameConnection } from '@ensconce/wire/frames';
 import { CasError, publicError } from '../errors.ts';
-import type { AuditEvent } from '../audit/audit-event.ts';
 import type { State } from '../state/state.ts';
 import { VolumeDesk } from '../volumes/serve-volumes.ts';
 import type { Random } from '../store/record-cipher.ts';
@@ -14,6 +14,7 @@ import {
   attestService,
   parseAttest,
   type AttestContext,
+  type AttestTrace,
   type AttestedService,
   type PeerConnection,
 } from './attest-service.ts';
@@ -39,6 +40,7 @@ export async function serveService(
 ): Promise<void> {
   const frames = new FrameConnection(socket, 'service', incomingFrameLimit);
   let configId = '';
+  const trace: AttestTrace = {};
   let service: AttestedService;
   try {
     const nonce = context.random(nonceSize);
@@ -50,11 +52,11 @@ export async function serveService(
     frames.send({ type: 'challenge', version: 1, nonce: toHex(nonce) } satisfies Challenge);
     const message = parseAttest(await frames.receive(context.timeout));
     configId = message.configId;
-    service = await attestService(context, connection, message);
+    service = await attestService(context, connection, message, trace);
     await release(context, frames, service);
     attested();
   } catch (error) {
-    await refuse(context, frames, configId, error);
+    await refuse(context, frames, { configId, ...trace }, error);
     return;
   }
   await follow(context, frames, service);
@@ -78,28 +80,29 @@ async function release(
   context.log.info({ session: id.session, service: id.service, simulated }, 'service attested');
 }
 
-function attestedEvent({ id, appraisal, claims, measurement }: AttestedService): AuditEvent {
-  const who = { session: id.session, service: id.service, simulated: appraisal.verdict.simulated };
-  if (claims.tee === 'sgx') {
-    const { mrenclave, mrsigner } = claims;
-    return { type: 'Service attested', ...who, mrenclave, mrsigner };
-  }
-  const guest = claims.tee === 'tdx' ? claims.mrtd : claims.measurement;
-  return { type: 'Service attested in a guest', ...who, tee: claims.tee, image: measurement, guest };
+function attestedEvent({ id, evidence, released }: AttestedService): AuditEvent {
+  return {
+    type: 'Service attested',
+    session: id.session,
+    service: id.service,
+    evidence,
+    released: [...released],
+  };
 }
 
 async function refuse(
   context: ServeContext,
   frames: FrameConnection,
-  configId: string,
+  asked: AttestTrace & { readonly configId: string },
   error: unknown,
 ): Promise<void> {
+  const { configId } = asked;
   const shown = publicError(error);
   if (shown.status >= 500) context.log.error({ err: error, configId }, 'attestation failed');
   else context.log.info({ configId, code: shown.code, reason: shown.msg }, 'service refused');
   try {
-    await context.state.audit.append(
-      { type: 'Service refused', configId, code: shown.code, reason: shown.msg },
+    await context.state.audit.note(
+      { type: 'Service refused', ...asked, code: shown.code, reason: shown.msg },
       context.state.store.sequence,
     );
     frames.send({
@@ -127,8 +130,8 @@ async function follow(
     volumes,
     send: (answer) => frames.send(answer),
   });
-  const record = async (event: Parameters<State['audit']['append']>[0]): Promise<void> => {
-    await context.state.audit.append(event, context.state.store.sequence);
+  const record = async (event: AuditEvent): Promise<void> => {
+    await context.state.audit.note(event, context.state.store.sequence);
   };
   let status: number | null = null;
   try {

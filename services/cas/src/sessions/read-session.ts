@@ -1,6 +1,7 @@
 import type { SessionRead } from '@ensconce/api/schema';
 import { formatSession } from '@ensconce/policy/format';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
+import type { Secret } from '@ensconce/policy/session';
 import type { State } from '../state/state.ts';
 import { holdsRight, notFound, type ClientIdentity } from './session-access.ts';
 import type { Sessions } from './sessions.ts';
@@ -24,11 +25,16 @@ export async function readSession(
   if (present === undefined || !holdsRight(present, 'read', identity).allowed) throw notFound(name);
   const version = hash === undefined ? present.stored : sessions.findVersion(name, hash);
   if (version === undefined) throw notFound(name);
-  const text = secretsShown
-    ? version.text
-    : formatSession(parseSessionOrThrow(version.text), { secrets: 'redacted' });
+  const parsed = parseSessionOrThrow(version.text);
+  const text = secretsShown ? version.text : formatSession(parsed, { secrets: 'redacted' });
   await state.audit.append(
-    { type: 'Session read', session: name, identity: identity.keyHash ?? null, secretsShown },
+    {
+      type: 'Session read',
+      session: name,
+      identity: identity.keyHash ?? null,
+      secretsShown,
+      secrets: secretsShown ? parsed.secrets.filter(hasValue).map((secret) => secret.name) : [],
+    },
     state.store.sequence,
   );
   return {
@@ -40,3 +46,7 @@ export async function readSession(
     redacted: !secretsShown,
   };
 }
+
+/** Whether the text itself has the value; one that CAS made is in no text. */
+const hasValue = ({ value, privateKey, applicationSecret }: Secret): boolean =>
+  value !== undefined || privateKey !== undefined || applicationSecret !== undefined;

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { toHex } from '@ensconce/base/bytes';
-import type { AuditEvent } from '../audit/audit-event.ts';
+import type { AuditEvent } from '@ensconce/audit/event';
 import { CasError } from '../errors.ts';
 import type { Serial } from '../state/serial.ts';
 import type { State } from '../state/state.ts';

@@ -17,13 +17,16 @@ import { run } from './verbs/run.ts';
 import { selfShow } from './verbs/self-show.ts';
 import { selfShowCertificate } from './verbs/self-show-certificate.ts';
 import { selfShowKeyHash } from './verbs/self-show-key-hash.ts';
+import { sessionAddSignature } from './verbs/session-add-signature.ts';
 import { sessionCalculateHash } from './verbs/session-calculate-hash.ts';
 import { sessionCheck } from './verbs/session-check.ts';
 import { sessionCreate } from './verbs/session-create.ts';
 import { sessionDiff } from './verbs/session-diff.ts';
 import { sessionExplain } from './verbs/session-explain.ts';
+import { sessionMessage } from './verbs/session-message.ts';
 import { sessionRead } from './verbs/session-read.ts';
 import { sessionSchemaVerb } from './verbs/session-schema.ts';
+import { sessionSign } from './verbs/session-sign.ts';
 import { sessionUpdate } from './verbs/session-update.ts';
 import { sessionVerify } from './verbs/session-verify.ts';
 import { volumeAdd } from './verbs/volume-add.ts';
@@ -57,6 +60,9 @@ export const verbs: readonly Verb[] = [
   sessionRead,
   sessionVerify,
   sessionCalculateHash,
+  sessionSign,
+  sessionMessage,
+  sessionAddSignature,
   sessionExplain,
   sessionDiff,
   sessionSchemaVerb,

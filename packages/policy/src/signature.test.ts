@@ -5,7 +5,17 @@ import { PolicyError } from './errors.ts';
 import { keyHashOfPublicKey } from './key-hash.ts';
 import { parseSessionOrThrow } from './parse.ts';
 import { withPredecessor } from './session.ts';
-import { addSignature, signatureMessage, signSession, verifySignatures } from './signature.ts';
+import { sessionHash } from './session-hash.ts';
+import {
+  addSignature,
+  addVeto,
+  signatureMessage,
+  signMessage,
+  signSession,
+  verifySignatures,
+  verifyVeto,
+  vetoMessage,
+} from './signature.ts';
 
 const session = parseSessionOrThrow('name: s\nversion: "0.3"\n');
 const expires = new Date('2026-06-01T00:00:00Z');
@@ -79,4 +89,20 @@ void test('a changed session, another CAS, another date, another signer and the 
   );
   const weak = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   assert.throws(() => signSession(session, scope, weak.privateKey), refused(/P-384/));
+});
+
+void test('a veto holds for one version at one CAS and is no approval', () => {
+  const [{ privateKey, publicKey }] = keys;
+  const of = { name: 's', hash: 'cd'.repeat(32) };
+  const pem = publicKey.export({ type: 'spki', format: 'pem' });
+  const veto = addVeto(of, scope, pem, signMessage(vetoMessage(of.name, of.hash, scope), privateKey));
+  assert.equal(verifyVeto(of, veto, 'thisCas', now), keyHashOfPublicKey(pem));
+  assert.throws(() => verifyVeto({ ...of, name: 't' }, veto, 'thisCas', now), refused(/veto: a signature/));
+  assert.throws(() => verifyVeto(of, veto, 'otherCas', now), refused(/for another CAS/));
+  assert.throws(() => verifySignatures(session, [veto], 'thisCas', now), refused(/another found/));
+  const approval = signSession(session, scope, privateKey);
+  assert.throws(
+    () => verifyVeto({ name: 's', hash: sessionHash(session) }, approval, 'thisCas', now),
+    refused(/another found/),
+  );
 });

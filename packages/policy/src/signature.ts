@@ -34,6 +34,16 @@ export function signatureMessage(session: Session, scope: SignatureScope): Uint8
   ]);
 }
 
+/** What a veto signs: that its signer wants this version of this session never to count at this CAS. */
+export function vetoMessage(name: string, hash: string, scope: SignatureScope): Uint8Array {
+  return encodeFields('ensconce session veto 1', [
+    utf8(name),
+    fromHex(hash, 32),
+    utf8(scope.cas),
+    utf8(expiry(scope.expires)),
+  ]);
+}
+
 /** Puts a signature that was made elsewhere beside what it covers, once it verifies. Throws `POLICY_SIGNATURE`. */
 export function addSignature(
   session: Session,
@@ -41,8 +51,27 @@ export function addSignature(
   signer: string,
   signature: Uint8Array,
 ): SessionSignature {
+  return addTo(signatureMessage(session, scope), scope, signer, signature);
+}
+
+/** The same for a veto. */
+export function addVeto(
+  of: { readonly name: string; readonly hash: string },
+  scope: SignatureScope,
+  signer: string,
+  signature: Uint8Array,
+): SessionSignature {
+  return addTo(vetoMessage(of.name, of.hash, scope), scope, signer, signature);
+}
+
+function addTo(
+  message: Uint8Array,
+  scope: SignatureScope,
+  signer: string,
+  signature: Uint8Array,
+): SessionSignature {
   const key = signerKey(signer);
-  if (!isSignature(key, signatureMessage(session, scope), signature)) {
+  if (!isSignature(key, message, signature)) {
     throw new PolicyError(
       'POLICY_SIGNATURE',
       'a signature by this key over this session expected, another found',
@@ -56,15 +85,20 @@ export function addSignature(
   };
 }
 
-/** Signs with a key at hand. */
+/** Signs bytes with a key at hand, as {@link addSignature} and {@link addVeto} take it. */
+export function signMessage(message: Uint8Array, privateKey: KeyObject): Uint8Array {
+  return sign(digestOf(createPublicKey(privateKey)), message, privateKey);
+}
+
+/** Signs a session with a key at hand. */
 export function signSession(
   session: Session,
   scope: SignatureScope,
   privateKey: KeyObject,
 ): SessionSignature {
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' });
-  const message = signatureMessage(session, scope);
-  return addSignature(session, scope, publicKey, sign(digestOf(signerKey(publicKey)), message, privateKey));
+  signerKey(publicKey);
+  return addSignature(session, scope, publicKey, signMessage(signatureMessage(session, scope), privateKey));
 }
 
 /**
@@ -79,43 +113,64 @@ export function verifySignatures(
   cas: string,
   now: Date,
 ): readonly string[] {
-  const signers = signatures.map((entry, index) => {
-    const what = `signature ${index + 1} of ${signatures.length}`;
-    const expires = new Date(entry.expires);
-    if (Number.isNaN(expires.getTime()) || expiry(expires) !== entry.expires) {
-      throw new PolicyError(
-        'POLICY_SIGNATURE',
-        `${what}: expiry as YYYY-MM-DDThh:mm:ssZ expected, something else found`,
-      );
-    }
-    if (entry.cas !== cas) {
-      throw new PolicyError(
-        'POLICY_SIGNATURE',
-        `${what}: one for CAS ${cas} expected, one for another CAS found`,
-      );
-    }
-    if (expires.getTime() <= now.getTime()) {
-      throw new PolicyError(
-        'POLICY_SIGNATURE',
-        `${what}: one that is still valid expected, one that ended ${entry.expires} found`,
-      );
-    }
-    const key = signerKey(entry.signer);
-    const bytes = /^[A-Za-z0-9+/]{1,1024}={0,2}$/.test(entry.signature)
-      ? Buffer.from(entry.signature, 'base64')
-      : new Uint8Array();
-    if (!isSignature(key, signatureMessage(session, { cas, expires }), bytes)) {
-      throw new PolicyError(
-        'POLICY_SIGNATURE',
-        `${what}: a signature by its signer over this session expected, another found`,
-        {
-          hint: 'a session that changed in any way after signing must be signed again',
-        },
-      );
-    }
-    return keyHash(key.export({ type: 'spki', format: 'der' }));
-  });
+  const signers = signatures.map((entry, index) =>
+    verifyEntry((scope) => signatureMessage(session, scope), entry, {
+      what: `signature ${index + 1} of ${signatures.length}`,
+      cas,
+      now,
+    }),
+  );
   return [...new Set(signers)];
+}
+
+/** The key hash of who vetoes. Throws `POLICY_SIGNATURE`. */
+export function verifyVeto(
+  of: { readonly name: string; readonly hash: string },
+  veto: SessionSignature,
+  cas: string,
+  now: Date,
+): string {
+  return verifyEntry((scope) => vetoMessage(of.name, of.hash, scope), veto, { what: 'veto', cas, now });
+}
+
+function verifyEntry(
+  messageFor: (scope: SignatureScope) => Uint8Array,
+  entry: SessionSignature,
+  { what, cas, now }: { readonly what: string; readonly cas: string; readonly now: Date },
+): string {
+  const expires = new Date(entry.expires);
+  if (Number.isNaN(expires.getTime()) || expiry(expires) !== entry.expires) {
+    throw new PolicyError(
+      'POLICY_SIGNATURE',
+      `${what}: expiry as YYYY-MM-DDThh:mm:ssZ expected, something else found`,
+    );
+  }
+  if (entry.cas !== cas) {
+    throw new PolicyError(
+      'POLICY_SIGNATURE',
+      `${what}: one for CAS ${cas} expected, one for another CAS found`,
+    );
+  }
+  if (expires.getTime() <= now.getTime()) {
+    throw new PolicyError(
+      'POLICY_SIGNATURE',
+      `${what}: one that is still valid expected, one that ended ${entry.expires} found`,
+    );
+  }
+  const key = signerKey(entry.signer);
+  const bytes = /^[A-Za-z0-9+/]{1,1024}={0,2}$/.test(entry.signature)
+    ? Buffer.from(entry.signature, 'base64')
+    : new Uint8Array();
+  if (!isSignature(key, messageFor({ cas, expires }), bytes)) {
+    throw new PolicyError(
+      'POLICY_SIGNATURE',
+      `${what}: a signature by its signer over this session expected, another found`,
+      {
+        hint: 'a session that changed in any way after signing must be signed again',
+      },
+    );
+  }
+  return keyHash(key.export({ type: 'spki', format: 'der' }));
 }
 
 function signerKey(pem: string): KeyObject {

@@ -13,7 +13,6 @@ export const sessionMessage: Verb = {
   summary: 'write the bytes that a signer elsewhere has to sign, for session add-signature',
   examples: [
     'ensconce session generate-message-to-be-signed session.yml --signer board-1.pub --expires 2030-01-31T00:00:00Z -o message.bin',
-    'ensconce session add-signature session.yml --signer board-1.pub --expires 2030-01-31T00:00:00Z --signature signature.bin -o session.signed',
   ],
   define(command, io) {
     const signing = withTemplateOptions(

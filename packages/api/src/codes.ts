@@ -30,6 +30,7 @@ export const publicForms = {
   CAS_SESSION_FORBIDDEN: form(403, 'this identity may not create there'),
   CAS_EVIDENCE_REFUSED: form(403, 'service port: the evidence is bad, or not allowed'),
   CAS_BINDING_MISMATCH: form(403, 'service port: the evidence is not of this connection'),
+  CAS_SIGNATURE_INVALID: form(403, 'a signature does not hold, or is not by who must sign'),
   CAS_SERVICE_REFUSED: form(403, 'service port: the session does not let this service start'),
   CAS_SESSION_NOT_FOUND: form(404, 'there is none, or it is not theirs: the two look the same'),
   CAS_VALUE_NOT_FOUND: form(404, 'there is none, or it is not public'),

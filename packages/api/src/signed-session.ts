@@ -1,10 +1,5 @@
 import * as v from 'valibot';
 
-/** Media type of a session with its signatures; also what a file of that kind holds. */
-export const signedSessionMediaType = 'application/vnd.ensconce.signed-session+json';
-/** Media type of a session, signed or not, that only one CAS can read (compact JWE). */
-export const encryptedSessionMediaType = 'application/jose';
-
 /** Largest file that is read as one, bytes. */
 export const signedSessionLimit = 2_097_152;
 

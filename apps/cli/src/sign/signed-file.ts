@@ -1,10 +1,5 @@
 import * as v from 'valibot';
-import {
-  signedSession,
-  signedSessionLimit,
-  signedSessionMediaType,
-  type SignedSession,
-} from '@ensconce/api/signed-session';
+import { signedSession, signedSessionLimit, type SignedSession } from '@ensconce/api/signed-session';
 import { describeIssue } from '@ensconce/base/issue';
 import { parseJson } from '@ensconce/base/json';
 import { utf8 } from '@ensconce/base/bytes';
@@ -48,13 +43,6 @@ export function formatSigned(text: string, signatures: readonly SessionSignature
     signatures: [...signatures],
   };
   return `${JSON.stringify(value, null, 2)}\n`;
-}
-
-/** What is sent to CAS: signatures, where there are any, go with the text. */
-export function bodyOf(file: SignedFile): { readonly type: string; readonly text: string } {
-  return file.signatures.length === 0
-    ? { type: 'application/yaml', text: file.text }
-    : { type: signedSessionMediaType, text: formatSigned(file.text, file.signatures) };
 }
 
 /** A session file is a YAML map with a name; it may be JSON too, but never with this format in it. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import { keyHashOfPublicKey } from '@ensconce/policy/key-hash';
-import { verifySignatures, type SessionSignature } from '@ensconce/policy/signature';
+import { verifySignatures, versionOf, type SessionSignature } from '@ensconce/policy/signature';
 import { shell, type Shell } from '../test/shell.ts';
 
 const cas = '3s1pm8W6nF8dTJjWYLvp9J1bmuBVsGWWNCB6iDEQyZmM';
@@ -45,7 +45,7 @@ function signers(file: string): readonly string[] {
     session: string;
     signatures: readonly SessionSignature[];
   };
-  return verifySignatures(parseSessionOrThrow(session), signatures, cas, new Date());
+  return verifySignatures(versionOf(parseSessionOrThrow(session)), signatures, cas, new Date());
 }
 
 const hashOf = (publicFile: string): string => keyHashOfPublicKey(readFileSync(publicFile, 'utf8'));

@@ -23,22 +23,36 @@ export interface SignatureScope {
   readonly expires: Date;
 }
 
+/** Which version of which session a signature or veto is about. */
+export interface SessionVersion {
+  readonly name: string;
+  /** Session hash, hex. */
+  readonly hash: string;
+  /** Hex; absent where the session is created. */
+  readonly predecessor?: string | undefined;
+}
+
+/** @param session with its creator, which the hash covers. */
+export function versionOf(session: Session): SessionVersion {
+  return { name: session.name, hash: sessionHash(session), predecessor: session.predecessor };
+}
+
 /** The bytes that are signed; an external signer (a hardware token) gets exactly these. */
-export function signatureMessage(session: Session, scope: SignatureScope): Uint8Array {
+export function signatureMessage(of: SessionVersion, scope: SignatureScope): Uint8Array {
   return encodeFields('ensconce session signature 1', [
-    utf8(session.name),
-    fromHex(sessionHash(session), 32),
-    session.predecessor === undefined ? new Uint8Array() : fromHex(session.predecessor, 32),
+    utf8(of.name),
+    fromHex(of.hash, 32),
+    of.predecessor === undefined ? new Uint8Array() : fromHex(of.predecessor, 32),
     utf8(scope.cas),
     utf8(expiry(scope.expires)),
   ]);
 }
 
 /** What a veto signs: that its signer wants this version of this session never to count at this CAS. */
-export function vetoMessage(name: string, hash: string, scope: SignatureScope): Uint8Array {
+export function vetoMessage(of: SessionVersion, scope: SignatureScope): Uint8Array {
   return encodeFields('ensconce session veto 1', [
-    utf8(name),
-    fromHex(hash, 32),
+    utf8(of.name),
+    fromHex(of.hash, 32),
     utf8(scope.cas),
     utf8(expiry(scope.expires)),
   ]);
@@ -46,22 +60,22 @@ export function vetoMessage(name: string, hash: string, scope: SignatureScope): 
 
 /** Puts a signature that was made elsewhere beside what it covers, once it verifies. Throws `POLICY_SIGNATURE`. */
 export function addSignature(
-  session: Session,
+  of: SessionVersion,
   scope: SignatureScope,
   signer: string,
   signature: Uint8Array,
 ): SessionSignature {
-  return addTo(signatureMessage(session, scope), scope, signer, signature);
+  return addTo(signatureMessage(of, scope), scope, signer, signature);
 }
 
 /** The same for a veto. */
 export function addVeto(
-  of: { readonly name: string; readonly hash: string },
+  of: SessionVersion,
   scope: SignatureScope,
   signer: string,
   signature: Uint8Array,
 ): SessionSignature {
-  return addTo(vetoMessage(of.name, of.hash, scope), scope, signer, signature);
+  return addTo(vetoMessage(of, scope), scope, signer, signature);
 }
 
 function addTo(
@@ -90,15 +104,15 @@ export function signMessage(message: Uint8Array, privateKey: KeyObject): Uint8Ar
   return sign(digestOf(createPublicKey(privateKey)), message, privateKey);
 }
 
-/** Signs a session with a key at hand. */
-export function signSession(
-  session: Session,
+/** Signs a version of a session with a key at hand. */
+export function signVersion(
+  of: SessionVersion,
   scope: SignatureScope,
   privateKey: KeyObject,
 ): SessionSignature {
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' });
   signerKey(publicKey);
-  return addSignature(session, scope, publicKey, signMessage(signatureMessage(session, scope), privateKey));
+  return addSignature(of, scope, publicKey, signMessage(signatureMessage(of, scope), privateKey));
 }
 
 /**
@@ -108,13 +122,13 @@ export function signSession(
  * @param cas key hash of the CAS that verifies.
  */
 export function verifySignatures(
-  session: Session,
+  of: SessionVersion,
   signatures: readonly SessionSignature[],
   cas: string,
   now: Date,
 ): readonly string[] {
   const signers = signatures.map((entry, index) =>
-    verifyEntry((scope) => signatureMessage(session, scope), entry, {
+    verifyEntry((scope) => signatureMessage(of, scope), entry, {
       what: `signature ${index + 1} of ${signatures.length}`,
       cas,
       now,
@@ -124,13 +138,8 @@ export function verifySignatures(
 }
 
 /** The key hash of who vetoes. Throws `POLICY_SIGNATURE`. */
-export function verifyVeto(
-  of: { readonly name: string; readonly hash: string },
-  veto: SessionSignature,
-  cas: string,
-  now: Date,
-): string {
-  return verifyEntry((scope) => vetoMessage(of.name, of.hash, scope), veto, { what: 'veto', cas, now });
+export function verifyVeto(of: SessionVersion, veto: SessionSignature, cas: string, now: Date): string {
+  return verifyEntry((scope) => vetoMessage(of, scope), veto, { what: 'veto', cas, now });
 }
 
 function verifyEntry(

@@ -3,11 +3,12 @@ import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { creatorFromSigner } from '@ensconce/policy/key-hash';
-import type { Creator, Session } from '@ensconce/policy/session';
+import type { Creator } from '@ensconce/policy/session';
 import {
   addSignature,
   signatureMessage,
-  signSession,
+  signVersion,
+  type SessionVersion,
   type SessionSignature,
   type SignatureScope,
 } from '@ensconce/policy/signature';
@@ -17,7 +18,7 @@ import { CliError } from '../errors.ts';
 export interface Signer {
   /** What the signer is as a creator of sessions. */
   readonly creator: Creator;
-  readonly sign: (session: Session, scope: SignatureScope) => SessionSignature;
+  readonly sign: (of: SessionVersion, scope: SignatureScope) => SessionSignature;
 }
 
 export interface SignerOptions {
@@ -55,15 +56,14 @@ export function fromKey(privateKey: KeyObject): Signer {
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' });
   return {
     creator: creatorFromSigner(publicKey),
-    sign: (session, scope) => signSession(session, scope, privateKey),
+    sign: (of, scope) => signVersion(of, scope, privateKey),
   };
 }
 
 function fromProgram(program: string, publicKey: string): Signer {
   return {
     creator: creatorFromSigner(publicKey),
-    sign: (session, scope) =>
-      addSignature(session, scope, publicKey, runProgram(program, signatureMessage(session, scope))),
+    sign: (of, scope) => addSignature(of, scope, publicKey, runProgram(program, signatureMessage(of, scope))),
   };
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { creatorFromSigner } from '@ensconce/policy/key-hash';
-import { addSignature } from '@ensconce/policy/signature';
+import { addSignature, versionOf } from '@ensconce/policy/signature';
 import { CliError } from '../errors.ts';
 import { writeOutput } from '../output/write-file.ts';
 import { placeCreator } from '../sign/place.ts';
@@ -39,7 +39,7 @@ export const sessionAddSignature: Verb = {
         const pem = readText(options.signer);
         const file = placeCreator(loadSignedFile(io, name, options), creatorFromSigner(pem));
         const signature = addSignature(
-          file.session,
+          versionOf(file.session),
           scopeOf(io, options),
           pem,
           readSignature(options.signature),

@@ -1,5 +1,5 @@
 import { creatorFromSigner } from '@ensconce/policy/key-hash';
-import { signatureMessage } from '@ensconce/policy/signature';
+import { signatureMessage, versionOf } from '@ensconce/policy/signature';
 import { writeWhole } from '../output/write-file.ts';
 import { placeCreator } from '../sign/place.ts';
 import { scopeOf, withScopeOptions, type ScopeOptions } from '../sign/scope.ts';
@@ -26,7 +26,7 @@ export const sessionMessage: Verb = {
           const signer = creatorFromSigner(readText(options.signer));
           const file = placeCreator(loadSignedFile(io, name, options), signer);
           const scope = scopeOf(io, options);
-          writeWhole(options.output, signatureMessage(file.session, scope));
+          writeWhole(options.output, signatureMessage(versionOf(file.session), scope));
           io.stderr(
             `to be signed by ${signer.keyHash}; expires ${scope.expires.toISOString().slice(0, 19)}Z\n`,
           );

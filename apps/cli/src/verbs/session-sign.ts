@@ -1,3 +1,4 @@
+import { versionOf } from '@ensconce/policy/signature';
 import { writeOutput } from '../output/write-file.ts';
 import { placeCreator } from '../sign/place.ts';
 import { scopeOf, withScopeOptions, type ScopeOptions } from '../sign/scope.ts';
@@ -25,7 +26,7 @@ export const sessionSign: Verb = {
         (name: string, options: TemplateOptions & SignerOptions & ScopeOptions & { output?: string }) => {
           const signer = signerOf(options);
           const file = placeCreator(loadSignedFile(io, name, options), signer.creator);
-          const signature = signer.sign(file.session, scopeOf(io, options));
+          const signature = signer.sign(versionOf(file.session), scopeOf(io, options));
           const others = file.signatures.filter((one) => one.signer !== signature.signer);
           writeOutput(io, options.output, formatSigned(file.text, [...others, signature]));
           io.stderr(`signed by ${signer.creator.keyHash} until ${signature.expires}\n`);

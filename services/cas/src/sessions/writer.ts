@@ -1,7 +1,7 @@
 import { creatorFromCertificate, keyHash } from '@ensconce/policy/key-hash';
 import { PolicyError } from '@ensconce/policy/errors';
 import { withCreator, type Creator, type Session } from '@ensconce/policy/session';
-import { verifySignatures, type SessionSignature } from '@ensconce/policy/signature';
+import { verifySignatures, versionOf, type SessionSignature } from '@ensconce/policy/signature';
 import { CasError } from '../errors.ts';
 import type { ClientIdentity } from './session-access.ts';
 import type { WriteContext, WriteRequest } from './write-session.ts';
@@ -45,7 +45,7 @@ export function verifiedSigners(
 ): readonly string[] {
   const cas = keyHash(context.state.identity.publicKey);
   try {
-    return verifySignatures(session, signatures, cas, context.now());
+    return verifySignatures(versionOf(session), signatures, cas, context.now());
   } catch (cause) {
     if (!(cause instanceof PolicyError)) throw cause;
     throw new CasError('CAS_SIGNATURE_INVALID', `session '${session.name}': its signatures do not hold`, {

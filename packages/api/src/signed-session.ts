@@ -23,3 +23,9 @@ export const signedSession = v.strictObject({
   signatures: v.pipe(v.array(sessionSignature), v.minLength(1), v.maxLength(64)),
 });
 export type SignedSession = v.InferOutput<typeof signedSession>;
+
+/** Answer to `GET /v1/encryption_key`. */
+export const encryptionKeyAnswer = v.strictObject({
+  /** PEM SubjectPublicKeyInfo, P-256. */
+  key: v.string(),
+});

@@ -37,6 +37,22 @@ export const auditEvent = v.variant('type', [
     secretsShown: v.boolean(),
   }),
   v.strictObject({ type: v.literal('Session updated'), ...session, identity, signers }),
+  v.strictObject({
+    type: v.literal('Session update proposed'),
+    session: v.string(),
+    identity,
+    /** RFC 3339: when CAS forgets it. */
+    expires: v.string(),
+  }),
+  v.strictObject({ type: v.literal('Session update approved'), session: v.string(), signer: v.string() }),
+  v.strictObject({
+    type: v.literal('Session update vetoed'),
+    session: v.string(),
+    signer: v.string(),
+    /** Whether the update was dropped by it. */
+    dropped: v.boolean(),
+  }),
+  v.strictObject({ type: v.literal('Session update withdrawn'), session: v.string(), identity }),
   v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
   v.strictObject({
     type: v.literal('Value read'),
@@ -116,6 +132,10 @@ export type SignedAuditRecord = v.InferOutput<typeof signedAuditRecord>;
 const announcing: ReadonlySet<AuditEvent['type']> = new Set([
   'Session created',
   'Session updated',
+  'Session update proposed',
+  'Session update approved',
+  'Session update vetoed',
+  'Session update withdrawn',
   'Certificates renewed',
   'Volume FSPF tag updated',
   'Simulated evidence accepted for the first time',

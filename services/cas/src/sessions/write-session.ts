@@ -43,7 +43,7 @@ export interface WriteContext {
  */
 export async function writeSession(context: WriteContext, request: WriteRequest): Promise<StoredVersion> {
   const { state, sessions } = context;
-  const parsed = parse(request);
+  const parsed = parseWritten(request);
   const present = sessions.find(parsed.name);
   const writer = writerOf(context, request, parsed);
   const { identity } = writer;
@@ -66,7 +66,8 @@ export async function writeSession(context: WriteContext, request: WriteRequest)
   return next.stored;
 }
 
-function parse(request: WriteRequest): Session {
+/** What a request's text says. Throws `CAS_SESSION_INVALID` with every wrong line. */
+export function parseWritten(request: WriteRequest): Session {
   let session: Session;
   try {
     session = parseSessionOrThrow(request.text);

@@ -19,7 +19,11 @@ export interface SignedFile {
 
 /** Reads either kind of file; variables are replaced in session files only, since a signature covers the result. */
 export function loadSignedFile(io: Io, file: string, options: TemplateOptions): SignedFile {
-  const text = readSessionText(file);
+  return loadSignedText(io, file, readSessionText(file), options);
+}
+
+/** The same of a text that was read already. */
+export function loadSignedText(io: Io, file: string, text: string, options: TemplateOptions): SignedFile {
   const signed = parseSigned(file, text);
   if (signed === undefined) return { ...loadSessionText(io, file, text, options), signatures: [] };
   const { session } = parseSession(signed.session);
@@ -35,14 +39,13 @@ export function loadSignedFile(io: Io, file: string, options: TemplateOptions): 
   return { text: signed.session, session, signatures: signed.signatures };
 }
 
+export function signedOf(text: string, signatures: readonly SessionSignature[]): SignedSession {
+  return { format: 'ensconce-signed-session/1', session: text, signatures: [...signatures] };
+}
+
 /** The text of a file of this kind. */
 export function formatSigned(text: string, signatures: readonly SessionSignature[]): string {
-  const value: SignedSession = {
-    format: 'ensconce-signed-session/1',
-    session: text,
-    signatures: [...signatures],
-  };
-  return `${JSON.stringify(value, null, 2)}\n`;
+  return `${JSON.stringify(signedOf(text, signatures), null, 2)}\n`;
 }
 
 /** A session file is a YAML map with a name; it may be JSON too, but never with this format in it. */

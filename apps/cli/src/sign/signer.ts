@@ -6,19 +6,26 @@ import { creatorFromSigner } from '@ensconce/policy/key-hash';
 import type { Creator } from '@ensconce/policy/session';
 import {
   addSignature,
+  addVeto,
   signatureMessage,
-  signVersion,
+  signMessage,
+  vetoMessage,
   type SessionVersion,
   type SessionSignature,
   type SignatureScope,
 } from '@ensconce/policy/signature';
 import { CliError } from '../errors.ts';
+import type { Io } from '../io.ts';
+import { loadSigningKey } from '../state/cli-state.ts';
 
 /** Somebody who can sign sessions: a key at hand, or a program that has one (a hardware token, a cloud's KMS). */
 export interface Signer {
   /** What the signer is as a creator of sessions. */
   readonly creator: Creator;
   readonly sign: (of: SessionVersion, scope: SignatureScope) => SessionSignature;
+  readonly veto: (of: SessionVersion, scope: SignatureScope) => SessionSignature;
+  /** The key, where it is at hand. */
+  readonly key?: KeyObject;
 }
 
 export interface SignerOptions {
@@ -30,7 +37,10 @@ export interface SignerOptions {
 /** Adds the options that say who signs. */
 export function withSignerOptions(command: Command): Command {
   return command
-    .option('--key <file>', 'private key, Ed25519 or P-384: PKCS#8 PEM; - for standard input')
+    .option(
+      '--key <file>',
+      'private key, Ed25519 or P-384: PKCS#8 PEM, - for standard input; this command’s own if absent',
+    )
     .option(
       '--external-signer <program>',
       'a program that signs: the message comes on its standard input, it writes the signature (64 bytes for Ed25519, DER for P-384 with SHA-384)',
@@ -38,9 +48,11 @@ export function withSignerOptions(command: Command): Command {
     .option('--signer <file>', 'public key of --external-signer, PEM');
 }
 
-/** Throws `CLI_USAGE` where the options name no signer, or two. */
-export function signerOf(options: SignerOptions): Signer {
+/** The signer that the options name, else this command's own key. Throws `CLI_USAGE` where they name half a signer, or two. */
+export async function signerOf(io: Io, options: SignerOptions): Promise<Signer> {
   const { key, externalSigner, signer } = options;
+  if (key === undefined && externalSigner === undefined && signer === undefined)
+    return fromKey(await loadSigningKey(io));
   if (key !== undefined && externalSigner === undefined && signer === undefined)
     return fromKey(readPrivateKey(key));
   if (key === undefined && externalSigner !== undefined && signer !== undefined)
@@ -52,18 +64,20 @@ export function signerOf(options: SignerOptions): Signer {
 }
 
 /** A signer whose private key is here. */
-export function fromKey(privateKey: KeyObject): Signer {
-  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' });
-  return {
-    creator: creatorFromSigner(publicKey),
-    sign: (of, scope) => signVersion(of, scope, privateKey),
-  };
+export function fromKey(key: KeyObject): Signer {
+  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'pem' });
+  return { ...signerBy(publicKey, (message) => signMessage(message, key)), key };
 }
 
 function fromProgram(program: string, publicKey: string): Signer {
+  return signerBy(publicKey, (message) => runProgram(program, message));
+}
+
+function signerBy(publicKey: string, sign: (message: Uint8Array) => Uint8Array): Signer {
   return {
     creator: creatorFromSigner(publicKey),
-    sign: (of, scope) => addSignature(of, scope, publicKey, runProgram(program, signatureMessage(of, scope))),
+    sign: (of, scope) => addSignature(of, scope, publicKey, sign(signatureMessage(of, scope))),
+    veto: (of, scope) => addVeto(of, scope, publicKey, sign(vetoMessage(of, scope))),
   };
 }
 

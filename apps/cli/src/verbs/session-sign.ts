@@ -23,8 +23,11 @@ export const sessionSign: Verb = {
       .option('-o, --output <file>', 'where the signed session goes; standard output if absent')
       .addHelpText('after', '\nensconce session create and update take the signed file.')
       .action(
-        (name: string, options: TemplateOptions & SignerOptions & ScopeOptions & { output?: string }) => {
-          const signer = signerOf(options);
+        async (
+          name: string,
+          options: TemplateOptions & SignerOptions & ScopeOptions & { output?: string },
+        ) => {
+          const signer = await signerOf(io, options);
           const file = placeCreator(loadSignedFile(io, name, options), signer.creator);
           const signature = signer.sign(versionOf(file.session), scopeOf(io, options));
           const others = file.signatures.filter((one) => one.signer !== signature.signer);

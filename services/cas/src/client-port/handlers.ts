@@ -1,8 +1,11 @@
+import { createPublicKey } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { openApi } from '@ensconce/api/openapi';
 import type { SessionWritten, VersionAnswer } from '@ensconce/api/schema';
 import { fromHex } from '@ensconce/base/bytes';
 import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
+import { Approvals } from '../approvals/approvals.ts';
+import { readCarried } from '../sessions/carried-session.ts';
 import { readSession } from '../sessions/read-session.ts';
 import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
 import type { StoredSession, StoredVersion } from '../sessions/session-record.ts';
@@ -23,6 +26,8 @@ export interface HandlerContext extends WriteContext {
 export function handlers(context: HandlerContext): Handlers {
   const { state, sessions } = context;
   const description = openApi();
+  const approvals = new Approvals(context);
+  const encryptionKey = createPublicKey(state.encryptionKey).export({ type: 'spki', format: 'pem' });
   const write = async (
     request: WriteRequest,
   ): Promise<{ status: 200 | 201; body: SessionWritten; etag: string }> => {
@@ -56,6 +61,35 @@ export function handlers(context: HandlerContext): Handlers {
       });
       return { status: 200, body, etag: body.hash };
     },
+    postSignedSession: ({ body }, { identity }) =>
+      write({ text: body.session, identity, signatures: body.signatures }),
+    putEncryptedSession: async ({ body }, { identity }) =>
+      write({ ...(await readCarried(body, state.encryptionKey)), identity }),
+    readEncryptionKey: () => ({ status: 200, body: { key: encryptionKey } }),
+    proposeSession: async ({ body }, { identity }) => ({
+      status: 202,
+      body: await context.writes.run(() => approvals.propose({ ...body, identity })),
+    }),
+    readApprovals: ({ parameters }, { identity }) => ({
+      status: 200,
+      body: { updates: [...approvals.view({ ...parameters, identity })] },
+    }),
+    approveSession: async ({ parameters, body }) => ({
+      status: 200,
+      body: await context.writes.run(() => approvals.approve({ ...parameters, ...body })),
+    }),
+    vetoSession: async ({ parameters, body }) => ({
+      status: 200,
+      body: await context.writes.run(() => approvals.veto({ ...parameters, ...body })),
+    }),
+    withdrawSession: async ({ parameters, query }, { identity }) => ({
+      status: 200,
+      body: {
+        updates: [
+          ...(await context.writes.run(() => approvals.withdraw({ ...parameters, ...query, identity }))),
+        ],
+      },
+    }),
     readValue: async ({ parameters }, { identity }) => ({
       status: 200,
       body: await readPublicValue(context, { ...parameters, identity }),

@@ -20,8 +20,11 @@ import { selfShowKeyHash } from './verbs/self-show-key-hash.ts';
 import { sessionCalculateHash } from './verbs/session-calculate-hash.ts';
 import { sessionCheck } from './verbs/session-check.ts';
 import { sessionCreate } from './verbs/session-create.ts';
+import { sessionDelete } from './verbs/session-delete.ts';
 import { sessionDiff } from './verbs/session-diff.ts';
 import { sessionExplain } from './verbs/session-explain.ts';
+import { sessionHistory } from './verbs/session-history.ts';
+import { sessionList } from './verbs/session-list.ts';
 import { sessionRead } from './verbs/session-read.ts';
 import { sessionSchemaVerb } from './verbs/session-schema.ts';
 import { sessionUpdate } from './verbs/session-update.ts';
@@ -55,6 +58,9 @@ export const verbs: readonly Verb[] = [
   sessionCreate,
   sessionUpdate,
   sessionRead,
+  sessionList,
+  sessionHistory,
+  sessionDelete,
   sessionVerify,
   sessionCalculateHash,
   sessionExplain,

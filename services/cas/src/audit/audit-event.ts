@@ -35,6 +35,7 @@ export const auditEvent = v.variant('type', [
     secretsShown: v.boolean(),
   }),
   v.strictObject({ type: v.literal('Session updated'), ...session, identity }),
+  v.strictObject({ type: v.literal('Session deleted'), ...session, identity }),
   v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
   v.strictObject({
     type: v.literal('Value read'),
@@ -114,6 +115,7 @@ export type SignedAuditRecord = v.InferOutput<typeof signedAuditRecord>;
 const announcing: ReadonlySet<AuditEvent['type']> = new Set([
   'Session created',
   'Session updated',
+  'Session deleted',
   'Certificates renewed',
   'Volume FSPF tag updated',
   'Simulated evidence accepted for the first time',

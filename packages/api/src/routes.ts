@@ -7,8 +7,16 @@ import {
   withdrawSession,
 } from './routes/approvals.ts';
 import { attestCas, readOpenApi, readVersion } from './routes/service.ts';
-import { postSession, postSessionOld, putSession, readSession } from './routes/sessions.ts';
 import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
+import {
+  deleteSession,
+  listSessions,
+  postSession,
+  postSessionOld,
+  putSession,
+  readHistory,
+  readSession,
+} from './routes/sessions.ts';
 import { readValue, readValues } from './routes/values.ts';
 
 /** Every route of the client API by its operation id. A new one is a row in routes/, here, and a handler in CAS. */
@@ -28,6 +36,9 @@ export const routes = {
   approveSession,
   vetoSession,
   withdrawSession,
+  deleteSession,
+  listSessions,
+  readHistory,
   readValue,
   readValues,
 } as const satisfies Readonly<Record<string, Route>>;

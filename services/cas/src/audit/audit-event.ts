@@ -53,6 +53,7 @@ export const auditEvent = v.variant('type', [
     dropped: v.boolean(),
   }),
   v.strictObject({ type: v.literal('Session update withdrawn'), session: v.string(), identity }),
+  v.strictObject({ type: v.literal('Session deleted'), ...session, identity }),
   v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
   v.strictObject({
     type: v.literal('Value read'),
@@ -136,6 +137,7 @@ const announcing: ReadonlySet<AuditEvent['type']> = new Set([
   'Session update approved',
   'Session update vetoed',
   'Session update withdrawn',
+  'Session deleted',
   'Certificates renewed',
   'Volume FSPF tag updated',
   'Simulated evidence accepted for the first time',

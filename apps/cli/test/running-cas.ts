@@ -1,30 +1,20 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import * as v from 'valibot';
 import { shell, simulatedLas, type Shell } from './shell.ts';
 
-/** What the simulated hardware measures of the CAS. */
-export const mrenclave = 'ca'.repeat(32);
-export const sessionFile = `# the session of the app
-name: $NAME
-version: "0.3.12"
-services:
-  - name: app
-    command: python3 /app/main.py
-    attestation: [{mrenclave: ["${'aa'.repeat(32)}"]}]
-`;
-
-export interface Running extends Shell {
+/** A user's shell beside a CAS that runs. */
+export interface RunningCas extends Shell {
+  /** `host:port` of the client port. */
   readonly address: string;
+  /** Folder of the simulated vendor. */
   readonly vendor: string;
   readonly identity: string;
-  readonly file: string;
   readonly stop: () => Promise<unknown>;
 }
 
-/** A CAS with a LAS, started as a user would, and a session file. */
-export async function running(t: TestContext): Promise<Running> {
+/** A CAS with a LAS, started as a user would; the simulated hardware measures `mrenclave` (hex) of it. */
+export async function runningCas(t: TestContext, mrenclave: string): Promise<RunningCas> {
   const user = shell(t);
   const vendor = join(user.folder, 'vendor');
   const socket = join(user.folder, 'las.sock');
@@ -48,7 +38,5 @@ export async function running(t: TestContext): Promise<Running> {
   );
   const ready = v.object({ client: v.string(), identity: v.string() });
   const { client, identity } = v.parse(ready, JSON.parse(stdout));
-  const file = join(user.folder, 'session.yml');
-  writeFileSync(file, sessionFile);
-  return { ...user, address: client, vendor, identity, file, stop };
+  return { ...user, address: client, vendor, identity, stop };
 }

@@ -1,5 +1,12 @@
 import type { Route } from './route.ts';
 import {
+  approveSession,
+  proposeSession,
+  readApprovals,
+  vetoSession,
+  withdrawSession,
+} from './routes/approvals.ts';
+import {
   attestAuditKey,
   proveConsistency,
   proveInclusion,
@@ -8,7 +15,16 @@ import {
   readSessionRecords,
 } from './routes/audit.ts';
 import { attestCas, readOpenApi, readVersion } from './routes/service.ts';
-import { postSession, postSessionOld, putSession, readSession } from './routes/sessions.ts';
+import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
+import {
+  deleteSession,
+  listSessions,
+  postSession,
+  postSessionOld,
+  putSession,
+  readHistory,
+  readSession,
+} from './routes/sessions.ts';
 import { readValue, readValues } from './routes/values.ts';
 
 /** Every route of the client API by its operation id. A new one is a row in routes/, here, and a handler in CAS. */
@@ -20,6 +36,17 @@ export const routes = {
   postSessionOld,
   putSession,
   readSession,
+  postSignedSession,
+  putEncryptedSession,
+  readEncryptionKey,
+  proposeSession,
+  readApprovals,
+  approveSession,
+  vetoSession,
+  withdrawSession,
+  deleteSession,
+  listSessions,
+  readHistory,
   readValue,
   readValues,
   readCheckpoint,

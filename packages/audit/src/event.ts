@@ -9,6 +9,8 @@ import * as v from 'valibot';
 const session = { session: v.string(), hash: v.optional(v.string()) };
 /** Key hash of the client; null where it showed no certificate. */
 const identity = v.nullable(v.string());
+/** Key hashes of those who signed, where signatures stand in place of the connection's identity. */
+const signers = v.optional(v.array(v.string()));
 const service = { session: v.string(), service: v.string() };
 
 /** What hardware said of the program, and what the verifier made of it. */
@@ -61,7 +63,7 @@ export const auditEvent = v.variant('type', [
   v.strictObject({ type: v.literal('Simulated evidence accepted for the first time') }),
   /** A change of the database that no other event announces, written down where a witness counts commits. */
   v.strictObject({ type: v.literal('State committed') }),
-  v.strictObject({ type: v.literal('Session created'), ...session, identity }),
+  v.strictObject({ type: v.literal('Session created'), ...session, identity, signers }),
   v.strictObject({
     type: v.literal('Session read'),
     ...session,
@@ -70,7 +72,24 @@ export const auditEvent = v.variant('type', [
     secretsShown: v.boolean(),
     secrets: v.array(v.string()),
   }),
-  v.strictObject({ type: v.literal('Session updated'), ...session, identity }),
+  v.strictObject({ type: v.literal('Session updated'), ...session, identity, signers }),
+  v.strictObject({
+    type: v.literal('Session update proposed'),
+    session: v.string(),
+    identity,
+    /** RFC 3339: when CAS forgets it. */
+    expires: v.string(),
+  }),
+  v.strictObject({ type: v.literal('Session update approved'), session: v.string(), signer: v.string() }),
+  v.strictObject({
+    type: v.literal('Session update vetoed'),
+    session: v.string(),
+    signer: v.string(),
+    /** Whether the update was dropped by it. */
+    dropped: v.boolean(),
+  }),
+  v.strictObject({ type: v.literal('Session update withdrawn'), session: v.string(), identity }),
+  v.strictObject({ type: v.literal('Session deleted'), ...session, identity }),
   v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
   v.strictObject({
     type: v.literal('Value read'),
@@ -120,6 +139,11 @@ export type AuditEvent = v.InferOutput<typeof auditEvent>;
 const announcing: ReadonlySet<string> = new Set<AuditEvent['type']>([
   'Session created',
   'Session updated',
+  'Session update proposed',
+  'Session update approved',
+  'Session update vetoed',
+  'Session update withdrawn',
+  'Session deleted',
   'Certificates renewed',
   'Volume FSPF tag updated',
   'Simulated evidence accepted for the first time',

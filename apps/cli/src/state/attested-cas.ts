@@ -2,7 +2,7 @@ import { formatAddress, parseAddress, type CasAddress } from '@ensconce/api/addr
 import { CasConnection } from '@ensconce/api/connection';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
-import { loadIdentity, loadState, type AttestedCas } from './cli-state.ts';
+import { loadIdentity, loadState, type AttestedCas, type Identity } from './cli-state.ts';
 import { watchLog } from './seen-log.ts';
 
 const timeout = 30_000;
@@ -39,18 +39,22 @@ export function attestedCasOf(
 }
 
 /**
- * Does something over a connection to an attested CAS, as this identity. Another CAS at that address is refused, and so is one whose audit log
- * does not continue what was seen of it before.
+ * Does something over a connection to an attested CAS. Another CAS at that address is refused, and so is one whose audit log does not continue
+ * what was seen of it before.
+ *
+ * @param as who asks: this command's identity if absent.
  */
 export async function withCas<Result>(
   io: Io,
   named: string | undefined,
   use: (cas: CasConnection) => Promise<Result>,
+  as?: Identity,
 ): Promise<Result> {
-  return withUnwatchedCas(io, named, async (cas) => {
+  const watched = async (cas: CasConnection): Promise<Result> => {
     await watchLog(io, cas);
     return use(cas);
-  });
+  };
+  return withUnwatchedCas(io, named, watched, as);
 }
 
 /** As {@link withCas}, for what holds the audit log against what was seen before itself. */
@@ -58,12 +62,13 @@ export async function withUnwatchedCas<Result>(
   io: Io,
   named: string | undefined,
   use: (cas: CasConnection) => Promise<Result>,
+  as?: Identity,
 ): Promise<Result> {
   const { address, entry, name } = attestedCasOf(io, named);
   if (entry.simulated) io.stderr(`warning: CAS ${name} runs on SIMULATED hardware, which protects nothing\n`);
   const cas = await CasConnection.open({
     address,
-    identity: await loadIdentity(io),
+    identity: as ?? (await loadIdentity(io)),
     pinned: entry.identity,
     timeout,
     signal: io.signal,

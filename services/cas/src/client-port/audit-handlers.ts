@@ -41,7 +41,8 @@ export function auditHandlers(context: HandlerContext): Pick<Handlers, AuditRout
       return { status: 200, body: { records: await proofs.range(from, to ?? Number.MAX_SAFE_INTEGER) } };
     },
     readSessionRecords: async ({ parameters: { name }, query: { before, size } }, { identity }) => {
-      const present = sessions.find(name);
+      // Of a deleted session too: what it released stays released.
+      const present = sessions.findTaken(name);
       if (present === undefined || !holdsRight(present, 'read', identity).allowed) throw notFound(name);
       if (before !== undefined && size !== undefined)
         return { status: 200, body: { records: await proofs.ofSession(name, before, size) } };

@@ -6,6 +6,9 @@ import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
 import { RateLimit } from './client-port/rate-limit.ts';
 import { endorseAuditKey } from './audit/endorsement.ts';
+import type { NetworkSink } from './audit/network-sink.ts';
+import { openSink, sinkChange } from './audit/open-sink.ts';
+import type { SinkSettings } from './audit/sink-settings.ts';
 import { StoredWatermarks } from './evidence/stored-watermarks.ts';
 import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
@@ -36,6 +39,8 @@ export interface CasOptions {
   readonly verifier: EvidenceVerifier;
   /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
+  /** Where audit records must be besides the file; by default nowhere. */
+  readonly auditSink?: SinkSettings | undefined;
   /** Key hashes that may read the whole audit log; by default none. */
   readonly auditors?: ReadonlySet<string>;
   readonly limits?: Partial<CasLimits>;
@@ -63,10 +68,11 @@ export async function startCas(options: CasOptions): Promise<Cas> {
   const state = await openState({ folder: options.state, sealer: options.sealer, random, now });
   const identity = state.identity.hash;
   const writes = new Serial();
+  const sink = await openSinkOf(options, state, writes);
   const ports: { close(): Promise<void> }[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(ports.map((port) => port.close()));
-    await writes.run(() => closeState(state));
+    await writes.run(() => closeState(state, sink, options.auditSink?.url));
   };
   try {
     warn(options, state);
@@ -77,7 +83,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
         casIdentity: identity,
         ...endorseAuditKey(state.identity, state.auditKey),
         acceptsSimulation,
-        sink: null,
+        sink: sinkOf(options),
       },
       state.store.sequence,
     );
@@ -106,7 +112,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
         identity,
         acceptsSimulation,
         everAcceptedSimulation: state.store.simulated,
-        witnessed: false,
+        witnessed: sink?.countsCommits === true && sink.up,
       }),
     });
     const clientPort = await ClientPort.open({
@@ -123,7 +129,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       volumeTags: new VolumeTags({ state, writes, random }),
       refresh,
       verifier,
-      watermarks: new StoredWatermarks(state.store, writes),
+      watermarks: new StoredWatermarks(state, writes),
       random,
       now,
       log,
@@ -153,6 +159,24 @@ export async function startCas(options: CasOptions): Promise<Cas> {
   }
 }
 
+const sinkOf = ({ auditSink }: CasOptions): { url: string; witness: boolean } | null =>
+  auditSink === undefined ? null : { url: auditSink.url, witness: auditSink.witness };
+
+/** A state that a witness knows to be put back is let go as it is. */
+async function openSinkOf(
+  { auditSink, log }: CasOptions,
+  state: State,
+  writes: Serial,
+): Promise<NetworkSink | undefined> {
+  try {
+    return auditSink && (await openSink(state, writes, auditSink, log));
+  } catch (error) {
+    await state.audit.close();
+    state.store.close();
+    throw error;
+  }
+}
+
 function warn(options: CasOptions, state: State): void {
   const { log, sealer, verifier } = options;
   if (sealer.insecure)
@@ -160,7 +184,8 @@ function warn(options: CasOptions, state: State): void {
   if (verifier.insecureAcceptsSimulation) log.warn('SIMULATED evidence is accepted: it protects nothing');
   if (state.store.simulated)
     log.warn('this state has accepted SIMULATED evidence: it is not fit for production');
-  log.warn('no witness of the state is configured: a roll-back of the whole state folder is not detected');
+  if (options.auditSink?.witness !== true)
+    log.warn('no witness of the state is configured: a roll-back of the whole state folder is not detected');
 }
 
 /** Makes the mark of simulated evidence, once and for ever. */
@@ -174,10 +199,15 @@ async function markSimulated(state: State): Promise<void> {
 }
 
 /** The last commit holds the end of the audit log, so that a log cut later shows. */
-async function closeState(state: State): Promise<void> {
+async function closeState(
+  state: State,
+  sink: NetworkSink | undefined,
+  url: string | undefined,
+): Promise<void> {
   try {
     const position = await state.audit.note({ type: 'CAS exited' }, state.store.sequence);
-    state.store.commit([], position);
+    await sink?.close();
+    state.store.commit(sink === undefined || url === undefined ? [] : [sinkChange(sink, url)], position);
   } finally {
     await state.audit.close();
     state.store.close();

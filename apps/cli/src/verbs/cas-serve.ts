@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { startCas } from '@ensconce/cas/cas';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
+import { readSinkSettings, type SinkSettings } from '@ensconce/cas/sink-settings';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
@@ -14,6 +16,7 @@ import { stopped } from '../output/stopped.ts';
 import { listenAddress } from '../output/listen-address.ts';
 import { writeResult } from '../output/result.ts';
 import type { Verb } from '../verb.ts';
+import { CliError } from '../errors.ts';
 
 interface Options {
   readonly state: string;
@@ -24,6 +27,8 @@ interface Options {
   readonly collateral?: readonly string[];
   readonly insecureAcceptSimulation?: string;
   readonly creator?: readonly string[];
+  readonly auditor?: readonly string[];
+  readonly ownerConfig?: string;
   readonly insecureAnyCreator?: true;
   readonly logLevel: string;
   readonly json?: true;
@@ -58,6 +63,8 @@ export const casServe: Verb = {
         'who owns this CAS, and so may create top-level sessions; by default the identity of this command',
       )
       .option('--insecure-any-creator', 'let anybody with a certificate create top-level sessions')
+      .option('--auditor <key-hash...>', 'who may read the whole audit log; by default nobody')
+      .option('--owner-config <file>', 'settings of the owner, TOML or .json: [audit_log]')
       .option('--pccs <url>', "a PCCS to fetch collateral from; by default Intel's own service")
       .option('--collateral <path...>', 'files and folders with collateral; with them nothing is fetched')
       .option(
@@ -85,6 +92,8 @@ export const casServe: Verb = {
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
           creators: await creatorsOf(io, options),
+          auditors: new Set(options.auditor),
+          auditSink: sinkOf(options.ownerConfig),
           now: io.now,
           random: io.random,
           log,
@@ -112,4 +121,15 @@ export const casServe: Verb = {
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {
   if (options.insecureAnyCreator === true) return 'anybody';
   return new Set(options.creator ?? [keyHashOfCertificate((await loadIdentity(io)).certificate)]);
+}
+
+function sinkOf(path: string | undefined): SinkSettings | undefined {
+  if (path === undefined) return undefined;
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new CliError('CLI_FILE', `${path}: a readable file expected`, { cause });
+  }
+  return readSinkSettings(bytes, path);
 }

@@ -26,6 +26,8 @@ export interface AuditLogOptions {
 
 /** Somewhere else where records must be before what they tell of may happen. */
 export interface AuditSink {
+  /** Whether every commit needs a record, so that a database that was put back shows. */
+  readonly countsCommits: boolean;
   /** Throws where it is known to be out of reach, so that nothing is begun that could not be told of. */
   check(): void;
   /** Resolves when the records up to `sequence`, which are on the disk, are there too. */
@@ -96,6 +98,11 @@ export class AuditLog {
   /** From here on {@link append} waits for this sink too. */
   useSink(sink: AuditSink): void {
     this.#sink = sink;
+  }
+
+  /** Announces a commit that no event tells of: recorded where a witness counts commits, else undefined. */
+  async announceCommit(commit: number): Promise<AuditPosition | undefined> {
+    return this.#sink?.countsCommits === true ? this.append({ type: 'State committed' }, commit) : undefined;
   }
 
   /** The last record that was appended. */

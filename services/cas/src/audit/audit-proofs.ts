@@ -32,7 +32,7 @@ export class AuditProofs {
   /** That the tree of `first` records is what that of `size` records began with. */
   consistency(first: number, size: number): Promise<Uint8Array[]> {
     return this.#held(async () => {
-      const [earlier, later] = [await this.#tree(first), await this.#tree(size)];
+      const [earlier, later] = [await this.tree(first), await this.tree(size)];
       if (first > size) throw outOfRange(`${first} records`, size);
       const proof = consistencyProof(this.#log.stored, first, size);
       await verifyConsistency(nodeCrypto, earlier, later, proof);
@@ -43,7 +43,7 @@ export class AuditProofs {
   /** That a record stands in the tree of `size` records. */
   inclusion(sequence: number, size: number): Promise<Uint8Array[]> {
     return this.#held(async () => {
-      const head = await this.#tree(size);
+      const head = await this.tree(size);
       if (sequence > size) throw outOfRange(`record ${sequence}`, size);
       const leaf = this.#log.stored.read(storedIndex(0, sequence - 1));
       return this.#include(head, sequence, leaf);
@@ -75,7 +75,7 @@ export class AuditProofs {
   /** Records of a session, newest first, from `sequence` back, with proofs for the tree of `size` records. */
   ofSession(session: string, sequence: number, size: number): Promise<ProvedRecord[]> {
     return this.#held(async () => {
-      const head = await this.#tree(size);
+      const head = await this.tree(size);
       const records: ProvedRecord[] = [];
       let bytes = 0;
       for (let at = sequence; at > 0 && records.length < pageRecords && bytes < pageBytes;) {
@@ -113,7 +113,7 @@ export class AuditProofs {
   }
 
   /** The tree of the first `size` records. */
-  async #tree(size: number): Promise<TreeHead> {
+  async tree(size: number): Promise<TreeHead> {
     if (size < 1 || size > this.#log.size) throw outOfRange(`a tree of ${size} records`, this.#log.size);
     const tree = { size, root: rootOf(this.#log.stored, size) };
     if (!(await this.continues(tree))) throw changed();

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import * as v from 'valibot';
 import { nodeCrypto } from '@ensconce/crypto-node/provider';
 import { attested, chunksOf, read, sha256, WrittenLog } from '../test/written-log.ts';
 import { linesOf } from './chain.ts';
+import { auditEvent } from './event.ts';
 import { judgeLog, type LogJudgement, type LogToJudge } from './log.ts';
 import { lineLimit, parseRecord } from './record.ts';
 
@@ -188,4 +190,26 @@ void test('a log of the first format still holds', async () => {
   assert.equal(kindOf(changed), 'broken');
   const mixed = await judge(`${text}${written().text}`, { casIdentity });
   assert.equal(kindOf(mixed), 'broken');
+});
+
+void test('a log of the present format holds as long as it is supported', async () => {
+  const text = readFileSync(
+    new URL('../../../test/golden/audit/ensconce-audit-2.jsonl', import.meta.url),
+    'utf8',
+  );
+  const casIdentity = '27447cfb653fb0e3b0482f2a7442fd1ed259f8467b52aab85a39261fa779e383';
+  const unknown: string[] = [];
+  const judgement = await judge(text, {
+    casIdentity,
+    last: { sequence: 11, hash: 'b048f62b5f5a21a506101c69c012da069e90f4db1d2a2f93b75f5661003eb491' },
+    onRecord: ({ event }) => {
+      if (!v.safeParse(auditEvent, event).success) unknown.push(event.type);
+    },
+  });
+  assert.equal(judgement.problem?.reason, undefined);
+  assert.equal(
+    Buffer.from(judgement.head?.root ?? []).toString('base64'),
+    'DGnHMu6XdfI8KE3DRjQmrhSALVuEoqpAEHmPFGq4z48=',
+  );
+  assert.deepEqual(unknown, []);
 });

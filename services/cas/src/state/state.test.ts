@@ -180,3 +180,12 @@ void test('a record that is too long for a line is refused, and the log goes on'
   await close(state);
   await close(await open(folder));
 });
+
+void test('a state whose log is of an earlier format is refused with what to do, and left as it is', async (t) => {
+  const folder = await filled(t);
+  const path = join(folder, auditLogFileName);
+  const old = new URL('../../../../test/golden/audit/ensconce-audit-1.jsonl', import.meta.url);
+  copyFileSync(old, path);
+  await assert.rejects(open(folder), refusedWith('CAS_AUDIT_FORMAT'));
+  assert.deepEqual(readFileSync(path), readFileSync(old));
+});

@@ -6,23 +6,30 @@ import { X509Error } from '@ensconce/x509/errors';
 import { pemOf } from '@ensconce/evidence/intel/certification';
 import type { QuoteAuthentication } from '@ensconce/evidence/intel/authentication';
 import { CheckList, passed, type Check } from '../check.ts';
-import { makeWindow, type Window } from '../window.ts';
+import { joinWindows, makeWindow, type Windows } from '../window.ts';
 import { parsePck, type Pck } from './pck.ts';
 import type { IntelCollateral } from './collateral.ts';
 import type { VerifyOptions } from '../options.ts';
 
 /** The PCK certificate of a platform with its verified line to a root that is not trusted yet. */
-interface PckChain {
+export interface PckChain {
   readonly leaf: Certificate;
   readonly intermediate: Certificate;
   readonly root: Certificate;
   readonly pck: Pck;
   readonly key: VerificationKey;
-  readonly windows: readonly Window[];
+  readonly windows: Windows;
+}
+
+/** A chain and, where there is a cache, the digest of the bytes that it was read from. */
+interface FoundChain {
+  readonly chain: PckChain;
+  readonly digest: string | undefined;
 }
 
 /** An attestation key for which a platform's quoting enclave and PCK certificate vouch. Holds for any time; dates are judged apart. */
-export interface CertifiedKey extends PckChain {
+export interface CertifiedKey {
+  readonly chain: PckChain;
   readonly attestationKey: VerificationKey;
   readonly checks: readonly Check[];
 }
@@ -61,8 +68,15 @@ async function verifyPckChain(pem: string, options: VerifyOptions): Promise<PckC
       root,
       pck: parsePck(leaf),
       key: await options.crypto.publicKey(leaf.spki, 'ecdsa-p256-sha256'),
-      windows: line.map((certificate) =>
-        makeWindow(`"${certificate.subject.commonName}"`, certificate.notBefore, certificate.notAfter, renew),
+      windows: joinWindows(
+        line.map((certificate) =>
+          makeWindow(
+            `"${certificate.subject.commonName}"`,
+            certificate.notBefore,
+            certificate.notAfter,
+            renew,
+          ),
+        ),
       ),
     };
   } catch (error) {
@@ -71,20 +85,32 @@ async function verifyPckChain(pem: string, options: VerifyOptions): Promise<PckC
   }
 }
 
-async function cachedPckChain(bytes: Uint8Array, options: VerifyOptions): Promise<PckChain | string> {
+/** Undefined where the bytes are no PEM: test tools put something else into quotes. */
+async function pckChainOf(
+  bytes: Uint8Array,
+  options: VerifyOptions,
+): Promise<FoundChain | string | undefined> {
   const { cache, crypto } = options;
-  if (cache === undefined) return verifyPckChain(pemOf({ bytes }), options);
-  const key = `intel-pck-chain:${toHex(await crypto.sha256(bytes))}`;
-  const known = cache.get(key) as PckChain | undefined;
-  if (known !== undefined) return known;
-  const chain = await verifyPckChain(pemOf({ bytes }), options);
-  if (typeof chain !== 'string') cache.set(key, chain);
-  return chain;
+  const digest = cache === undefined ? undefined : toHex(await crypto.sha256(bytes));
+  const key = `intel-pck-chain:${digest}`;
+  const known = cache?.get(key) as PckChain | undefined;
+  if (known !== undefined) return { chain: known, digest };
+  const pem = pemOf({ bytes });
+  if (!pem.includes('-----BEGIN CERTIFICATE-----')) return undefined;
+  const chain = await verifyPckChain(pem, options);
+  if (typeof chain === 'string') return chain;
+  cache?.set(key, chain);
+  return { chain, digest };
 }
 
-/** Test tools put something else than PEM into quotes; the chain then has to come from elsewhere. */
-function isPem(bytes: Uint8Array): boolean {
-  return pemOf({ bytes }).includes('-----BEGIN CERTIFICATE-----');
+async function chainInQuote(
+  { certification }: QuoteAuthentication,
+  collateral: IntelCollateral | undefined,
+  options: VerifyOptions,
+): Promise<FoundChain | string | undefined> {
+  if (certification.type === 5) return pckChainOf(certification.bytes, options);
+  if (certification.type !== 4 || collateral?.pckCrlIssuerChain === undefined) return undefined;
+  return pckChainOf(concatBytes(certification.bytes, utf8(`\n${collateral.pckCrlIssuerChain}`)), options);
 }
 
 /** The PCK chain from the quote where it carries one, else from the collateral; undefined where neither has it. */
@@ -92,22 +118,18 @@ async function findPckChain(
   authentication: QuoteAuthentication,
   collateral: IntelCollateral | undefined,
   options: VerifyOptions,
-): Promise<PckChain | string | undefined> {
-  const { certification } = authentication;
-  const inside = (certification.type === 4 || certification.type === 5) && isPem(certification.bytes);
-  if (inside && certification.type === 5) return cachedPckChain(certification.bytes, options);
-  if (inside && certification.type === 4) {
-    if (collateral?.pckCrlIssuerChain === undefined) return undefined;
-    return cachedPckChain(
-      concatBytes(certification.bytes, utf8(`\n${collateral.pckCrlIssuerChain}`)),
-      options,
-    );
-  }
+): Promise<FoundChain | string | undefined> {
+  const inside = await chainInQuote(authentication, collateral, options);
+  if (inside !== undefined) return inside;
   if (collateral?.pckCertificateChain === undefined) return undefined;
-  const chain = await cachedPckChain(utf8(collateral.pckCertificateChain), options);
-  if (typeof chain !== 'string' && certification.type === 1 && toHex(certification.ppid) !== chain.pck.ppid)
-    return `a certificate of the platform ${chain.pck.ppid}, but the quote is of ${toHex(certification.ppid)}`;
-  return chain;
+  const found = await pckChainOf(utf8(collateral.pckCertificateChain), options);
+  const { certification } = authentication;
+  if (typeof found === 'object' && certification.type === 1) {
+    const { ppid } = found.chain.pck;
+    if (toHex(certification.ppid) !== ppid)
+      return `a certificate of the platform ${ppid}, but the quote is of ${toHex(certification.ppid)}`;
+  }
+  return found;
 }
 
 async function isBound(authentication: QuoteAuthentication, options: VerifyOptions): Promise<boolean> {
@@ -154,7 +176,7 @@ async function certify(
     found: attestationKey === undefined ? 'another value' : 'a point on the curve',
   });
   if (!signed || !bound || attestationKey === undefined) return undefined;
-  return { ...chain, attestationKey, checks: checks.list };
+  return { chain, attestationKey, checks: checks.list };
 }
 
 /**
@@ -167,23 +189,12 @@ export async function certifyAttestationKey(
   checks: CheckList,
   options: VerifyOptions,
 ): Promise<CertifiedKey | undefined> {
-  const { cache, crypto } = options;
-  // Only a quote that carries its whole chain rests on nothing but its own bytes.
-  const cacheKey =
-    cache !== undefined && authentication.certification.type === 5
-      ? `intel-attestation-key:${toHex(await crypto.sha256(authentication.vouching))}`
-      : undefined;
-  const known = cacheKey === undefined ? undefined : (cache?.get(cacheKey) as CertifiedKey | undefined);
-  if (known !== undefined) {
-    checks.add(known.checks);
-    return known;
-  }
-  const chain = await findPckChain(authentication, collateral, options);
-  if (chain === undefined || typeof chain === 'string') {
+  const found = await findPckChain(authentication, collateral, options);
+  if (found === undefined || typeof found === 'string') {
     checks.that(names.leaf, false, {
       expected: chainWords,
-      found: chain ?? 'none in the quote and none in the collateral',
-      ...(chain === undefined
+      found: found ?? 'none in the quote and none in the collateral',
+      ...(found === undefined
         ? {
             failure: 'undetermined',
             hint: 'fetch the PCK certificate of the platform and give it with the collateral',
@@ -192,9 +203,19 @@ export async function certifyAttestationKey(
     });
     return undefined;
   }
+  const { cache, crypto } = options;
+  const key =
+    cache === undefined
+      ? ''
+      : `intel-attestation-key:${found.digest}${toHex(await crypto.sha256(authentication.vouching))}`;
+  const known = cache?.get(key) as CertifiedKey | undefined;
+  if (known !== undefined) {
+    checks.add(known.checks);
+    return known;
+  }
   const own = new CheckList();
-  const certified = await certify(authentication, chain, own, options);
+  const certified = await certify(authentication, found.chain, own, options);
   checks.add(own.list);
-  if (certified !== undefined && cacheKey !== undefined) cache?.set(cacheKey, certified);
+  if (certified !== undefined) cache?.set(key, certified);
   return certified;
 }

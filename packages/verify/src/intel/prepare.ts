@@ -6,7 +6,7 @@ import { parsePemCertificates, type Certificate } from '@ensconce/x509/certifica
 import { parseRevocationList, type RevocationList } from '@ensconce/x509/crl';
 import { isSignedBy } from '@ensconce/x509/signature';
 import { CheckList, type Check } from '../check.ts';
-import { makeWindow, type Window } from '../window.ts';
+import { joinWindows, makeWindow, type Window, type Windows } from '../window.ts';
 import { parseEnclaveIdentity, type EnclaveIdentity } from './enclave-identity.ts';
 import { parseTcbInfo, type TcbInfo } from './tcb-info.ts';
 import type { IntelCollateral } from './collateral.ts';
@@ -20,7 +20,7 @@ export interface PreparedCollateral {
   readonly pckCrl: RevocationList;
   readonly tcbInfo: TcbInfo;
   readonly qeIdentity: EnclaveIdentity;
-  readonly windows: readonly Window[];
+  readonly windows: Windows;
   readonly checks: readonly Check[];
 }
 
@@ -200,7 +200,7 @@ async function prepare(
     pckCrl,
     tcbInfo,
     qeIdentity,
-    windows: steps.windows,
+    windows: joinWindows(steps.windows),
     checks: checks.list,
   };
 }

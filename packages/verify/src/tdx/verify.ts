@@ -1,3 +1,4 @@
+import { toHex } from '@ensconce/base/bytes';
 import { parseTdxQuote, type TdxQuote } from '@ensconce/evidence/tdx/quote';
 import { CheckList } from '../check.ts';
 import { evaluateTd, type TdTcb } from './evaluate.ts';
@@ -32,19 +33,19 @@ export async function judgeTdx(
   const judged = await judgeIntelQuote(quote, collateral, checks, options);
   if (judged === undefined) return undefined;
   const { report, authentication } = quote;
-  const { tcbInfo } = judged.prepared;
+  const { pairing, simulated } = judged;
+  const { tcbInfo } = pairing.prepared;
   const launch = tdTcb(checks, quote, report.teeTcbSvn, tcbInfo);
   const current = report.current === null ? null : tdTcb(checks, quote, report.current.teeTcbSvn2, tcbInfo);
   if (launch === undefined || current === undefined) return undefined;
-  const { status, date, advisories, tcb } = evaluateTd(
-    judged,
-    authentication.qeReport.isvSvn,
-    launch,
-    current,
+  const qeSvn = authentication.qeReport.isvSvn;
+  const svns = [launch, current].map((one) => (one === null ? '' : toHex(one.svn)));
+  const { status, date, advisories, tcb } = pairing.rating(`tdx ${qeSvn} ${svns.join(' ')}`, () =>
+    evaluateTd(pairing, qeSvn, launch, current),
   );
   return {
-    simulated: judged.simulated,
-    claims: tdxClaims(quote, judged.certified.pck),
+    simulated,
+    claims: tdxClaims(quote, pairing.chain.pck),
     tcbStatus: status,
     tcbDate: date,
     advisories,

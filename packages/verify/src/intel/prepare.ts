@@ -245,20 +245,19 @@ export async function prepareIntelCollateral(
     checks.add(same.checks);
     return same;
   }
-  if (!isComplete(collateral ?? {}, checks) || collateral === undefined) return undefined;
+  const own = new CheckList();
+  if (!isComplete(collateral ?? {}, own) || collateral === undefined) {
+    checks.add(own.list);
+    return undefined;
+  }
   const parts = collateral as Complete;
   const key =
-    cache === undefined
-      ? undefined
-      : `intel-collateral:${toHex(await crypto.sha256(collateralBytes(parts)))}`;
-  let prepared = key === undefined ? undefined : (cache?.get(key) as PreparedCollateral | undefined);
-  if (prepared === undefined) {
-    const own = new CheckList();
-    prepared = await prepareComplete(parts, own, options);
-    checks.add(own.list);
-    if (prepared === undefined) return undefined;
-    if (key !== undefined) cache?.set(key, prepared);
-  } else checks.add(prepared.checks);
+    cache === undefined ? '' : `intel-collateral:${toHex(await crypto.sha256(collateralBytes(parts)))}`;
+  const known = cache?.get(key) as PreparedCollateral | undefined;
+  const prepared = known ?? (await prepareComplete(parts, own, options));
+  checks.add(prepared?.checks ?? own.list);
+  if (prepared === undefined) return undefined;
+  cache?.set(key, prepared);
   cache?.setByObject(collateral, prepared);
   return prepared;
 }

@@ -103,7 +103,7 @@ export function readCollateral(paths: readonly string[]): CollateralPool {
       const known = pool.add(
         asJson(file, readLimited(file, collateralFileLimit, 'EVIDENCE_COLLATERAL_FILE')),
       );
-      if (known === undefined && file === path) {
+      if (!known && file === path) {
         throw new EvidenceReportError(
           'EVIDENCE_COLLATERAL_FILE',
           `${path}: a collateral bundle, certificate, revocation list or vendor response expected, something else found`,

@@ -3,6 +3,7 @@ import { chainProblem, orderChain } from '@ensconce/x509/chain';
 import { parsePemCertificates, type Certificate } from '@ensconce/x509/certificate';
 import { spkiOfPoint, type VerificationKey } from '@ensconce/x509/crypto';
 import { X509Error } from '@ensconce/x509/errors';
+import { pemEncode } from '@ensconce/x509/pem';
 import { pemOf } from '@ensconce/evidence/intel/certification';
 import type { QuoteAuthentication } from '@ensconce/evidence/intel/authentication';
 import { CheckList, passed, type Check } from '../check.ts';
@@ -54,6 +55,9 @@ function roleProblem(line: readonly Certificate[]): string | undefined {
   return leaf.isAuthority ? 'a leaf that is a certificate authority' : undefined;
 }
 
+/** Lines that are tried: collateral is attacker-controlled, and each line costs four signatures. */
+const lineLimit = 64;
+
 const renew = 'the platform needs a new PCK certificate; ask its provider, or check the time given';
 
 async function verifyPckChain(pem: string, options: VerifyOptions): Promise<PckChain | string> {
@@ -81,6 +85,31 @@ async function verifyPckChain(pem: string, options: VerifyOptions): Promise<PckC
     };
   } catch (error) {
     if (error instanceof X509Error) return error.message;
+    throw error;
+  }
+}
+
+const isIssuer = (upper: Certificate, lower: Certificate): boolean =>
+  equalBytes(upper.subject.der, lower.issuer.der);
+
+/** Every line from a PCK certificate to a root that the names in `pem` allow, as a text each. */
+function linesOf(pem: string): string[] {
+  try {
+    const all = parsePemCertificates(pem, 64);
+    const leaves = all.filter((one) => one.subject.commonName.includes('SGX PCK Certificate'));
+    const lines = leaves.flatMap((leaf) =>
+      all
+        .filter((ca) => isIssuer(ca, leaf))
+        .flatMap((ca) =>
+          all.filter((root) => isIssuer(root, ca) && isIssuer(root, root)).map((root) => [leaf, ca, root]),
+        ),
+    );
+    if (lines.length < 2) return [pem];
+    return lines
+      .slice(0, lineLimit)
+      .map((line) => line.map((one) => pemEncode(one.der, 'CERTIFICATE')).join(''));
+  } catch (error) {
+    if (error instanceof X509Error) return [pem];
     throw error;
   }
 }
@@ -113,6 +142,26 @@ async function chainInQuote(
   return pckChainOf(concatBytes(certification.bytes, utf8(`\n${collateral.pckCrlIssuerChain}`)), options);
 }
 
+/**
+ * A platform has one PCK certificate for each TCB that it had. The quote does not name the one, but it signed the QE report. Where several are given and
+ * none did, the right one is missing; a single one is judged even where it does not fit.
+ */
+async function givenPckChain(
+  { qeReport, qeReportSignature }: QuoteAuthentication,
+  pem: string | undefined,
+  options: VerifyOptions,
+): Promise<FoundChain | string | undefined> {
+  const [first, ...others] = pem === undefined ? [] : linesOf(pem);
+  if (first === undefined) return undefined;
+  if (others.length === 0) return pckChainOf(utf8(first), options);
+  for (const line of [first, ...others]) {
+    const found = await pckChainOf(utf8(line), options);
+    if (typeof found === 'object' && (await found.chain.key.verify(qeReportSignature, qeReport.bytes)))
+      return found;
+  }
+  return undefined;
+}
+
 /** The PCK chain from the quote where it carries one, else from the collateral; undefined where neither has it. */
 async function findPckChain(
   authentication: QuoteAuthentication,
@@ -121,8 +170,7 @@ async function findPckChain(
 ): Promise<FoundChain | string | undefined> {
   const inside = await chainInQuote(authentication, collateral, options);
   if (inside !== undefined) return inside;
-  if (collateral?.pckCertificateChain === undefined) return undefined;
-  const found = await pckChainOf(utf8(collateral.pckCertificateChain), options);
+  const found = await givenPckChain(authentication, collateral?.pckCertificateChain, options);
   const { certification } = authentication;
   if (typeof found === 'object' && certification.type === 1) {
     const { ppid } = found.chain.pck;

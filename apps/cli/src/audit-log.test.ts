@@ -211,3 +211,39 @@ void test('a single record is proved to be in the log', async (t) => {
   const forged = await run('cas', 'verify-record', file);
   assert.equal(forged.code, 4, forged.stderr);
 });
+
+void test('a change that the host undid as if CAS had crashed shows in the log', async (t) => {
+  const { run, start, stop, file, folder, address, vendor, verify, log } = await audited(t);
+  const serve = async (): Promise<{ readonly stop: () => Promise<Result> }> =>
+    start(
+      'cas',
+      'serve',
+      '--state',
+      join(folder, 'state'),
+      '--listen-client',
+      address,
+      '--listen-service',
+      '127.0.0.1:0',
+      '--insecure-accept-simulation',
+      vendor,
+      '--log-level',
+      'silent',
+    );
+  await stop();
+  const database = join(folder, 'state', 'cas.db');
+  const old = readFileSync(database);
+  const second = await serve();
+  assert.equal((await run('session', 'create', file, '-e', 'NAME=undone')).code, 0);
+  await second.stop();
+  const lines = log().trimEnd().split('\n');
+  writeFileSync(database, old);
+  writeFileSync(join(folder, 'state', 'audit.jsonl'), linesOf(lines.slice(0, -1)));
+  const third = await serve();
+  assert.equal((await run('session', 'read', 'undone')).code, 3);
+  await third.stop();
+  const lost = await verify(log());
+  assert.equal(lost.code, 10, lost.stderr);
+  assert.match(lost.stdout, /^\d+:[0-9a-f]{64}\n$/);
+  assert.equal((await verify(log(), '--last', lost.stdout.trim())).code, 0);
+  assert.equal((await run('session', 'audit', 'app', '--log', join(folder, 'copy.jsonl'))).code, 10);
+});

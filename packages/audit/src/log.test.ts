@@ -98,6 +98,9 @@ void test('a database that was put back shows in the log at the next start', asy
     kindOf(await judge(single.text, { casIdentity: single.identity, kept: await single.checkpoint() })),
     'one-commit-lost',
   );
+  const { end } = await judge(single.text, { casIdentity: single.identity });
+  const later = await judge(single.text, { casIdentity: single.identity, last: end });
+  assert.equal(later.problem?.reason, undefined);
   const back = written();
   back.add(read('a'), 2);
   back.start(1);

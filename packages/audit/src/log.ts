@@ -163,7 +163,8 @@ function problemOf(
   if (chain.first !== 1) {
     return { kind: 'cut-at-start', reason: `record 1 expected first, ${chain.first} found` };
   }
-  const [single] = chain.lost;
+  // What was shown with `last` has been looked into.
+  const single = chain.lost.find((lost) => lost.sequence > (last?.sequence ?? 0));
   if (single !== undefined) {
     return {
       kind: 'one-commit-lost',

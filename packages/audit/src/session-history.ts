@@ -47,6 +47,15 @@ export { proofSchema };
 export const proofOf = (hashes: readonly string[]): Uint8Array[] =>
   hashes.map((hash) => Uint8Array.fromBase64(hash));
 
+function lineOf(record: unknown): Uint8Array {
+  try {
+    return canonicalJson(record as Json);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new AuditError('AUDIT_FORM', 'audit record: JSON with a canonical form expected', { cause });
+  }
+}
+
 /** Holds a record and its proof, both untrusted, against a tree that somebody trusted vouches for. */
 export async function openProvedRecord(
   crypto: CryptoProvider,
@@ -54,7 +63,7 @@ export async function openProvedRecord(
   head: TreeHead,
   { record: value, proof }: ProvedRecord,
 ): Promise<AuditRecord> {
-  const line = canonicalJson(value as unknown as Json);
+  const line = lineOf(value);
   const record = parseRecord(line);
   const leaf = await leafHash(crypto, line);
   await verifyInclusion(crypto, head, record.sequence - 1, leaf, proofOf(proof));

@@ -75,7 +75,10 @@ export interface LogFiles {
   readonly onRecord?: (record: AuditRecord) => void;
 }
 
-/** Judges log files; throws for every problem but that nothing is known of the end. */
+/** With these all that is in the log can be believed. */
+const mild: ReadonlySet<LogProblem> = new Set(['end-unknown', 'one-commit-lost']);
+
+/** Judges log files; throws for every problem for which what is in them cannot be believed. */
 export async function judgeLogFiles(
   io: Io,
   log: LogFiles,
@@ -92,7 +95,7 @@ export async function judgeLogFiles(
     ...(log.onRecord === undefined ? {} : { onRecord: log.onRecord }),
   });
   const { problem, end } = judgement;
-  if (end === undefined || (problem !== undefined && problem.kind !== 'end-unknown'))
+  if (end === undefined || (problem !== undefined && !mild.has(problem.kind)))
     throw problemError(log.name, judgement);
   return { ...judgement, end };
 }
@@ -164,7 +167,8 @@ export const casVerifyAuditLog: Verb = {
         writeResult(io, options, shown, () => `${end.sequence}:${end.hash}`);
         if (newest !== undefined && newest > end.sequence)
           io.stderr(`the log of CAS has ${newest - end.sequence} records more by now\n`);
-        if (problem !== undefined && newest === undefined) throw problemError(name, judgement);
+        if (problem !== undefined && (newest === undefined || problem.kind !== 'end-unknown'))
+          throw problemError(name, judgement);
       });
   },
 };

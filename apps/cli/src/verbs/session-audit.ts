@@ -3,6 +3,7 @@ import { sessionRecords } from '@ensconce/api/audit-client';
 import { auditEvent, releasedFrom, type AttestedEvidence, type AuditEvent } from '@ensconce/audit/event';
 import type { AuditRecord } from '@ensconce/audit/record';
 import { nodeCrypto } from '@ensconce/crypto-node/provider';
+import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../output/printable.ts';
 import { writeResult } from '../output/result.ts';
@@ -22,6 +23,8 @@ interface Options {
 interface Found {
   readonly records: readonly AuditRecord[];
   readonly size: number;
+  /** Of a copy that can be believed and is not as it should be. */
+  readonly problem?: CliError | undefined;
 }
 
 export const sessionAudit: Verb = {
@@ -42,7 +45,7 @@ export const sessionAudit: Verb = {
       .option('-c, --cas <address>', 'which CAS; by default the one attested last')
       .option('--json', 'write JSON')
       .action(async (name: string, options: Options) => {
-        const { records, size } =
+        const { records, size, problem } =
           options.log === undefined
             ? await askCas(io, options.cas, name)
             : await readFiles(io, options.cas, name, options.log);
@@ -63,6 +66,7 @@ export const sessionAudit: Verb = {
             summary(name, options.secret, wanted.length, records.length, size),
           ].join('\n'),
         );
+        if (problem !== undefined) throw problem;
       });
   },
 };
@@ -98,8 +102,13 @@ async function readFiles(
       if (record.sessions.some((place) => place.session === session)) records.push(record);
     },
   });
-  if (judgement.problem !== undefined || judgement.head === undefined) throw problemError(name, judgement);
-  return { records, size: judgement.end.sequence };
+  if (judgement.head === undefined) {
+    throw new CliError('CLI_FILE', 'audit log: one of format 2 from its first record on expected', {
+      hint: 'in format 1 records are not numbered for their sessions: nothing shows that they are all',
+    });
+  }
+  const problem = judgement.problem === undefined ? undefined : problemError(name, judgement);
+  return { records, size: judgement.end.sequence, problem };
 }
 
 function eventOf(record: AuditRecord): AuditEvent | undefined {
@@ -131,6 +140,7 @@ function lineOf(record: AuditRecord, session: string): string {
 function whoOf(event: AuditEvent): string[] {
   if ('service' in event) return [`${event.session}/${event.service}`];
   if (event.type === 'Service refused') return [event.configId, event.reason.join(': ')];
+  if ('signer' in event) return [`by ${event.signer}`];
   if ('identity' in event) return [`by ${event.identity ?? 'a client without a certificate'}`];
   return [];
 }

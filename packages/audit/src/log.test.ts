@@ -91,6 +91,15 @@ void test('another history of the same CAS shows to who kept a checkpoint', asyn
   assert.equal(kindOf(judgement), 'replaced');
 });
 
+void test('a log without its beginning is told from a replaced one, however long it is', async () => {
+  const log = new WrittenLog();
+  const kept = await log.checkpoint();
+  for (let i = 0; i < 9; i++) log.add(read('a'));
+  const text = log.text.split('\n').slice(4).join('\n');
+  const judgement = await judge(text, { casIdentity: log.identity, kept, key: await log.key() });
+  assert.equal(kindOf(judgement), 'cut-at-start');
+});
+
 void test('a database that was put back shows in the log at the next start', async () => {
   const single = written();
   single.start(1);

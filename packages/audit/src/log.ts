@@ -86,7 +86,8 @@ async function read(log: LogToJudge): Promise<LogJudgement> {
   for await (const line of log.lines) {
     const { record } = chain.add(line);
     if (record.event.type === 'CAS started') key = await keyIn(log, record, key);
-    if (chain.tree.size === log.kept?.size) rootAtKept = chain.tree.root();
+    // The tree of a log without its beginning is another one.
+    if (chain.first === 1 && chain.tree.size === log.kept?.size) rootAtKept = chain.tree.root();
     if (chain.sequence === log.last?.sequence) hashAtLast = chain.hash;
     newest = record;
     log.onRecord?.(record);

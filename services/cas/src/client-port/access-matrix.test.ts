@@ -1,0 +1,374 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { deleteSession, postSession } from '@ensconce/api/client';
+import type { ApiRequest, CasConnection } from '@ensconce/api/connection';
+import { RefusedByCas } from '@ensconce/api/errors';
+import type { Route } from '@ensconce/api/route';
+import { routes, type RouteId } from '@ensconce/api/routes';
+import { causeChain } from '@ensconce/base/errors';
+import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
+import { casUnderTest, clientKeys, type ClientKeys } from '../../test/cas-under-test.ts';
+import { sessionText } from '../../test/session-text.ts';
+
+/** Who asks. The words of `governed` below say what each may. */
+const identities = {
+  n: 'nobody: no certificate',
+  s: 'a stranger',
+  r: 'a reader',
+  u: 'an updater',
+  d: 'a deleter',
+  c: 'a creator, by create_sessions of /',
+  o: 'the owner of CAS',
+  l: 'who may list',
+  m: 'who may create inside',
+  k: 'another CAS',
+} as const;
+type Letter = keyof typeof identities;
+const letters = Object.keys(identities) as Letter[];
+const everybody = letters.join('');
+
+/** What stands under the name that is asked for. */
+const states = [
+  'absent',
+  'governed',
+  'private',
+  'theirs',
+  'hidden',
+  'deleted',
+  'inner',
+  'innerAbsent',
+] as const;
+type State = (typeof states)[number];
+
+interface Subject {
+  readonly name: string;
+  /** Of the present version or the tombstone; of nothing where there is none. */
+  readonly hash: string;
+}
+
+interface Probe {
+  readonly what: string;
+  readonly ask: (subject: Subject) => ApiRequest;
+  /** Letters of those who get what they ask for; nobody where a state is missing. */
+  readonly allowed: Partial<Record<State, string>>;
+  /** Who is told more than `denied`, by code. */
+  readonly told?: Readonly<Record<string, Partial<Record<State, string>>>>;
+  /** What all others are told, alike in all states. */
+  readonly denied: string;
+  /** Whether a good answer changes the subject, so that the next needs a new one. */
+  readonly changes?: true;
+}
+
+const mrenclave = 'aa'.repeat(32);
+const nothing = '0'.repeat(64);
+const at = (prefix: string, name: string): string => `${prefix}${encodeURIComponent(name)}`;
+const yaml = (text: string): NonNullable<ApiRequest['body']> => ({
+  type: 'application/yaml',
+  content: Buffer.from(text),
+});
+const update = ({ name, hash }: Subject): string => sessionText({ name, mrenclave, predecessor: hash });
+
+/** Creating: those who may create there get it or learn that it is taken, and so do those who may update. */
+const creating = (ask: Probe['ask']): Probe => ({
+  what: 'create',
+  ask,
+  allowed: { absent: 'oc', innerAbsent: 'm' },
+  told: {
+    CAS_SESSION_EXISTS: {
+      governed: 'ocu',
+      private: 'oc',
+      theirs: 'oc',
+      hidden: 'oc',
+      deleted: 'ocu',
+      inner: 'mu',
+    },
+  },
+  denied: 'CAS_SESSION_FORBIDDEN',
+  changes: true,
+});
+const updating = (ask: Probe['ask']): Probe => ({
+  what: 'update',
+  ask,
+  allowed: { governed: 'u', private: 'c', deleted: 'u', inner: 'u' },
+  denied: 'CAS_SESSION_NOT_FOUND',
+  changes: true,
+});
+const always = (what: string, request: ApiRequest): Probe => ({
+  what,
+  ask: () => request,
+  allowed: Object.fromEntries(states.map((state) => [state, everybody])),
+  denied: 'nothing',
+});
+
+const create: Probe['ask'] = ({ name }) => ({
+  method: 'POST',
+  path: '/v1/sessions',
+  // Another one than those that are there: the same again would be no change.
+  body: yaml(sessionText({ name, mrenclave, service: 'new' })),
+});
+
+/** Values that a session publishes are everybody's, whoever may read the session. */
+const published = Object.fromEntries(
+  (['governed', 'private', 'theirs', 'hidden', 'inner'] as const).map((state) => [state, everybody]),
+);
+
+/** A row for each route: one that is missing does not compile. */
+const matrix: { readonly [Id in RouteId]: readonly Probe[] } = {
+  readVersion: [always('read', { method: 'GET', path: '/v1/version' })],
+  readOpenApi: [always('read', { method: 'GET', path: '/v1/openapi.json' })],
+  attestCas: [
+    always('ask', {
+      method: 'POST',
+      path: '/v1/attest',
+      body: { type: 'application/json', content: Buffer.from(JSON.stringify({ nonce: nothing })) },
+    }),
+  ],
+  postSession: [
+    creating(create),
+    updating((subject) => ({ method: 'POST', path: '/v1/sessions', body: yaml(update(subject)) })),
+  ],
+  postSessionOld: [
+    creating((subject) => ({ ...create(subject), path: '/session' })),
+    updating((subject) => ({ method: 'POST', path: '/session', body: yaml(update(subject)) })),
+  ],
+  putSession: [
+    creating((subject) => ({ ...create(subject), method: 'PUT', path: at('/v1/sessions/', subject.name) })),
+    updating((subject) => ({
+      method: 'PUT',
+      path: at('/v1/sessions/', subject.name),
+      headers: { 'if-match': `"${subject.hash}"` },
+      body: yaml(update(subject)),
+    })),
+  ],
+  readSession: ['', '?secrets=shown', `?hash=${nothing}`].map((query, i) => ({
+    what: `read ${query}`,
+    ask: ({ name }) => ({ method: 'GET', path: at('/v1/sessions/', name) + query }),
+    allowed: i === 2 ? {} : { governed: 'r', private: 'c', inner: 'r' },
+    ...(i === 2 ? {} : { told: { CAS_SESSION_DELETED: { deleted: 'r' } } }),
+    denied: 'CAS_SESSION_NOT_FOUND',
+  })),
+  deleteSession: [
+    {
+      what: 'delete',
+      ask: ({ name, hash }) => ({
+        method: 'DELETE',
+        path: at('/v1/sessions/', name),
+        headers: { 'if-match': `"${hash}"` },
+      }),
+      allowed: { governed: 'd', private: 'c', inner: 'd' },
+      told: { CAS_SESSION_DELETED: { deleted: 'd' } },
+      denied: 'CAS_SESSION_NOT_FOUND',
+      changes: true,
+    },
+    {
+      what: 'delete a version that is not present',
+      ask: ({ name }) => ({
+        method: 'DELETE',
+        path: at('/v1/sessions/', name),
+        headers: { 'if-match': `"${nothing}"` },
+      }),
+      allowed: {},
+      told: {
+        CAS_PRECONDITION_FAILED: { governed: 'd', private: 'c', inner: 'd' },
+        CAS_SESSION_DELETED: { deleted: 'd' },
+      },
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+    {
+      what: 'delete blindly',
+      ask: ({ name }) => ({ method: 'DELETE', path: at('/v1/sessions/', name) }),
+      allowed: {},
+      denied: 'CAS_PRECONDITION_REQUIRED',
+    },
+  ],
+  listSessions: [
+    {
+      what: 'list inside',
+      ask: ({ name }) => ({ method: 'GET', path: at('/v1/sessions?namespace=', name) }),
+      allowed: { governed: 'lm', private: 'c', inner: 'lm' },
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+    always('list at top level', { method: 'GET', path: '/v1/sessions' }),
+  ],
+  readHistory: [
+    {
+      what: 'history',
+      ask: ({ name }) => ({ method: 'GET', path: at('/v1/history/', name) }),
+      allowed: { governed: 'r', private: 'c', inner: 'r', deleted: 'ru' },
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+  ],
+  readValue: ['public', 'password', 'none'].map((secret, i) => ({
+    what: `value ${secret}`,
+    ask: ({ name }) => ({
+      method: 'GET',
+      path: `${at('/v1/values/session=', name)},secret=${secret}`,
+    }),
+    allowed: i === 0 ? published : {},
+    denied: 'CAS_VALUE_NOT_FOUND',
+  })),
+  readValues: [
+    {
+      what: 'values',
+      ask: ({ name }) => ({ method: 'GET', path: at('/v1/values/session=', name) }),
+      allowed: published,
+      denied: 'CAS_VALUE_NOT_FOUND',
+    },
+  ],
+};
+
+/** A world with one session for each state, and somebody of each kind. */
+class World {
+  readonly #keys = new Map<Letter | 'x', ClientKeys>();
+  readonly #connections = new Map<Letter | 'x', CasConnection>();
+  readonly #subjects = new Map<State, Subject>();
+  #count = 0;
+
+  static async open(t: TestContext): Promise<World> {
+    const world = new World();
+    const owner = await clientKeys();
+    const { connect } = await casUnderTest(t, {
+      creators: new Set([keyHashOfCertificate(owner.certificate)]),
+      limits: { rate: { perSecond: 1e6, burst: 1e6, callers: 100 } },
+    });
+    for (const letter of [...letters, 'x'] as const) {
+      if (letter !== 'n') {
+        const name = letter === 'k' ? 'Ensconce CAS' : 'client';
+        world.#keys.set(letter, letter === 'o' ? owner : await clientKeys(name));
+      }
+      world.#connections.set(letter, await connect(world.#keys.get(letter)));
+    }
+    const accessPolicy = `  read: [NONE]\n  update: [CREATOR]\n  create_sessions: [${world.#hash('c')}, ${world.#hash('x')}]\n  list_sessions: [NONE]`;
+    await postSession(world.as('o'), sessionText({ name: '/', mrenclave, accessPolicy }));
+    const space = world.#governed('space');
+    await postSession(world.as('x'), space);
+    return world;
+  }
+
+  as(letter: Letter | 'x'): CasConnection {
+    return this.#connections.get(letter) as CasConnection;
+  }
+
+  #hash(letter: Letter | 'x'): string {
+    return keyHashOfCertificate(this.#keys.get(letter)?.certificate ?? '');
+  }
+
+  /** A session that gives each right to one of them. */
+  #governed(name: string): string {
+    const accessPolicy = [
+      `  read: [${this.#hash('r')}]`,
+      `  update: [${this.#hash('u')}]`,
+      `  create_sessions: [${this.#hash('m')}]`,
+      `  list_sessions: [${this.#hash('l')}]`,
+    ].join('\n');
+    return sessionText({ name, mrenclave, accessPolicy }).replace(
+      'ensconce:\n',
+      `ensconce:\n  delete: [${this.#hash('d')}]\n`,
+    );
+  }
+
+  async subject(state: State): Promise<Subject> {
+    const subject = this.#subjects.get(state) ?? (await this.#make(state));
+    this.#subjects.set(state, subject);
+    return subject;
+  }
+
+  /** The subject is no longer in that state. */
+  spent(state: State): void {
+    this.#subjects.delete(state);
+  }
+
+  async #make(state: State): Promise<Subject> {
+    const inner = state === 'inner' || state === 'innerAbsent';
+    const name = `${inner ? 'space/' : ''}n${String(this.#count++).padStart(5, '0')}`;
+    const post = async (letter: Letter | 'x', text: string): Promise<Subject> => ({
+      name,
+      hash: (await postSession(this.as(letter), text)).hash,
+    });
+    switch (state) {
+      case 'absent':
+      case 'innerAbsent':
+        return { name, hash: nothing };
+      case 'governed':
+        return post('x', this.#governed(name));
+      case 'inner':
+        return post('m', this.#governed(name));
+      case 'private':
+        return post('c', sessionText({ name, mrenclave }));
+      case 'theirs':
+        return post('x', sessionText({ name, mrenclave }));
+      case 'hidden': {
+        const accessPolicy =
+          '  read: [NONE]\n  update: [NONE]\n  create_sessions: [NONE]\n  list_sessions: [NONE]';
+        return post('x', sessionText({ name, mrenclave, accessPolicy }));
+      }
+      case 'deleted': {
+        const { hash } = await post('x', this.#governed(name));
+        return { name, hash: (await deleteSession(this.as('d'), name, hash)).hash };
+      }
+    }
+  }
+}
+
+/** How CAS answered, without the name that was asked for. */
+async function outcome(
+  cas: CasConnection,
+  request: ApiRequest,
+  subject: Subject,
+): Promise<readonly [string, string]> {
+  try {
+    const { value } = await cas.exchange(request);
+    return ['ok', JSON.stringify(value)];
+  } catch (error) {
+    if (!(error instanceof RefusedByCas)) throw error;
+    const told = [error.status, error.retry, error.hint, ...causeChain(error)];
+    return [error.reason, JSON.stringify(told).replaceAll(subject.name, 'NAME')];
+  }
+}
+
+function expected(row: Route, probe: Probe, letter: Letter, state: State): string {
+  if (letter === 'n' && row.access === 'identified') return 'CAS_IDENTITY_REQUIRED';
+  if (probe.allowed[state]?.includes(letter) === true) return 'ok';
+  const told = Object.entries(probe.told ?? {}).find(([, who]) => who[state]?.includes(letter) === true);
+  return told?.[0] ?? probe.denied;
+}
+
+for (const [id, probes] of Object.entries(matrix) as [RouteId, readonly Probe[]][]) {
+  void test(`${id}: everybody gets what is theirs, and all else looks absent`, async (t) => {
+    const world = await World.open(t);
+    for (const probe of probes) {
+      for (const letter of letters) {
+        const denials = new Map<string, State>();
+        for (const state of states) {
+          const what = `${probe.what} by ${identities[letter]}, ${state}`;
+          const subject = await world.subject(state);
+          const [code, told] = await outcome(world.as(letter), probe.ask(subject), subject);
+          assert.equal(code, expected(routes[id], probe, letter, state), `${what}: ${told}`);
+          if (code === 'ok' && probe.changes === true) world.spent(state);
+          // In a namespace or at top level: where a name stands is the asker's own knowledge.
+          if (code === probe.denied) denials.set(told, state);
+        }
+        assert.ok(
+          denials.size <= 1 || (probe.what === 'create' && denials.size === 2),
+          [...denials.keys()].join('\n'),
+        );
+      }
+    }
+  });
+}
+
+void test('a list at top level has all for the owner of CAS and whom / lets create, nothing for others', async (t) => {
+  const world = await World.open(t);
+  const subjects = new Map<State, Subject>();
+  for (const state of states) subjects.set(state, await world.subject(state));
+  const topLevel = ['governed', 'private', 'theirs', 'hidden'] as const;
+  for (const letter of letters) {
+    const [, told] = await outcome(
+      world.as(letter),
+      { method: 'GET', path: '/v1/sessions' },
+      { name: ' ', hash: '' },
+    );
+    const seen = states.filter((state) => told.includes(`"${subjects.get(state)?.name}"`));
+    assert.deepEqual(seen, letter === 'o' || letter === 'c' ? topLevel : [], identities[letter]);
+  }
+});

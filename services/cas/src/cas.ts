@@ -56,6 +56,9 @@ export interface Cas {
   close(): Promise<void>;
 }
 
+/** One address may ask as often as so many identities. */
+const identitiesOfAddress = 10;
+
 /** Opens and verifies the state, then listens on both ports. */
 export async function startCas(options: CasOptions): Promise<Cas> {
   const { log, now, random, verifier } = options;
@@ -97,6 +100,11 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       anybodyCreates: options.creators === 'anybody',
       ownEvidence: ownEvidence(options.las, state.identity.publicKey),
       rateLimit: new RateLimit(limits.rate),
+      addressLimit: new RateLimit({
+        perSecond: limits.rate.perSecond * identitiesOfAddress,
+        burst: limits.rate.burst * identitiesOfAddress,
+        callers: limits.rate.callers,
+      }),
       version: () => ({
         product: 'ensconce-cas',
         version: casVersion,

@@ -37,6 +37,15 @@ const table: readonly { readonly id: RouteId; readonly row: Route; readonly matc
     match: pathMatcher(row.path),
   }));
 
+/** Path and query as they were sent: nothing is normalised, so no `..` leads from one route to another. */
+export function targetOf({ url = '/' }: IncomingMessage): { readonly path: string; readonly query: string } {
+  const target = url.replace(/^https:\/\/[^/?#]*/i, '');
+  const mark = target.indexOf('?');
+  return mark < 0
+    ? { path: target, query: '' }
+    : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+}
+
 /** The methods that a path has, HEAD and OPTIONS included; none where there is no such path. */
 export function methodsOf(path: string): readonly string[] {
   const methods = table.filter(({ match }) => match(path) !== undefined).map(({ row }) => row.method);
@@ -51,9 +60,9 @@ export async function dispatch(
   incoming: IncomingMessage,
   uploads: Uploads,
 ): Promise<GoodAnswer> {
-  const url = new URL(request.url);
+  const { path, query } = targetOf(incoming);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
-  const { id, row, parts } = find(method, url.pathname);
+  const { id, row, parts } = find(method, path);
   const identity = clientOf(incoming);
   if (row.access === 'identified' && identity.keyHash === undefined) {
     throw new CasError('CAS_IDENTITY_REQUIRED', 'request: a client certificate expected, none shown', {
@@ -62,7 +71,7 @@ export async function dispatch(
   }
   const asked = {
     parameters: read(row.parameters, decoded(parts), 'address'),
-    query: read(row.query, queryOf(url), 'query'),
+    query: read(row.query, queryOf(query), 'query'),
     headers: read(row.headers, headersOf(row, request), 'header'),
     body: await bodyOf(row, request, uploads, addressOf(incoming)),
   };
@@ -102,9 +111,10 @@ function decoded(parts: Readonly<Record<string, string>>): Record<string, string
   }
 }
 
-function queryOf(url: URL): Record<string, string> {
-  const query = Object.fromEntries(url.searchParams);
-  if (Object.keys(query).length !== url.searchParams.size) {
+function queryOf(text: string): Record<string, string> {
+  const parts = new URLSearchParams(text);
+  const query = Object.fromEntries(parts);
+  if (Object.keys(query).length !== parts.size) {
     throw new CasError('CAS_REQUEST_INVALID', 'query: each parameter once expected, one found twice');
   }
   return query;

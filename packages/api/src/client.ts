@@ -2,6 +2,7 @@ import { toHex } from '@ensconce/base/bytes';
 import { call } from './call.ts';
 import type { CasConnection } from './connection.ts';
 import { routes } from './routes.ts';
+import type { SignedSession } from './signed-session.ts';
 import type {
   AttestAnswer,
   History,
@@ -26,6 +27,11 @@ export function attest(cas: CasConnection, nonce: Uint8Array): Promise<AttestAns
 /** Creates a session or, where the YAML names a predecessor, updates it. */
 export function postSession(cas: CasConnection, text: string): Promise<SessionWritten> {
   return call(cas, routes.postSession, { body: text });
+}
+
+/** The same by signatures, whoever carries them. */
+export function postSignedSession(cas: CasConnection, signed: SignedSession): Promise<SessionWritten> {
+  return call(cas, routes.postSignedSession, { body: signed });
 }
 
 /** Creates or updates the session `name`; sent twice, it has the same effect as once. */

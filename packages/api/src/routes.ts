@@ -1,5 +1,13 @@
 import type { Route } from './route.ts';
+import {
+  approveSession,
+  proposeSession,
+  readApprovals,
+  vetoSession,
+  withdrawSession,
+} from './routes/approvals.ts';
 import { attestCas, readOpenApi, readVersion } from './routes/service.ts';
+import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
 import {
   deleteSession,
   listSessions,
@@ -20,6 +28,14 @@ export const routes = {
   postSessionOld,
   putSession,
   readSession,
+  postSignedSession,
+  putEncryptedSession,
+  readEncryptionKey,
+  proposeSession,
+  readApprovals,
+  approveSession,
+  vetoSession,
+  withdrawSession,
   deleteSession,
   listSessions,
   readHistory,

@@ -12,6 +12,8 @@ import { StoredWatermarks } from './evidence/stored-watermarks.ts';
 import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
+import { KnownDescriptions } from './service-port/known-descriptions.ts';
+import { PreparedConfigurations } from './service-port/prepared-configurations.ts';
 import { serveService } from './service-port/serve-service.ts';
 import { ServicePort } from './service-port/service-port.ts';
 import { withFreshSecrets } from './sessions/renew-session.ts';
@@ -126,6 +128,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       state,
       sessions,
       volumeTags: new VolumeTags({ state, writes, random }),
+      configurations: new PreparedConfigurations(),
       refresh,
       verifier,
       watermarks: new StoredWatermarks(state.store, writes),
@@ -133,6 +136,8 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       now,
       log,
       casPublicKey: state.identity.publicKey,
+      casIdentity: identity,
+      descriptions: new KnownDescriptions(),
       timeout: limits.services.timeout,
       markSimulated: () =>
         state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state)),

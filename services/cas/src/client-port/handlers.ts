@@ -1,8 +1,12 @@
+import { createPublicKey } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { openApi } from '@ensconce/api/openapi';
 import type { SessionWritten, VersionAnswer } from '@ensconce/api/schema';
 import { fromHex } from '@ensconce/base/bytes';
 import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
+import { Approvals } from '../approvals/approvals.ts';
+import { authorBySignatures } from '../sessions/signing-author.ts';
+import { readCarried } from '../sessions/carried-session.ts';
 import { CasError } from '../errors.ts';
 import { authorOf } from '../sessions/author.ts';
 import { deleteSession } from '../sessions/delete-session.ts';
@@ -28,6 +32,8 @@ export interface HandlerContext extends WriteContext {
 export function handlers(context: HandlerContext): Handlers {
   const { state, sessions } = context;
   const description = openApi();
+  const approvals = new Approvals(context);
+  const encryptionKey = createPublicKey(state.encryptionKey).export({ type: 'spki', format: 'pem' });
   const write = async (
     request: WriteRequest,
   ): Promise<{ status: 200 | 201; body: SessionWritten; etag: string }> => {
@@ -66,6 +72,43 @@ export function handlers(context: HandlerContext): Handlers {
       });
       return { status: 200, body, etag: body.hash };
     },
+    postSignedSession: ({ body, headers }) =>
+      write({
+        text: body.session,
+        author: authorBySignatures(context, body.session, body.signatures),
+        ifMatch: hashIn(headers['if-match']),
+      }),
+    putEncryptedSession: async ({ body, headers }, { identity }) => {
+      const { text, signatures } = await readCarried(body, state.encryptionKey);
+      const author =
+        signatures === undefined ? authorOf(identity) : authorBySignatures(context, text, signatures);
+      return write({ text, author, ifMatch: hashIn(headers['if-match']) });
+    },
+    readEncryptionKey: () => ({ status: 200, body: { key: encryptionKey } }),
+    proposeSession: async ({ body }, { identity }) => ({
+      status: 202,
+      body: await context.writes.run(() => approvals.propose({ ...body, identity })),
+    }),
+    readApprovals: ({ parameters }, { identity }) => ({
+      status: 200,
+      body: { updates: [...approvals.view({ ...parameters, identity })] },
+    }),
+    approveSession: async ({ parameters, body }) => ({
+      status: 200,
+      body: await context.writes.run(() => approvals.approve({ ...parameters, ...body })),
+    }),
+    vetoSession: async ({ parameters, body }) => ({
+      status: 200,
+      body: await context.writes.run(() => approvals.veto({ ...parameters, ...body })),
+    }),
+    withdrawSession: async ({ parameters, query }, { identity }) => ({
+      status: 200,
+      body: {
+        updates: [
+          ...(await context.writes.run(() => approvals.withdraw({ ...parameters, ...query, identity }))),
+        ],
+      },
+    }),
     deleteSession: async ({ parameters: { name }, headers }, { identity }) => {
       const ifMatch = hashIn(headers['if-match']);
       if (ifMatch === undefined) {

@@ -71,9 +71,10 @@ function mayCreate(
   author: Author,
 ): boolean {
   if (parent !== undefined && holdsRight(parent, 'createSessions', author).allowed) return true;
+  const owner = [author.keyHash, ...(author.signers ?? [])].some((key) => rules.isOwner(key));
   // Whoever had the root namespace would have a say in all others: it is the owner's.
-  if (namespace === undefined) return rules.isOwner(author.keyHash);
-  return namespace === rootNamespace && (rules.anybodyCreates || rules.isOwner(author.keyHash));
+  if (namespace === undefined) return owner;
+  return namespace === rootNamespace && (rules.anybodyCreates || owner);
 }
 
 function checkUpdate(present: StoredSession, session: Session, ifMatch: string | undefined): void {

@@ -60,6 +60,7 @@ export async function writeSession(context: WriteContext, request: WriteRequest)
       session: parsed.name,
       ...(parsed.salt === undefined ? {} : { hash: next.stored.hash }),
       identity: author.keyHash ?? null,
+      ...(author.signers === undefined ? {} : { signers: [...author.signers] }),
     },
     state.store.sequence + 1,
   );
@@ -67,13 +68,17 @@ export async function writeSession(context: WriteContext, request: WriteRequest)
   return { version: next.stored, created: present?.stored.deleted !== undefined || present === undefined };
 }
 
-function parse(request: WriteRequest): Session {
-  let session: Session;
+/** What a text from a request says. Throws `CAS_SESSION_INVALID` with every wrong line. */
+export function parseWritten(text: string): Session {
   try {
-    session = parseSessionOrThrow(request.text);
+    return parseSessionOrThrow(text);
   } catch (cause) {
     throw invalid('session: it cannot be accepted as it stands', cause);
   }
+}
+
+function parse(request: WriteRequest): Session {
+  const session = parseWritten(request.text);
   if (request.name !== undefined && request.name !== session.name) {
     throw new CasError(
       'CAS_SESSION_INVALID',

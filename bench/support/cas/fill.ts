@@ -2,11 +2,12 @@
 // hundred thousand requests would each wait for the disk twice; what is stored is what the API stores.
 import { randomBytes } from 'node:crypto';
 import * as v from 'valibot';
-import type { Json } from '@ensconce/base/json';
-import { parseSessionOrThrow } from '@ensconce/policy/parse';
-import { withCreator } from '@ensconce/policy/session';
+import { toHex } from '@ensconce/base/bytes';
 import { sessionHash } from '@ensconce/policy/session-hash';
+import { restoreSession } from '@ensconce/policy/stored';
+import { parseSecretState } from '@ensconce/secrets/state';
 import { storedSession } from '../../../services/cas/src/sessions/session-record.ts';
+import { changesOf } from '../../../services/cas/src/sessions/sessions.ts';
 import { openState } from '../../../services/cas/src/state/state.ts';
 import { insecureKeyFile } from '../../../services/cas/src/store/key-sealer.ts';
 import type { Change } from '../../../services/cas/src/store/store.ts';
@@ -20,18 +21,28 @@ const state = await openState({
   random: randomBytes,
   now: () => new Date(),
 });
-const { secrets, ...first } = v.parse(storedSession, state.store.get('session', sessionName(0)));
-const session = withCreator(parseSessionOrThrow(first.text), first.creator);
+const {
+  id: _,
+  secrets,
+  session: value,
+  sessionHash: hash,
+  ...first
+} = v.parse(storedSession, state.store.get('session', sessionName(0)));
+const session = restoreSession(value, hash);
 const total = Number(count);
-for (let next = 1; next < total; ) {
+for (let next = 1; next < total;) {
   const changes: Change[] = [];
   for (; next < total && changes.length < perCommit; next++) {
     const name = sessionName(next);
     const text = first.text.replace(sessionName(0), name);
-    const stored = { ...first, name, text, hash: sessionHash({ ...session, name }) };
+    const named = { ...session, name };
     changes.push(
-      { table: 'session', name, value: { ...stored, secrets: secrets as Json } },
-      { table: 'session-version', name: `${name}@${stored.hash}`, value: stored },
+      ...changesOf({
+        id: toHex(randomBytes(16)),
+        session: named,
+        secrets: parseSecretState(secrets),
+        stored: { ...first, name, text, hash: sessionHash(named) },
+      }),
     );
   }
   state.store.commit(changes, undefined);

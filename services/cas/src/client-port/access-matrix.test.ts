@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
+import { call } from '@ensconce/api/call';
 import { deleteSession, postSession } from '@ensconce/api/client';
 import type { ApiRequest, CasConnection } from '@ensconce/api/connection';
 import { RefusedByCas } from '@ensconce/api/errors';
 import type { Route } from '@ensconce/api/route';
 import { routes, type RouteId } from '@ensconce/api/routes';
 import { causeChain } from '@ensconce/base/errors';
-import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
+import { fromHex } from '@ensconce/base/bytes';
+import { keyHashOfCertificate, keyHashOfDigest } from '@ensconce/policy/key-hash';
+import { parseSessionOrThrow } from '@ensconce/policy/parse';
+import { signVersion, versionOf } from '@ensconce/policy/signature';
+import { encryptSession } from '@ensconce/secrets/encrypted-session';
 import { casUnderTest, clientKeys, type ClientKeys } from '../../test/cas-under-test.ts';
 import { sessionText } from '../../test/session-text.ts';
 
@@ -36,6 +42,7 @@ const states = [
   'hidden',
   'deleted',
   'inner',
+  'innerHidden',
   'innerAbsent',
 ] as const;
 type State = (typeof states)[number];
@@ -48,7 +55,7 @@ interface Subject {
 
 interface Probe {
   readonly what: string;
-  readonly ask: (subject: Subject) => ApiRequest;
+  readonly ask: (subject: Subject, world: World) => ApiRequest | Promise<ApiRequest>;
   /** Letters of those who get what they ask for; nobody where a state is missing. */
   readonly allowed: Partial<Record<State, string>>;
   /** Who is told more than `denied`, by code. */
@@ -66,14 +73,41 @@ const yaml = (text: string): NonNullable<ApiRequest['body']> => ({
   type: 'application/yaml',
   content: Buffer.from(text),
 });
+const json = (method: ApiRequest['method'], path: string, value: unknown): ApiRequest => ({
+  method,
+  path,
+  body: { type: 'application/json', content: Buffer.from(JSON.stringify(value)) },
+});
+
+const stranger = generateKeyPairSync('ed25519');
+const strangerPem = stranger.publicKey.export({ type: 'spki', format: 'pem' });
+
+/** A session by somebody whom nothing here names, rightly signed for the CAS with this identity. */
+function signedByStranger(name: string, identity: string, predecessor?: string): unknown {
+  const creator = { signer: strangerPem };
+  const session = JSON.stringify({ name, version: '0.3.12', creator, ...(predecessor && { predecessor }) });
+  const scope = { cas: keyHashOfDigest(fromHex(identity, 32)), expires: new Date(Date.now() + 600_000) };
+  const signature = signVersion(versionOf(parseSessionOrThrow(session)), scope, stranger.privateKey);
+  return { format: 'ensconce-signed-session/1', session, signatures: [signature] };
+}
+
+const strangerSignature = (name: string, identity: string): unknown =>
+  (signedByStranger(name, identity) as { readonly signatures: readonly unknown[] }).signatures[0];
+
+/** Where the connection does not matter until the body has been read. */
+const anonymous: Probe['told'] = {
+  CAS_IDENTITY_REQUIRED: Object.fromEntries(states.map((state) => [state, 'n'])),
+};
+
 const update = ({ name, hash }: Subject): string => sessionText({ name, mrenclave, predecessor: hash });
 
 /** Creating: those who may create there get it or learn that it is taken, and so do those who may update. */
-const creating = (ask: Probe['ask']): Probe => ({
+const creating = (ask: Probe['ask'], told: Probe['told'] = {}): Probe => ({
   what: 'create',
   ask,
   allowed: { absent: 'oc', innerAbsent: 'm' },
   told: {
+    ...told,
     CAS_SESSION_EXISTS: {
       governed: 'ocu',
       private: 'oc',
@@ -81,14 +115,16 @@ const creating = (ask: Probe['ask']): Probe => ({
       hidden: 'oc',
       deleted: 'ocu',
       inner: 'mu',
+      innerHidden: 'm',
     },
   },
   denied: 'CAS_SESSION_FORBIDDEN',
   changes: true,
 });
-const updating = (ask: Probe['ask']): Probe => ({
+const updating = (ask: Probe['ask'], told: Probe['told'] = {}): Probe => ({
   what: 'update',
   ask,
+  told,
   allowed: { governed: 'u', private: 'c', deleted: 'u', inner: 'u' },
   denied: 'CAS_SESSION_NOT_FOUND',
   changes: true,
@@ -100,7 +136,7 @@ const always = (what: string, request: ApiRequest): Probe => ({
   denied: 'nothing',
 });
 
-const create: Probe['ask'] = ({ name }) => ({
+const create = ({ name }: Subject): ApiRequest => ({
   method: 'POST',
   path: '/v1/sessions',
   // Another one than those that are there: the same again would be no change.
@@ -109,7 +145,10 @@ const create: Probe['ask'] = ({ name }) => ({
 
 /** Values that a session publishes are everybody's, whoever may read the session. */
 const published = Object.fromEntries(
-  (['governed', 'private', 'theirs', 'hidden', 'inner'] as const).map((state) => [state, everybody]),
+  (['governed', 'private', 'theirs', 'hidden', 'inner', 'innerHidden'] as const).map((state) => [
+    state,
+    everybody,
+  ]),
 );
 
 /** A row for each route: one that is missing does not compile. */
@@ -147,6 +186,74 @@ const matrix: { readonly [Id in RouteId]: readonly Probe[] } = {
     ...(i === 2 ? {} : { told: { CAS_SESSION_DELETED: { deleted: 'r' } } }),
     denied: 'CAS_SESSION_NOT_FOUND',
   })),
+  postSignedSession: [undefined, nothing].map((predecessor) => ({
+    what: predecessor === undefined ? 'create' : 'update, signed by a stranger',
+    ask: ({ name }, { identity }) =>
+      json('POST', '/v1/signed_sessions', signedByStranger(name, identity, predecessor)),
+    allowed: {},
+    denied: predecessor === undefined ? 'CAS_SESSION_FORBIDDEN' : 'CAS_SESSION_NOT_FOUND',
+  })),
+  putEncryptedSession: [
+    creating(
+      async ({ name }, world) => world.encrypted(sessionText({ name, mrenclave, service: 'new' })),
+      anonymous,
+    ),
+    updating(async (subject, world) => world.encrypted(update(subject)), anonymous),
+  ],
+  readEncryptionKey: [always('read', { method: 'GET', path: '/v1/encryption_key' })],
+  proposeSession: [
+    {
+      what: 'propose a new session',
+      ask: ({ name }) => json('POST', '/v1/approvals', { session: sessionText({ name, mrenclave }) }),
+      allowed: {},
+      told: {
+        CAS_PREDECESSOR_MISMATCH: { governed: 'ur', private: 'c', inner: 'ur' },
+        CAS_SESSION_INVALID: { absent: 'c', deleted: 'c', innerAbsent: 'lm' },
+      },
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+    {
+      what: 'propose an update',
+      ask: (subject) => json('POST', '/v1/approvals', { session: update(subject) }),
+      allowed: { governed: 'ur', private: 'c', inner: 'ur' },
+      told: { CAS_PREDECESSOR_MISMATCH: { absent: 'c', deleted: 'c', innerAbsent: 'lm' } },
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+  ],
+  readApprovals: [
+    {
+      what: 'pending updates',
+      ask: ({ name }) => ({ method: 'GET', path: at('/v1/approvals/', name) }),
+      allowed: { governed: 'ur', private: 'c', inner: 'ur', absent: 'c', deleted: 'c', innerAbsent: 'lm' },
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+  ],
+  approveSession: [
+    {
+      what: 'approve, signed by a stranger',
+      ask: ({ name, hash }, { identity }) =>
+        json('POST', at('/v1/approvals/', name), { hash, signature: strangerSignature(name, identity) }),
+      allowed: {},
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+  ],
+  vetoSession: [
+    {
+      what: 'veto, signed by a stranger',
+      ask: ({ name, hash }, { identity }) =>
+        json('POST', at('/v1/vetoes/', name), { hash, veto: strangerSignature(name, identity) }),
+      allowed: {},
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+  ],
+  withdrawSession: [
+    {
+      what: 'withdraw what somebody else proposed, or nobody',
+      ask: ({ name, hash }) => ({ method: 'DELETE', path: `${at('/v1/approvals/', name)}?hash=${hash}` }),
+      allowed: {},
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+  ],
   deleteSession: [
     {
       what: 'delete',
@@ -223,14 +330,20 @@ class World {
   readonly #connections = new Map<Letter | 'x', CasConnection>();
   readonly #subjects = new Map<State, Subject>();
   #count = 0;
+  /** Of CAS. */
+  readonly identity: string;
+
+  private constructor(identity: string) {
+    this.identity = identity;
+  }
 
   static async open(t: TestContext): Promise<World> {
-    const world = new World();
     const owner = await clientKeys();
-    const { connect } = await casUnderTest(t, {
+    const { cas, connect } = await casUnderTest(t, {
       creators: new Set([keyHashOfCertificate(owner.certificate)]),
       limits: { rate: { perSecond: 1e6, burst: 1e6, callers: 100 } },
     });
+    const world = new World(cas.identity);
     for (const letter of [...letters, 'x'] as const) {
       if (letter !== 'n') {
         const name = letter === 'k' ? 'Ensconce CAS' : 'client';
@@ -267,6 +380,16 @@ class World {
     );
   }
 
+  async encrypted(text: string): Promise<ApiRequest> {
+    const { key } = await call(this.as('s'), routes.readEncryptionKey, {});
+    const jwe = await encryptSession(text, createPublicKey(key));
+    return {
+      method: 'PUT',
+      path: '/v1/encrypted_sessions',
+      body: { type: 'application/jose', content: Buffer.from(jwe) },
+    };
+  }
+
   async subject(state: State): Promise<Subject> {
     const subject = this.#subjects.get(state) ?? (await this.#make(state));
     this.#subjects.set(state, subject);
@@ -279,7 +402,7 @@ class World {
   }
 
   async #make(state: State): Promise<Subject> {
-    const inner = state === 'inner' || state === 'innerAbsent';
+    const inner = state.startsWith('inner');
     const name = `${inner ? 'space/' : ''}n${String(this.#count++).padStart(5, '0')}`;
     const post = async (letter: Letter | 'x', text: string): Promise<Subject> => ({
       name,
@@ -297,10 +420,11 @@ class World {
         return post('c', sessionText({ name, mrenclave }));
       case 'theirs':
         return post('x', sessionText({ name, mrenclave }));
-      case 'hidden': {
+      case 'hidden':
+      case 'innerHidden': {
         const accessPolicy =
           '  read: [NONE]\n  update: [NONE]\n  create_sessions: [NONE]\n  list_sessions: [NONE]';
-        return post('x', sessionText({ name, mrenclave, accessPolicy }));
+        return post(inner ? 'm' : 'x', sessionText({ name, mrenclave, accessPolicy }));
       }
       case 'deleted': {
         const { hash } = await post('x', this.#governed(name));
@@ -342,7 +466,7 @@ for (const [id, probes] of Object.entries(matrix) as [RouteId, readonly Probe[]]
         for (const state of states) {
           const what = `${probe.what} by ${identities[letter]}, ${state}`;
           const subject = await world.subject(state);
-          const [code, told] = await outcome(world.as(letter), probe.ask(subject), subject);
+          const [code, told] = await outcome(world.as(letter), await probe.ask(subject, world), subject);
           assert.equal(code, expected(routes[id], probe, letter, state), `${what}: ${told}`);
           if (code === 'ok' && probe.changes === true) world.spent(state);
           // In a namespace or at top level: where a name stands is the asker's own knowledge.

@@ -51,6 +51,13 @@ export interface Route {
   readonly deprecated?: boolean;
 }
 
+/** The errors of a route's own, besides those that any may answer. */
+export function ownErrors(row: Route): readonly PublicCode[] {
+  return [
+    ...new Set([...(row.access === 'identified' ? (['CAS_IDENTITY_REQUIRED'] as const) : []), ...row.errors]),
+  ];
+}
+
 type Nothing = Readonly<Record<string, never>>;
 type Out<R, Key extends string> = R extends { readonly [K in Key]: infer E extends v.ObjectEntries }
   ? v.InferOutput<v.StrictObjectSchema<E, undefined>>

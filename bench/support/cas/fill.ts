@@ -1,13 +1,8 @@
 // Fills a state that has session 0 with copies of it under other names: node fill.ts STATE COUNT. Around the API, because a
 // hundred thousand requests would each wait for the disk twice; what is stored is what the API stores.
 import { randomBytes } from 'node:crypto';
-import * as v from 'valibot';
-import { toHex } from '@ensconce/base/bytes';
 import { sessionHash } from '@ensconce/policy/session-hash';
-import { restoreSession } from '@ensconce/policy/stored';
-import { parseSecretState } from '@ensconce/secrets/state';
-import { storedSession } from '../../../services/cas/src/sessions/session-record.ts';
-import { changesOf } from '../../../services/cas/src/sessions/sessions.ts';
+import { changesOf, Sessions } from '../../../services/cas/src/sessions/sessions.ts';
 import { openState } from '../../../services/cas/src/state/state.ts';
 import { insecureKeyFile } from '../../../services/cas/src/store/key-sealer.ts';
 import type { Change } from '../../../services/cas/src/store/store.ts';
@@ -21,29 +16,17 @@ const state = await openState({
   random: randomBytes,
   now: () => new Date(),
 });
-const {
-  id: _,
-  secrets,
-  session: value,
-  sessionHash: hash,
-  ...first
-} = v.parse(storedSession, state.store.get('session', sessionName(0)));
-const session = restoreSession(value, hash);
+const first = new Sessions(state).find(sessionName(0));
+if (first === undefined) throw new Error('bench: session 0 expected in the state');
 const total = Number(count);
 for (let next = 1; next < total;) {
   const changes: Change[] = [];
-  for (; next < total && changes.length < perCommit; next++) {
+  for (; next < total && changes.length < 3 * perCommit; next++) {
     const name = sessionName(next);
-    const text = first.text.replace(sessionName(0), name);
-    const named = { ...session, name };
-    changes.push(
-      ...changesOf({
-        id: toHex(randomBytes(16)),
-        session: named,
-        secrets: parseSecretState(secrets),
-        stored: { ...first, name, text, hash: sessionHash(named) },
-      }),
-    );
+    const session = { ...first.session, name };
+    const text = first.stored.text.replace(sessionName(0), name);
+    const stored = { ...first.stored, name, text, hash: sessionHash(session) };
+    changes.push(...changesOf({ ...first, id: randomBytes(16).toString('hex'), session, stored }));
   }
   state.store.commit(changes, undefined);
 }

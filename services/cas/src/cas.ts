@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { toHex } from '@ensconce/base/bytes';
 import type { LasAddress } from '@ensconce/las-client/evidence';
+import type { Session } from '@ensconce/policy/session';
+import { AttestedClients } from './client-port/attested-clients.ts';
 import { clientApi } from './client-port/client-api.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
@@ -40,6 +42,8 @@ export interface CasOptions {
   readonly verifier: EvidenceVerifier;
   /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
+  /** A session whose only service says what clients must run; without it clients need no evidence. */
+  readonly clientPolicy?: Session | undefined;
   readonly limits?: Partial<CasLimits>;
   readonly now: () => Date;
   readonly random: Random;
@@ -89,7 +93,19 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     const sessions = new Sessions(state);
     const refresh = (stored: StoredSession): Promise<StoredSession> =>
       withFreshSecrets({ state, sessions, writes, random, now }, stored);
+    const watermarks = new StoredWatermarks(state.store, writes);
+    const mark = (): Promise<void> =>
+      state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state));
     const api = clientApi({
+      clients: new AttestedClients({
+        policy: options.clientPolicy,
+        state,
+        verifier,
+        watermarks,
+        random,
+        now,
+        markSimulated: mark,
+      }),
       refresh,
       state,
       sessions,
@@ -131,7 +147,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       configurations: new PreparedConfigurations(),
       refresh,
       verifier,
-      watermarks: new StoredWatermarks(state.store, writes),
+      watermarks,
       random,
       now,
       log,
@@ -139,8 +155,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       casIdentity: identity,
       descriptions: new KnownDescriptions(),
       timeout: limits.services.timeout,
-      markSimulated: () =>
-        state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state)),
+      markSimulated: mark,
     };
     const servicePort = await ServicePort.open({
       listen: options.serviceListen,

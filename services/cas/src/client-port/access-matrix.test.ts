@@ -162,6 +162,15 @@ const matrix: { readonly [Id in RouteId]: readonly Probe[] } = {
       body: { type: 'application/json', content: Buffer.from(JSON.stringify({ nonce: nothing })) },
     }),
   ],
+  readClientChallenge: [always('ask', { method: 'GET', path: '/v1/attest-client' })],
+  attestClient: [
+    {
+      what: 'attest where nobody asked',
+      ask: () => json('POST', '/v1/attest-client', { format: 'sgx', evidence: '' }),
+      allowed: {},
+      denied: 'CAS_REQUEST_INVALID',
+    },
+  ],
   postSession: [
     creating(create),
     updating((subject) => ({ method: 'POST', path: '/v1/sessions', body: yaml(update(subject)) })),

@@ -58,7 +58,13 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     if (c.req.method === 'OPTIONS' && methodsOf(path).length > 0) {
       return c.body(null, 204, { allow: methodsOf(path).join(', ') });
     }
-    const { status, body, etag } = await dispatch(answering, c.req.raw, c.env.incoming, uploads);
+    const { status, body, etag } = await dispatch(
+      answering,
+      c.req.raw,
+      c.env.incoming,
+      uploads,
+      context.clients,
+    );
     if (etag !== undefined) c.header('etag', `"${etag}"`);
     return c.json(body as never, status as 200 | 201);
   });

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import * as v from 'valibot';
 import { describeIssue } from '@ensconce/base/issue';
 import { pathMatcher, type PathMatcher } from '@ensconce/api/path';
@@ -8,6 +9,7 @@ import { CasError } from '../errors.ts';
 import type { ClientIdentity } from '../sessions/session-access.ts';
 import { addressOf, clientOf } from './client-of.ts';
 import { readBody } from './read-body.ts';
+import type { AttestedClients } from './attested-clients.ts';
 import type { Uploads } from './uploads.ts';
 
 /** Who sent a request, over which connection. */
@@ -59,6 +61,7 @@ export async function dispatch(
   request: Request,
   incoming: IncomingMessage,
   uploads: Uploads,
+  clients: AttestedClients,
 ): Promise<GoodAnswer> {
   const { path, query } = targetOf(incoming);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
@@ -69,6 +72,7 @@ export async function dispatch(
       hint: 'use the ensconce command, or give curl --cert and --key',
     });
   }
+  if (row.beforeAttestation !== true) clients.require(incoming.socket as TLSSocket);
   const asked = {
     parameters: read(row.parameters, decoded(parts), 'address'),
     query: read(row.query, queryOf(query), 'query'),

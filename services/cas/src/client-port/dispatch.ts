@@ -10,7 +10,7 @@ import type { ClientIdentity } from '../sessions/session-access.ts';
 import { addressOf, clientOf } from './client-of.ts';
 import { readBody } from './read-body.ts';
 import type { AttestedClients } from './attested-clients.ts';
-import type { Uploads } from './uploads.ts';
+import type { Upload, Uploads } from './uploads.ts';
 
 /** Who sent a request, over which connection. */
 export interface Caller {
@@ -73,17 +73,20 @@ export async function dispatch(
     });
   }
   if (row.beforeAttestation !== true) clients.require(incoming.socket as TLSSocket);
-  const asked = {
-    parameters: read(row.parameters, decoded(parts), 'address'),
-    query: read(row.query, queryOf(query), 'query'),
-    headers: read(row.headers, headersOf(row, request), 'header'),
-    body: await bodyOf(row, request, uploads, addressOf(incoming)),
-  };
-  // The row's own schemas have read every part.
-  return (handlers[id] as (asked: unknown, caller: Caller) => Promise<GoodAnswer>)(asked, {
-    identity,
-    incoming,
-  });
+  const upload = uploads.open(addressOf(incoming));
+  try {
+    const asked = {
+      parameters: read(row.parameters, decoded(parts), 'address'),
+      query: read(row.query, queryOf(query), 'query'),
+      headers: read(row.headers, headersOf(row, request), 'header'),
+      body: await bodyOf(row, request, upload),
+    };
+    // The row's own schemas have read every part.
+    const handler = handlers[id] as (asked: unknown, caller: Caller) => Promise<GoodAnswer>;
+    return await handler(asked, { identity, incoming });
+  } finally {
+    upload.close();
+  }
 }
 
 function find(
@@ -133,8 +136,8 @@ function headersOf(row: Route, request: Request): Record<string, string> {
   );
 }
 
-async function bodyOf(row: Route, request: Request, uploads: Uploads, caller: string): Promise<unknown> {
-  const body = await readBody(request, row.body, uploads, caller);
+async function bodyOf(row: Route, request: Request, upload: Upload): Promise<unknown> {
+  const body = await readBody(request, row.body, upload);
   if (row.body === undefined) return undefined;
   const parsed = v.safeParse(row.body.schema, body);
   if (!parsed.success) throw invalid('body', parsed.issues[0]);

@@ -14,7 +14,7 @@ import {
   readCheckpoint,
   readSessionRecords,
 } from './routes/audit.ts';
-import { attestCas, readOpenApi, readVersion } from './routes/service.ts';
+import { attestCas, attestClient, readClientChallenge, readOpenApi, readVersion } from './routes/service.ts';
 import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
 import {
   deleteSession,
@@ -31,6 +31,8 @@ import { readValue, readValues } from './routes/values.ts';
 export const routes = {
   readVersion,
   attestCas,
+  readClientChallenge,
+  attestClient,
   readOpenApi,
   postSession,
   postSessionOld,

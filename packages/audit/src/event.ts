@@ -90,6 +90,19 @@ export const auditEvent = v.variant('type', [
   }),
   v.strictObject({ type: v.literal('Session update withdrawn'), session: v.string(), identity }),
   v.strictObject({ type: v.literal('Session deleted'), ...session, identity }),
+  v.strictObject({
+    type: v.literal('Client attested'),
+    identity,
+    mrenclave: v.string(),
+    mrsigner: v.string(),
+    simulated: v.boolean(),
+  }),
+  v.strictObject({
+    type: v.literal('Client refused'),
+    identity,
+    code: v.string(),
+    reason: v.array(v.string()),
+  }),
   v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
   v.strictObject({
     type: v.literal('Value read'),

@@ -1,6 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import type { LasAddress } from '@ensconce/las-client/evidence';
+import type { Session } from '@ensconce/policy/session';
+import { AttestedClients } from './client-port/attested-clients.ts';
 import { clientApi } from './client-port/client-api.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
@@ -45,6 +47,8 @@ export interface CasOptions {
   readonly auditSink?: SinkSettings | undefined;
   /** Key hashes that may read the whole audit log; by default none. */
   readonly auditors?: ReadonlySet<string>;
+  /** A session whose only service says what clients must run; without it clients need no evidence. */
+  readonly clientPolicy?: Session | undefined;
   readonly limits?: Partial<CasLimits>;
   readonly now: () => Date;
   readonly random: Random;
@@ -62,6 +66,9 @@ export interface Cas {
   /** Finishes what has begun, writes the end into the audit log and lets go of the state. */
   close(): Promise<void>;
 }
+
+/** One address may ask as often as so many identities. */
+const identitiesOfAddress = 10;
 
 /** Opens and verifies the state, then listens on both ports. */
 export async function startCas(options: CasOptions): Promise<Cas> {
@@ -93,7 +100,19 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     const sessions = new Sessions(state);
     const refresh = (stored: StoredSession): Promise<StoredSession> =>
       withFreshSecrets({ state, sessions, writes, random, now }, stored);
+    const watermarks = new StoredWatermarks(state, writes);
+    const mark = (): Promise<void> =>
+      state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state));
     const api = clientApi({
+      clients: new AttestedClients({
+        policy: options.clientPolicy,
+        state,
+        verifier,
+        watermarks,
+        random,
+        now,
+        markSimulated: mark,
+      }),
       refresh,
       state,
       sessions,
@@ -107,6 +126,11 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       ownEvidence: ownEvidence(options.las, { identity: state.identity.publicKey, audit: state.notes.key }),
       auditors: options.auditors ?? new Set(),
       rateLimit: new RateLimit(limits.rate),
+      addressLimit: new RateLimit({
+        perSecond: limits.rate.perSecond * identitiesOfAddress,
+        burst: limits.rate.burst * identitiesOfAddress,
+        callers: limits.rate.callers,
+      }),
       version: () => ({
         product: 'ensconce-cas',
         version: casVersion,
@@ -132,7 +156,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       configurations: new PreparedConfigurations(),
       refresh,
       verifier,
-      watermarks: new StoredWatermarks(state, writes),
+      watermarks,
       random,
       now,
       log,
@@ -140,8 +164,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       casIdentity: identity,
       descriptions: new KnownDescriptions(),
       timeout: limits.services.timeout,
-      markSimulated: () =>
-        state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state)),
+      markSimulated: mark,
     };
     const servicePort = await ServicePort.open({
       listen: options.serviceListen,

@@ -6,6 +6,9 @@ import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { readSinkSettings, type SinkSettings } from '@ensconce/cas/sink-settings';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
+import type { Session } from '@ensconce/policy/session';
+import { CliError } from '../errors.ts';
+import { loadSession } from '../state/session-file.ts';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
 import type { Io } from '../io.ts';
 import { loadIdentity } from '../state/cli-state.ts';
@@ -16,7 +19,6 @@ import { stopped } from '../output/stopped.ts';
 import { listenAddress } from '../output/listen-address.ts';
 import { writeResult } from '../output/result.ts';
 import type { Verb } from '../verb.ts';
-import { CliError } from '../errors.ts';
 
 interface Options {
   readonly state: string;
@@ -29,6 +31,7 @@ interface Options {
   readonly creator?: readonly string[];
   readonly auditor?: readonly string[];
   readonly ownerConfig?: string;
+  readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
   readonly logLevel: string;
   readonly json?: true;
@@ -62,6 +65,10 @@ export const casServe: Verb = {
         '--creator <key-hash...>',
         'who owns this CAS, and so may create top-level sessions; by default the identity of this command',
       )
+      .option(
+        '--require-attested-clients <file>',
+        'session whose only service says what clients must run; others get no answer',
+      )
       .option('--insecure-any-creator', 'let anybody with a certificate create top-level sessions')
       .option('--auditor <key-hash...>', 'who may read the whole audit log; by default nobody')
       .option('--owner-config <file>', 'settings of the owner, TOML or .json: [audit_log]')
@@ -91,6 +98,7 @@ export const casServe: Verb = {
             onFailure: (platform, error) =>
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
+          clientPolicy: clientPolicyOf(io, options.requireAttestedClients),
           creators: await creatorsOf(io, options),
           auditors: new Set(options.auditor),
           auditSink: sinkOf(options.ownerConfig),
@@ -117,6 +125,16 @@ export const casServe: Verb = {
       });
   },
 };
+
+function clientPolicyOf(io: Io, file: string | undefined): Session | undefined {
+  if (file === undefined) return undefined;
+  const { session } = loadSession(io, file, { env: {} });
+  if (session.services.length === 1) return session;
+  throw new CliError(
+    'CLI_SESSION',
+    `${file}: one service, what clients must run, expected, ${session.services.length} found`,
+  );
+}
 
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {
   if (options.insecureAnyCreator === true) return 'anybody';

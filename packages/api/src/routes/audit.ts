@@ -40,6 +40,7 @@ export const readCheckpoint = route({
   description: 'With what vouches for the key that signed it; docs/formats/audit-log.md has both.',
   who: 'anybody',
   access: 'anybody',
+  beforeAttestation: true,
   answers: { 200: { meaning: 'a signed note', schema: checkpointAnswer } },
   errors: [],
 });
@@ -51,6 +52,7 @@ export const proveConsistency = route({
   description: 'RFC 9162 §2.1.4.',
   who: 'anybody',
   access: 'anybody',
+  beforeAttestation: true,
   query: { first: count, size: count },
   answers: { 200: { meaning: 'the hashes', schema: proofAnswer } },
   errors: ['CAS_AUDIT_RANGE'],

@@ -1,4 +1,5 @@
 import { createPublicKey } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
 import { openApi } from '@ensconce/api/openapi';
 import type { SessionWritten, VersionAnswer } from '@ensconce/api/schema';
 import { fromHex } from '@ensconce/base/bytes';
@@ -16,6 +17,7 @@ import type { StoredSession, StoredVersion } from '../sessions/session-record.ts
 import { writeSession, type WriteContext, type WriteRequest } from '../sessions/write-session.ts';
 import type { Serial } from '../state/serial.ts';
 import { auditHandlers } from './audit-handlers.ts';
+import type { AttestedClients } from './attested-clients.ts';
 import type { Caller, Handlers } from './dispatch.ts';
 import { exporterOf, type OwnEvidence } from './own-evidence.ts';
 
@@ -24,6 +26,7 @@ export interface HandlerContext extends WriteContext {
   /** The same session with certificates that are good for a while. */
   readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
   readonly ownEvidence: OwnEvidence;
+  readonly clients: AttestedClients;
   readonly version: () => VersionAnswer;
   /** Key hashes that may read the whole audit log. */
   readonly auditors: ReadonlySet<string>;
@@ -51,6 +54,14 @@ export function handlers(context: HandlerContext): Handlers {
     attestCas: async ({ body }, { incoming }) => ({
       status: 200,
       body: await context.ownEvidence(fromHex(body.nonce, 32), exporterOf(incoming), 'identity'),
+    }),
+    readClientChallenge: (_, { incoming }) => ({
+      status: 200,
+      body: context.clients.challenge(incoming.socket as TLSSocket),
+    }),
+    attestClient: async ({ body }, { incoming, identity }) => ({
+      status: 200,
+      body: await context.clients.attest(incoming.socket as TLSSocket, identity, body),
     }),
     readOpenApi: () => ({ status: 200, body: description }),
     postSession: post,

@@ -184,9 +184,14 @@ function textOf(report: VerificationReport): string {
   return `${lines.join('\n')}\n`;
 }
 
-function eventLogOf({ eventLog }: Packaged): Pick<VerifyOptions, 'eventLog'> {
+async function eventLogOf({ eventLog }: Packaged): Promise<Pick<VerifyOptions, 'eventLog'>> {
   if (eventLog === undefined) return {};
-  return { eventLog: eventLog instanceof Uint8Array ? rtmrExtensions(parseEventLog(eventLog)) : eventLog };
+  if (eventLog instanceof Uint8Array) return { eventLog: rtmrExtensions(parseEventLog(eventLog)) };
+  const extensions = eventLog.map(async (event) => ({
+    index: event.index,
+    digest: 'digest' in event ? event.digest : await nodeCrypto.sha384(event.preimage),
+  }));
+  return { eventLog: await Promise.all(extensions) };
 }
 
 /** The verdict, or why the evidence cannot be read at all. */
@@ -200,7 +205,7 @@ async function judge(command: VerifyCommand): Promise<Verdict | string> {
       trailing: command.allowTrailing ? 'ignore' : 'refuse',
       tpmRoots: command.tpmRoots ?? [],
       insecureSimulatedRoots: command.insecureSimulatedRoots,
-      ...eventLogOf(packaged),
+      ...(await eventLogOf(packaged)),
     });
     return verdict ?? 'something else';
   } catch (error) {

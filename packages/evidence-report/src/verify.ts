@@ -80,6 +80,7 @@ function unreadable(at: Date, found: string): VerificationReport {
         ok: false,
         expected: knownFormats,
         found,
+        hint: 'give its bytes, hexadecimal, base64, or the JSON that a tool wrote; `ensconce evidence show` prints what is in it',
         failure: 'not-genuine',
       },
     ],

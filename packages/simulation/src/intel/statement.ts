@@ -67,7 +67,21 @@ function tdxModules(spec: TcbSpec): object {
   };
 }
 
-const svns = (components: readonly number[]): object[] => components.map((svn) => ({ svn }));
+/** Who updates which component, as Intel's statements have it. */
+const sgxNames: readonly object[] = [
+  { category: 'BIOS', type: 'Early Microcode Update' },
+  { category: 'OS/VMM', type: 'SGX Late Microcode Update' },
+  { category: 'OS/VMM', type: 'TXT SINIT' },
+  { category: 'BIOS' },
+];
+const tdxNames: readonly object[] = [
+  { category: 'OS/VMM', type: 'TDX Module' },
+  { category: 'OS/VMM', type: 'TDX Module' },
+  { category: 'OS/VMM', type: 'TDX Late Microcode Update' },
+];
+
+const svns = (components: readonly number[], names: readonly object[]): object[] =>
+  components.map((svn, i) => ({ svn, ...names[i] }));
 
 /** TCB info v3 as the PCS serves it: the inner object, whose characters are signed. */
 export function tcbInfoStatement(spec: TcbSpec, dates: StatementDates): string {
@@ -83,9 +97,11 @@ export function tcbInfoStatement(spec: TcbSpec, dates: StatementDates): string {
     ...tdxModules(spec),
     tcbLevels: spec.levels.map((level) => ({
       tcb: {
-        sgxtcbcomponents: svns(level.components),
+        sgxtcbcomponents: svns(level.components, sgxNames),
         pcesvn: level.pceSvn,
-        ...(spec.id === 'TDX' ? { tdxtcbcomponents: svns(level.tdxComponents ?? level.components) } : {}),
+        ...(spec.id === 'TDX'
+          ? { tdxtcbcomponents: svns(level.tdxComponents ?? level.components, tdxNames) }
+          : {}),
       },
       tcbDate: level.date,
       tcbStatus: level.status,

@@ -109,7 +109,8 @@ const remedies: Readonly<Partial<Record<TcbStatus, string>>> = {
 
 function statusHint(verdict: Verdict, missing: readonly Toleration[], advisories: readonly string[]): string {
   const status = verdict.tcbStatus ?? 'not rated';
-  const shortfall = verdict.tcb?.shortfall ?? null;
+  const lags = /OutOfDate|NotSupported/.test(status);
+  const shortfall = lags ? (verdict.tcb?.shortfall ?? null) : null;
   const remedy =
     (verdict.tcbStatus === null ? undefined : remedies[verdict.tcbStatus]) ??
     shortfall?.remedy ??

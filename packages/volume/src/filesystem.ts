@@ -8,10 +8,11 @@ import { fileType, setAttribute, writeFlag } from '@ensconce/fuse/protocol';
 import type { Caller } from '@ensconce/fuse/request';
 import type { Backing } from './backing.ts';
 import type { Moment } from './clock.ts';
-import { Contents, waitingCells } from './contents.ts';
+import { Contents, streamed } from './contents.ts';
 import { Directories } from './directories.ts';
+import type { Inode } from './inode.ts';
 import { Inodes, rootInode } from './inodes.ts';
-import type { Inode } from './inodes.ts';
+import { LookupCounts } from './lookup-counts.ts';
 import {
   cellKey,
   cellSize,
@@ -77,11 +78,13 @@ export class VolumeFilesystem implements Filesystem {
   readonly #xattrs: Xattrs;
   readonly #now: () => Moment;
   /** How often the kernel has been told of a node. */
-  readonly #lookups = new Map<number, number>();
+  readonly #lookups = new LookupCounts();
   /** Files without a name that are still in use; true once the map knows of them. */
   readonly #orphans = new Map<number, boolean>();
   readonly #entry = new Entry();
   #connection: Connection | undefined;
+  /** Whole cells that the kernel was told are written. */
+  #late: { inode: Inode; offset: number; length: number; from: Uint8Array; at: number } | undefined;
   #dirtySince = -1;
   #compacts = true;
   #spaceCheck = 0;
@@ -139,6 +142,17 @@ export class VolumeFilesystem implements Filesystem {
     }, true);
   }
 
+  after(): void {
+    const late = this.#late;
+    this.#late = undefined;
+    try {
+      if (late) this.#contents.writeLate(late.inode, late.offset, late.length, late.from, late.at);
+    } finally {
+      this.#inodes.settle();
+      this.#volume.settle();
+    }
+  }
+
   tick(now: number): number {
     const interval = this.#options.commitInterval ?? 1000;
     this.#spaceCheck = 0;
@@ -191,13 +205,13 @@ export class VolumeFilesystem implements Filesystem {
     if (this.#dirtySince < 0) this.#dirtySince = 0;
     if (bytes > 0) {
       if (this.#spaceCheck <= 0) {
-        this.#full = this.#options.backing.space().free < reserve + this.#contents.waiting * cellBytes;
+        this.#full = this.#options.backing.space().free < reserve + this.#contents.waiting;
         this.#spaceCheck = reserve / 4;
       }
       this.#spaceCheck -= bytes;
       if (this.#full) throw new FuseErrno('ENOSPC');
     }
-    if (this.#contents.waiting >= waitingCells) this.#orNoSpace(() => this.#contents.flush());
+    if (this.#contents.full) this.#orNoSpace(() => this.#contents.flush());
     if (this.#volume.wantsCommit)
       this.#volume.commit((error) => error && this.#options.log(`a commit failed: ${error.message}`));
   }
@@ -221,12 +235,12 @@ export class VolumeFilesystem implements Filesystem {
       Math.ceil(inode.size / blockSize),
     );
     attributes.blocks = blocks * (blockSize / 512);
-    attributes.atime = inode.atime.seconds;
-    attributes.atimeNanoseconds = inode.atime.nanoseconds;
-    attributes.mtime = inode.mtime.seconds;
-    attributes.mtimeNanoseconds = inode.mtime.nanoseconds;
-    attributes.ctime = inode.ctime.seconds;
-    attributes.ctimeNanoseconds = inode.ctime.nanoseconds;
+    attributes.atime = inode.atime;
+    attributes.atimeNanoseconds = inode.atimeNanoseconds;
+    attributes.mtime = inode.mtime;
+    attributes.mtimeNanoseconds = inode.mtimeNanoseconds;
+    attributes.ctime = inode.ctime;
+    attributes.ctimeNanoseconds = inode.ctimeNanoseconds;
     attributes.mode = inode.mode;
     attributes.links = inode.links;
     attributes.uid = inode.uid;
@@ -240,7 +254,7 @@ export class VolumeFilesystem implements Filesystem {
     entry.node = inode.ino;
     entry.validity = forEver;
     this.#fill(inode, entry.attributes);
-    this.#lookups.set(inode.ino, (this.#lookups.get(inode.ino) ?? 0) + 1);
+    this.#lookups.add(inode.ino);
     return 0;
   }
 
@@ -253,12 +267,7 @@ export class VolumeFilesystem implements Filesystem {
   }
 
   forget(node: number, count: number): void {
-    const left = (this.#lookups.get(node) ?? 0) - count;
-    if (left > 0) {
-      this.#lookups.set(node, left);
-      return;
-    }
-    this.#lookups.delete(node);
+    if (this.#lookups.subtract(node, count) > 0) return;
     if (this.#orphans.has(node) && !this.#volume.failure) this.#remove(this.#inodes.get(node));
   }
 
@@ -276,27 +285,28 @@ export class VolumeFilesystem implements Filesystem {
   }
 
   setattr(node: number, change: AttributeChange, attributes: Attributes): number {
+    // First: it may put inodes out of memory.
+    this.#changing(0);
     const inode = this.#inodes.get(node);
     const { valid } = change;
-    this.#changing(0);
     const now = this.#now();
     if (valid & setAttribute.SIZE) {
       if (change.size > largestFile) return -errno.EFBIG;
       this.#contents.truncate(inode, change.size);
-      inode.mtime = now;
+      inode.setModification(now);
     }
     if (valid & setAttribute.MODE) inode.mode = (inode.mode & fileType.mask) | (change.mode & 0o7777);
     if (valid & setAttribute.UID) inode.uid = change.uid;
     if (valid & setAttribute.GID) inode.gid = change.gid;
     const owned = valid & (setAttribute.UID | setAttribute.GID) && !(valid & setAttribute.MODE);
     if (owned || valid & setAttribute.KILL_SUIDGID) this.#dropPrivileges(inode);
-    if (valid & setAttribute.ATIME_NOW) inode.atime = now;
+    if (valid & setAttribute.ATIME_NOW) inode.setAccess(now);
     else if (valid & setAttribute.ATIME)
-      inode.atime = { seconds: change.atime, nanoseconds: change.atimeNanoseconds };
-    if (valid & setAttribute.MTIME_NOW) inode.mtime = now;
+      inode.setAccess({ seconds: change.atime, nanoseconds: change.atimeNanoseconds });
+    if (valid & setAttribute.MTIME_NOW) inode.setModification(now);
     else if (valid & setAttribute.MTIME)
-      inode.mtime = { seconds: change.mtime, nanoseconds: change.mtimeNanoseconds };
-    inode.ctime = now;
+      inode.setModification({ seconds: change.mtime, nanoseconds: change.mtimeNanoseconds });
+    inode.setChange(now);
     this.#inodes.changed(inode);
     this.#fill(inode, attributes);
     return 0;
@@ -347,7 +357,8 @@ export class VolumeFilesystem implements Filesystem {
 
   #touchDirectory(directory: Inode, difference: number, now: Moment): void {
     directory.size += difference;
-    directory.mtime = directory.ctime = now;
+    directory.setModification(now);
+    directory.setChange(now);
     this.#inodes.changed(directory);
   }
 
@@ -385,7 +396,7 @@ export class VolumeFilesystem implements Filesystem {
       return -errno.ENOSPC;
     const now = this.#now();
     inode.links++;
-    inode.ctime = now;
+    inode.setChange(now);
     this.#inodes.changed(inode);
     this.#touchDirectory(directory, 1, now);
     return this.#enter(inode, entry);
@@ -395,11 +406,11 @@ export class VolumeFilesystem implements Filesystem {
   #unlink(inode: Inode, now: Moment): void {
     const isDirectory = (inode.mode & fileType.mask) === fileType.directory;
     inode.links = isDirectory ? 0 : inode.links - 1;
-    inode.ctime = now;
+    inode.setChange(now);
     this.#inodes.changed(inode);
     if (inode.links > 0) return;
     this.#orphans.set(inode.ino, false);
-    if (!this.#lookups.has(inode.ino)) this.#remove(inode);
+    if (this.#lookups.get(inode.ino) === 0) this.#remove(inode);
   }
 
   #remove(inode: Inode): void {
@@ -485,8 +496,14 @@ export class VolumeFilesystem implements Filesystem {
     return 0;
   }
 
+  #modified(inode: Inode): void {
+    const now = this.#now();
+    inode.setModification(now);
+    inode.setChange(now);
+  }
+
   #touchInode(inode: Inode, now: Moment): void {
-    inode.ctime = now;
+    inode.setChange(now);
     this.#inodes.changed(inode);
   }
 
@@ -506,6 +523,18 @@ export class VolumeFilesystem implements Filesystem {
     this.#changing(length);
     const inode = this.#inodes.get(node);
     if (offset + length > largestFile) return -errno.EFBIG;
+    const whole = offset % cellBytes === 0 && length % cellBytes === 0;
+    // The kernel goes on while the data is sealed; only its loop calls `after`.
+    if (whole && length >= streamed && this.#connection) this.#late = { inode, offset, length, from, at };
+    else this.#writeNow(inode, offset, length, from, at);
+    if (offset + length > inode.size) inode.size = offset + length;
+    if (flags & writeFlag.KILL_SUIDGID) this.#dropPrivileges(inode);
+    this.#modified(inode);
+    this.#inodes.changed(inode);
+    return length;
+  }
+
+  #writeNow(inode: Inode, offset: number, length: number, from: Uint8Array, at: number): void {
     try {
       this.#orNoSpace(() => this.#contents.write(inode, offset, length, from, at));
     } catch (error) {
@@ -514,11 +543,6 @@ export class VolumeFilesystem implements Filesystem {
       if (start < offset + length) this.#contents.punch(inode, start, roundUp(offset + length));
       throw error;
     }
-    if (offset + length > inode.size) inode.size = offset + length;
-    if (flags & writeFlag.KILL_SUIDGID) this.#dropPrivileges(inode);
-    inode.mtime = inode.ctime = this.#now();
-    this.#inodes.changed(inode);
-    return length;
   }
 
   fallocate(node: number, _handle: number, offset: number, length: number, mode: number): number {
@@ -533,7 +557,7 @@ export class VolumeFilesystem implements Filesystem {
     } else if (length > this.#options.backing.space().free - reserve) return -errno.ENOSPC;
     if (!(mode & fallocateKeepSize) && end > inode.size) inode.size = end;
     this.#dropPrivileges(inode);
-    inode.mtime = inode.ctime = this.#now();
+    this.#modified(inode);
     this.#inodes.changed(inode);
     return 0;
   }
@@ -580,8 +604,7 @@ export class VolumeFilesystem implements Filesystem {
         return writer.addEntry(name, entry, hash + firstCookie);
       });
       if (!fits) writer.backTo(position);
-      else if (writer.plus)
-        for (const { ino } of entries) this.#lookups.set(ino, (this.#lookups.get(ino) ?? 0) + 1);
+      else if (writer.plus) for (const { ino } of entries) this.#lookups.add(ino);
       return fits;
     });
     return 0;

@@ -10,7 +10,9 @@ import { encodeHead, epochOfHead, headName } from './head.ts';
 import { decodeHeader, encodeHeader, headerFile, headerSize } from './header.ts';
 import { JournalWriter, readJournal } from './journal.ts';
 import { VolumeKeys } from './keys.ts';
-import { Page, pageCapacity, pageHeaderSize } from './page.ts';
+import { Page, pageHeaderSize } from './page.ts';
+import { pageCapacity } from './page-memory.ts';
+import type { PageMemory } from './page-memory.ts';
 import { findChain } from './recovery.ts';
 import type { Chain, Found } from './recovery.ts';
 import { Segments } from './segments.ts';
@@ -45,7 +47,7 @@ const emptyTag = new Uint8Array(32);
 const ownedByDisk = 'lost+found';
 /** A checkpoint is due after this many bytes of journal or pages changed in memory. */
 const journalLimit = 16 * 1024 * 1024;
-const dirtyPageLimit = 512;
+const dirtyPageLimit = 256;
 /** … or when replay would run through more segments than this. */
 const chainLimit = 16;
 
@@ -112,7 +114,7 @@ export class Volume {
     this.epoch = state.epoch;
     this.#tree = new Tree(
       {
-        load: (location, level) => loadPage(segments, location, level),
+        load: (location, level, memory) => this.#loadPage(location, level, memory),
         store: (page) => this.#append(frameType.page, page.encode(this.#pageBuffer)),
         release: (location) => this.#released.push(location),
       },
@@ -284,12 +286,19 @@ export class Volume {
     );
   }
 
+  /** A view of the value, valid until the next change or `settle`; undefined if there is none. */
   get(key: Uint8Array): Uint8Array | undefined {
     return this.#tree.get(key);
   }
 
+  /** To be called now and then where many pages are read: no view that `get` or `scan` gave is in use. */
+  settle(): void {
+    this.#tree.settle();
+  }
+
   scan(from: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
-    this.#tree.scan(from, visit);
+    // `visit` may make another key in the same bytes.
+    this.#tree.scan(from.slice(), visit);
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
@@ -332,8 +341,15 @@ export class Volume {
   }
 
   /** @throws VolumeError `VOLUME_DAMAGED` or `VOLUME_MISSING` */
-  readUnit(segment: number, offset: number, length: number, tag: Uint8Array, out: Uint8Array): void {
-    this.#segments.read(frameType.unit, segment, offset, length, tag, out);
+  readUnit(
+    segment: number,
+    offset: number,
+    length: number,
+    tag: Uint8Array,
+    out: Uint8Array,
+    ahead = 0,
+  ): void {
+    this.#segments.read(frameType.unit, segment, offset, length, tag, out, ahead);
   }
 
   /** A unit of `length` bytes is no longer referred to. */
@@ -347,6 +363,14 @@ export class Volume {
     this.#usageChanged.add(segment);
     if (live <= 0) this.#emptied.add(segment);
     else this.#emptied.delete(segment);
+  }
+
+  #loadPage(location: Location, level: number | undefined, memory: PageMemory | undefined): Page {
+    const { length } = location;
+    const plain =
+      length <= this.#pageBuffer.length ? this.#pageBuffer.subarray(0, length) : new Uint8Array(length);
+    this.#segments.readLocation(frameType.page, location, plain);
+    return Page.decode(plain, level, memory);
   }
 
   #append(type: number, plain: Uint8Array): Location {
@@ -635,12 +659,6 @@ function superseded(): VolumeError {
       hint: 'unmount here, or stop the other mount first',
     },
   );
-}
-
-function loadPage(segments: Segments, location: Location, level: number | undefined): Page {
-  const plain = new Uint8Array(location.length);
-  segments.readLocation(frameType.page, location, plain);
-  return Page.decode(plain, level);
 }
 
 /** @throws VolumeError */

@@ -277,15 +277,15 @@ export class Segments {
   }
 
   /** The sealed bytes of a frame, valid until the next call; undefined where there are fewer. */
-  #sealedView(number: number, offset: number, size: number, ahead: number): Uint8Array | undefined {
+  #sealedView(number: number, offset: number, size: number, later: number): Uint8Array | undefined {
     const sequential = number === this.#readSegment && offset === this.#readEnd;
     this.#readSegment = number;
     this.#readEnd = offset + size;
     const within = (): boolean =>
       number === this.#windowSegment && offset >= this.#windowStart && offset + size <= this.#windowEnd;
-    if (!within() && sequential && ahead > 0) {
+    if (!within() && sequential && later > 0) {
       const end = this.#current?.number === number ? this.#current.flushed : Infinity;
-      const length = Math.min(size + ahead, windowSize, end - offset);
+      const length = Math.min(size + later, windowSize, end - offset);
       if (length >= size) {
         this.#windowSegment = number;
         this.#windowStart = offset;
@@ -299,7 +299,7 @@ export class Segments {
 
   /**
    * Opens a frame into `out`. `tag` is what the frame's parent says; without it any authentic frame of this type and
-   * length at this place is accepted, as for the records that are chained by themselves. `ahead` says how many bytes of
+   * length at this place is accepted, as for the records that are chained by themselves. `later` says how many bytes of
    * the segment after it are probably wanted next.
    *
    * @throws VolumeError `VOLUME_DAMAGED` or `VOLUME_MISSING`
@@ -311,9 +311,9 @@ export class Segments {
     length: number,
     tag: Uint8Array | undefined,
     out: Uint8Array,
-    ahead = 0,
+    later = 0,
   ): void {
-    if (!this.#tryRead(type, segment, offset, length, tag, out, ahead))
+    if (!this.#tryRead(type, segment, offset, length, tag, out, later))
       throw new VolumeError(
         'VOLUME_DAMAGED',
         `${segmentName(segment)}: the frame that was written at offset ${offset} expected, something else found`,
@@ -327,11 +327,11 @@ export class Segments {
     length: number,
     tag: Uint8Array | undefined,
     out: Uint8Array,
-    ahead: number,
+    later: number,
   ): boolean {
     if (length > longestFrame || offset < segmentHeaderSize) return false;
     const size = length + frameOverhead;
-    const sealed = this.#sealedView(segment, offset, size, ahead);
+    const sealed = this.#sealedView(segment, offset, size, later);
     if (!sealed) return false;
     this.#setNonce(offset, type, length);
     for (let i = 0; i < frameHeaderSize; i++) if (sealed[i] !== this.#header[i]) return false;

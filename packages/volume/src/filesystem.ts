@@ -8,23 +8,17 @@ import { fileType, setAttribute, writeFlag } from '@ensconce/fuse/protocol';
 import type { Caller } from '@ensconce/fuse/request';
 import type { Backing } from './backing.ts';
 import type { Moment } from './clock.ts';
+import { Compaction } from './compaction.ts';
 import { Contents, streamed } from './contents.ts';
 import { Directories } from './directories.ts';
+import { FreeSpace } from './free-space.ts';
 import type { Inode } from './inode.ts';
-import { Inodes, rootInode } from './inodes.ts';
+import { Inodes } from './inodes.ts';
+import { fillAttributes } from './inode-attributes.ts';
 import { LookupCounts } from './lookup-counts.ts';
-import {
-  cellKey,
-  cellSize,
-  inoOf,
-  kind,
-  numberAt,
-  orphanKey,
-  orphanOf,
-  targetKey,
-  volumeKind,
-} from './key.ts';
-import { blockSize, cellBytes, decodeCell } from './units.ts';
+import { Orphans } from './orphans.ts';
+import { targetKey } from './key.ts';
+import { blockSize, cellBytes } from './units.ts';
 import type { Volume } from './volume.ts';
 import { isSupported, Xattrs } from './xattrs.ts';
 
@@ -53,11 +47,6 @@ const seekHole = 4;
 const largestFile = 2 ** 52;
 /** Cookies of READDIR: hash + 3, so that 0, 1 and 2 stand for `.`, `..` and the first name. */
 const firstCookie = 3;
-const defaultDeadBytes = 64 * 1024 * 1024;
-/** How much compaction moves in one go, between requests. */
-const movedAtOnce = 64 * 1024 * 1024;
-/** Free space that is left for metadata and commits. */
-const reserve = 16 * 1024 * 1024;
 
 /** Puts the root directory into a new volume. */
 export function makeRoot(volume: Volume, now: Moment, mode = 0o755, uid = 0, gid = 0): void {
@@ -79,16 +68,14 @@ export class VolumeFilesystem implements Filesystem {
   readonly #now: () => Moment;
   /** How often the kernel has been told of a node. */
   readonly #lookups = new LookupCounts();
-  /** Files without a name that are still in use; true once the map knows of them. */
-  readonly #orphans = new Map<number, boolean>();
+  readonly #orphans: Orphans;
+  readonly #space: FreeSpace;
+  readonly #compaction: Compaction;
   readonly #entry = new Entry();
   #connection: Connection | undefined;
   /** Whole cells that the kernel was told are written. */
   #late: { inode: Inode; offset: number; length: number; from: Uint8Array; at: number } | undefined;
   #dirtySince = -1;
-  #compacts = true;
-  #spaceCheck = 0;
-  #full = false;
 
   constructor(options: VolumeFilesystemOptions) {
     this.#options = options;
@@ -98,31 +85,22 @@ export class VolumeFilesystem implements Filesystem {
     this.#contents = new Contents(options.volume, this.#inodes);
     this.#directories = new Directories(options.volume);
     this.#xattrs = new Xattrs(options.volume, this.#inodes);
+    this.#orphans = new Orphans(options.volume);
+    this.#space = new FreeSpace(options.backing);
+    this.#compaction = new Compaction(
+      options.volume,
+      this.#inodes,
+      this.#contents,
+      options.log,
+      options.deadBytes,
+    );
     options.volume.prepare = () => this.#prepare();
-    if (!options.readOnly) this.#removeOrphans();
-  }
-
-  /** Files that were in use without a name when the volume was last in use. */
-  #removeOrphans(): void {
-    const orphans: number[] = [];
-    this.#volume.scan(orphanKey(0), (key) => {
-      if (key[6] !== volumeKind.orphan) return false;
-      orphans.push(orphanOf(key));
-      return true;
-    });
-    for (const ino of orphans) {
-      this.#orphans.set(ino, true);
-      this.#remove(this.#inodes.get(ino));
-    }
+    if (!options.readOnly) for (const ino of this.#orphans.load()) this.#remove(this.#inodes.get(ino));
   }
 
   #prepare(): void {
     this.#contents.flush();
-    for (const [ino, stored] of this.#orphans) {
-      if (stored) continue;
-      this.#volume.put(orphanKey(ino), new Uint8Array());
-      this.#orphans.set(ino, true);
-    }
+    this.#orphans.flush();
     this.#inodes.flush();
   }
 
@@ -155,7 +133,7 @@ export class VolumeFilesystem implements Filesystem {
 
   tick(now: number): number {
     const interval = this.#options.commitInterval ?? 1000;
-    this.#spaceCheck = 0;
+    this.#space.lookAgain();
     if (this.#dirtySince < 0) return 3_600_000;
     if (this.#dirtySince === 0) this.#dirtySince = now;
     const left = this.#dirtySince + interval - now;
@@ -163,7 +141,7 @@ export class VolumeFilesystem implements Filesystem {
     this.#dirtySince = -1;
     this.#volume.commit((error) => {
       if (!error) {
-        this.#compact();
+        this.#compaction.run();
         return;
       }
       this.#options.log(`a commit failed: ${error.message}`);
@@ -172,45 +150,13 @@ export class VolumeFilesystem implements Filesystem {
     return interval;
   }
 
-  /** Moves what little sparse segments hold, so that they can go. */
-  #compact(): void {
-    if (!this.#compacts) return;
-    const { deadBytes = defaultDeadBytes } = this.#options;
-    const segments = this.#volume.sparseSegments(deadBytes, movedAtOnce);
-    if (segments.size === 0) return;
-    const cells: [ino: number, cell: number][] = [];
-    this.#volume.scan(cellKey(rootInode, 0), (key, value) => {
-      if (key[6] === kind.cell && decodeCell(value).some(({ segment }) => segments.has(segment)))
-        cells.push([inoOf(key), numberAt(key, 7, cellSize)]);
-      return true;
-    });
-    try {
-      for (const [ino, cell] of cells) this.#contents.move(this.#inodes.get(ino), cell, segments);
-      this.#volume.movePages(segments);
-    } catch (error) {
-      // What is damaged stays where it is, for `check` to name; the rest was not touched.
-      this.#compacts = false;
-      this.#options.log(
-        `compaction stops: ${error instanceof Error ? error.message : 'not an error was thrown'}`,
-      );
-    }
-    this.#volume.commit((error) => error && this.#options.log(`a commit failed: ${error.message}`), true);
-  }
-
   /** Something changes: refuses where that cannot be, makes room in memory, and sees to a commit. */
   #changing(bytes: number): void {
     if (this.#options.readOnly) throw new FuseErrno('EROFS');
     const { failure } = this.#volume;
     if (failure) throw new FuseErrno('EIO');
     if (this.#dirtySince < 0) this.#dirtySince = 0;
-    if (bytes > 0) {
-      if (this.#spaceCheck <= 0) {
-        this.#full = this.#options.backing.space().free < reserve + this.#contents.waiting;
-        this.#spaceCheck = reserve / 4;
-      }
-      this.#spaceCheck -= bytes;
-      if (this.#full) throw new FuseErrno('ENOSPC');
-    }
+    if (bytes > 0 && !this.#space.holds(bytes, this.#contents.waiting)) throw new FuseErrno('ENOSPC');
     if (this.#contents.full) this.#orNoSpace(() => this.#contents.flush());
     if (this.#volume.wantsCommit)
       this.#volume.commit((error) => error && this.#options.log(`a commit failed: ${error.message}`));
@@ -227,26 +173,7 @@ export class VolumeFilesystem implements Filesystem {
   }
 
   #fill(inode: Inode, attributes: Attributes): void {
-    attributes.ino = inode.ino;
-    attributes.size = inode.size;
-    // What waits may replace what is stored: the sum is an estimate until it is sealed.
-    const blocks = Math.min(
-      inode.blocks + this.#contents.waitingBlocks(inode.ino),
-      Math.ceil(inode.size / blockSize),
-    );
-    attributes.blocks = blocks * (blockSize / 512);
-    attributes.atime = inode.atime;
-    attributes.atimeNanoseconds = inode.atimeNanoseconds;
-    attributes.mtime = inode.mtime;
-    attributes.mtimeNanoseconds = inode.mtimeNanoseconds;
-    attributes.ctime = inode.ctime;
-    attributes.ctimeNanoseconds = inode.ctimeNanoseconds;
-    attributes.mode = inode.mode;
-    attributes.links = inode.links;
-    attributes.uid = inode.uid;
-    attributes.gid = inode.gid;
-    attributes.rdev = inode.rdev;
-    attributes.validity = forEver;
+    fillAttributes(inode, this.#contents.waitingBlocks(inode.ino), attributes);
   }
 
   /** Tells the kernel of a node, which counts. */
@@ -313,8 +240,8 @@ export class VolumeFilesystem implements Filesystem {
   }
 
   statfs(_node: number, statistics: Statistics): number {
-    const { free, total } = this.#options.backing.space();
-    const available = Math.max(0, Math.floor((free - reserve) / blockSize));
+    const { available: bytes, total } = this.#space.get();
+    const available = Math.floor(bytes / blockSize);
     statistics.blocks = Math.floor(total / blockSize);
     statistics.freeBlocks = available;
     statistics.availableBlocks = available;
@@ -409,12 +336,11 @@ export class VolumeFilesystem implements Filesystem {
     inode.setChange(now);
     this.#inodes.changed(inode);
     if (inode.links > 0) return;
-    this.#orphans.set(inode.ino, false);
+    this.#orphans.add(inode.ino);
     if (this.#lookups.get(inode.ino) === 0) this.#remove(inode);
   }
 
   #remove(inode: Inode): void {
-    if (this.#orphans.get(inode.ino)) this.#volume.delete(orphanKey(inode.ino));
     this.#orphans.delete(inode.ino);
     this.#contents.remove(inode);
     this.#xattrs.removeAll(inode);
@@ -554,7 +480,7 @@ export class VolumeFilesystem implements Filesystem {
     if (mode & (fallocatePunch | fallocateZero)) {
       const held = Math.min(end, inode.size);
       if (held > offset) this.#contents.punch(inode, offset, held === inode.size ? roundUp(held) : held);
-    } else if (length > this.#options.backing.space().free - reserve) return -errno.ENOSPC;
+    } else if (length > this.#space.get().available) return -errno.ENOSPC;
     if (!(mode & fallocateKeepSize) && end > inode.size) inode.size = end;
     this.#dropPrivileges(inode);
     this.#modified(inode);

@@ -12,11 +12,14 @@ import { StoredWatermarks } from './evidence/stored-watermarks.ts';
 import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
+import { KnownDescriptions } from './service-port/known-descriptions.ts';
+import { PreparedConfigurations } from './service-port/prepared-configurations.ts';
 import { serveService } from './service-port/serve-service.ts';
 import { ServicePort } from './service-port/service-port.ts';
 import { withFreshSecrets } from './sessions/renew-session.ts';
 import type { StoredSession } from './sessions/session-record.ts';
 import { Sessions } from './sessions/sessions.ts';
+import { upgradeSessions } from './sessions/upgrade.ts';
 import { Serial } from './state/serial.ts';
 import { openState, type State } from './state/state.ts';
 import { VolumeTags } from './volumes/volume-tags.ts';
@@ -35,7 +38,7 @@ export interface CasOptions {
   /** Where CAS gets evidence about itself; without it `cas attest` is answered with an error. */
   readonly las: LasAddress | undefined;
   readonly verifier: EvidenceVerifier;
-  /** Key hashes that may create sessions outside any namespace. */
+  /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
   readonly limits?: Partial<CasLimits>;
   readonly now: () => Date;
@@ -79,6 +82,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       },
       state.store.sequence,
     );
+    upgradeSessions(state, random);
     const sessions = new Sessions(state);
     const refresh = (stored: StoredSession): Promise<StoredSession> =>
       withFreshSecrets({ state, sessions, writes, random, now }, stored);
@@ -90,7 +94,9 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       random,
       now,
       log,
-      mayCreateTopLevel: (keyHash) => options.creators === 'anybody' || options.creators.has(keyHash),
+      isOwner: (keyHash) =>
+        keyHash !== undefined && options.creators !== 'anybody' && options.creators.has(keyHash),
+      anybodyCreates: options.creators === 'anybody',
       ownEvidence: ownEvidence(options.las, state.identity.publicKey),
       rateLimit: new RateLimit(limits.rate),
       version: () => ({
@@ -114,6 +120,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       state,
       sessions,
       volumeTags: new VolumeTags({ state, writes, random }),
+      configurations: new PreparedConfigurations(),
       refresh,
       verifier,
       watermarks: new StoredWatermarks(state.store, writes),
@@ -121,6 +128,8 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       now,
       log,
       casPublicKey: state.identity.publicKey,
+      casIdentity: identity,
+      descriptions: new KnownDescriptions(),
       timeout: limits.services.timeout,
       markSimulated: () =>
         state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state)),

@@ -1,5 +1,4 @@
-import type { Attributes } from '@ensconce/fuse/attributes';
-import { Entry, forEver } from '@ensconce/fuse/attributes';
+import type { Attributes, Entry } from '@ensconce/fuse/attributes';
 import type { DirectoryWriter } from '@ensconce/fuse/directory';
 import { errno, FuseErrno } from '@ensconce/fuse/errno';
 import { deferred } from '@ensconce/fuse/filesystem';
@@ -10,14 +9,12 @@ import type { Backing } from './backing.ts';
 import type { Moment } from './clock.ts';
 import { Compaction } from './compaction.ts';
 import { Contents, streamed } from './contents.ts';
-import { Directories } from './directories.ts';
 import { FreeSpace } from './free-space.ts';
 import type { Inode } from './inode.ts';
 import { Inodes } from './inodes.ts';
 import { fillAttributes } from './inode-attributes.ts';
-import { LookupCounts } from './lookup-counts.ts';
-import { Orphans } from './orphans.ts';
 import { targetKey } from './key.ts';
+import { Names } from './names.ts';
 import { blockSize, cellBytes } from './units.ts';
 import type { Volume } from './volume.ts';
 import { isSupported, Xattrs } from './xattrs.ts';
@@ -37,16 +34,12 @@ export interface VolumeFilesystemOptions {
 const setuid = 0o4000;
 const setgid = 0o2000;
 const groupExecute = 0o010;
-const renameNoReplace = 1;
-const renameExchange = 2;
 const fallocateKeepSize = 1;
 const fallocatePunch = 2;
 const fallocateZero = 0x10;
 const seekData = 3;
 const seekHole = 4;
 const largestFile = 2 ** 52;
-/** Cookies of READDIR: hash + 3, so that 0, 1 and 2 stand for `.`, `..` and the first name. */
-const firstCookie = 3;
 
 /** Puts the root directory into a new volume. */
 export function makeRoot(volume: Volume, now: Moment, mode = 0o755, uid = 0, gid = 0): void {
@@ -63,15 +56,11 @@ export class VolumeFilesystem implements Filesystem {
   readonly #options: VolumeFilesystemOptions;
   readonly #inodes: Inodes;
   readonly #contents: Contents;
-  readonly #directories: Directories;
   readonly #xattrs: Xattrs;
   readonly #now: () => Moment;
-  /** How often the kernel has been told of a node. */
-  readonly #lookups = new LookupCounts();
-  readonly #orphans: Orphans;
+  readonly #names: Names;
   readonly #space: FreeSpace;
   readonly #compaction: Compaction;
-  readonly #entry = new Entry();
   #connection: Connection | undefined;
   /** Whole cells that the kernel was told are written. */
   #late: { inode: Inode; offset: number; length: number; from: Uint8Array; at: number } | undefined;
@@ -83,9 +72,18 @@ export class VolumeFilesystem implements Filesystem {
     this.#now = options.now;
     this.#inodes = new Inodes(options.volume);
     this.#contents = new Contents(options.volume, this.#inodes);
-    this.#directories = new Directories(options.volume);
     this.#xattrs = new Xattrs(options.volume, this.#inodes);
-    this.#orphans = new Orphans(options.volume);
+    this.#names = new Names({
+      volume: options.volume,
+      inodes: this.#inodes,
+      contents: this.#contents,
+      xattrs: this.#xattrs,
+      now: options.now,
+      changing: (bytes) => this.#changing(bytes),
+      removed: () => {
+        if (this.#dirtySince < 0) this.#dirtySince = 0;
+      },
+    });
     this.#space = new FreeSpace(options.backing);
     this.#compaction = new Compaction(
       options.volume,
@@ -95,12 +93,12 @@ export class VolumeFilesystem implements Filesystem {
       options.deadBytes,
     );
     options.volume.prepare = () => this.#prepare();
-    if (!options.readOnly) for (const ino of this.#orphans.load()) this.#remove(this.#inodes.get(ino));
+    if (!options.readOnly) this.#names.removeOrphans();
   }
 
   #prepare(): void {
     this.#contents.flush();
-    this.#orphans.flush();
+    this.#names.flush();
     this.#inodes.flush();
   }
 
@@ -176,26 +174,44 @@ export class VolumeFilesystem implements Filesystem {
     fillAttributes(inode, this.#contents.waitingBlocks(inode.ino), attributes);
   }
 
-  /** Tells the kernel of a node, which counts. */
-  #enter(inode: Inode, entry: Entry): number {
-    entry.node = inode.ino;
-    entry.validity = forEver;
-    this.#fill(inode, entry.attributes);
-    this.#lookups.add(inode.ino);
-    return 0;
-  }
-
   lookup(parent: number, name: Uint8Array, entry: Entry): number {
-    const found = this.#directories.lookup(parent, name);
-    if (found) return this.#enter(this.#inodes.get(found.ino), entry);
-    entry.node = 0;
-    entry.validity = forEver;
-    return 0;
+    return this.#names.lookup(parent, name, entry);
   }
 
   forget(node: number, count: number): void {
-    if (this.#lookups.subtract(node, count) > 0) return;
-    if (this.#orphans.has(node) && !this.#volume.failure) this.#remove(this.#inodes.get(node));
+    this.#names.forget(node, count);
+  }
+
+  mknod(parent: number, name: Uint8Array, mode: number, rdev: number, entry: Entry, caller: Caller): number {
+    return this.#names.mknod(parent, name, mode, rdev, entry, caller);
+  }
+
+  mkdir(parent: number, name: Uint8Array, mode: number, entry: Entry, caller: Caller): number {
+    return this.#names.mkdir(parent, name, mode, entry, caller);
+  }
+
+  symlink(parent: number, name: Uint8Array, target: Uint8Array, entry: Entry, caller: Caller): number {
+    return this.#names.symlink(parent, name, target, entry, caller);
+  }
+
+  link(node: number, parent: number, name: Uint8Array, entry: Entry): number {
+    return this.#names.link(node, parent, name, entry);
+  }
+
+  unlink(parent: number, name: Uint8Array): number {
+    return this.#names.unlink(parent, name);
+  }
+
+  rmdir(parent: number, name: Uint8Array): number {
+    return this.#names.rmdir(parent, name);
+  }
+
+  rename(parent: number, name: Uint8Array, newParent: number, newName: Uint8Array, flags: number): number {
+    return this.#names.rename(parent, name, newParent, newName, flags);
+  }
+
+  readdir(node: number, _handle: number, offset: number, writer: DirectoryWriter): number {
+    return this.#names.readdir(node, offset, writer);
   }
 
   getattr(node: number, _handle: number, attributes: Attributes): number {
@@ -255,171 +271,6 @@ export class VolumeFilesystem implements Filesystem {
     if (!target || target.length > capacity) return -errno.EINVAL;
     into.set(target, at);
     return target.length;
-  }
-
-  /** A new file under a name that the kernel knows to be free. */
-  #make(parent: number, name: Uint8Array, mode: number, entry: Entry, caller: Caller): Inode | number {
-    this.#changing(blockSize);
-    const directory = this.#inodes.get(parent);
-    if (directory.links === 0) return -errno.ENOENT;
-    const isDirectory = (mode & fileType.mask) === fileType.directory;
-    const inherits = (directory.mode & setgid) !== 0;
-    const now = this.#now();
-    const inode = this.#inodes.create(
-      inherits && isDirectory ? mode | setgid : mode,
-      caller.uid,
-      inherits ? directory.gid : caller.gid,
-      now,
-    );
-    inode.links = isDirectory ? 2 : 1;
-    if (!this.#directories.add(parent, name, { ino: inode.ino, type: (mode & fileType.mask) >>> 12 })) {
-      this.#inodes.remove(inode);
-      return -errno.ENOSPC;
-    }
-    if (isDirectory) directory.links++;
-    this.#touchDirectory(directory, 1, now);
-    this.#enter(inode, entry);
-    return inode;
-  }
-
-  #touchDirectory(directory: Inode, difference: number, now: Moment): void {
-    directory.size += difference;
-    directory.setModification(now);
-    directory.setChange(now);
-    this.#inodes.changed(directory);
-  }
-
-  mknod(parent: number, name: Uint8Array, mode: number, rdev: number, entry: Entry, caller: Caller): number {
-    const made = this.#make(parent, name, mode, entry, caller);
-    if (typeof made === 'number') return made;
-    made.rdev = rdev;
-    entry.attributes.rdev = rdev;
-    return 0;
-  }
-
-  mkdir(parent: number, name: Uint8Array, mode: number, entry: Entry, caller: Caller): number {
-    const made = this.#make(parent, name, fileType.directory | (mode & 0o7777), entry, caller);
-    return typeof made === 'number' ? made : 0;
-  }
-
-  symlink(parent: number, name: Uint8Array, target: Uint8Array, entry: Entry, caller: Caller): number {
-    if (target.length > 3800) return -errno.ENAMETOOLONG;
-    const made = this.#make(parent, name, fileType.symlink | 0o777, entry, caller);
-    if (typeof made === 'number') return made;
-    made.size = target.length;
-    entry.attributes.size = target.length;
-    this.#volume.put(targetKey(made.ino), target);
-    return 0;
-  }
-
-  link(node: number, parent: number, name: Uint8Array, entry: Entry): number {
-    this.#changing(blockSize);
-    const inode = this.#inodes.get(node);
-    const directory = this.#inodes.get(parent);
-    // A file without a name gets none again: it may be on its way out.
-    if (inode.links === 0 || directory.links === 0) return -errno.ENOENT;
-    if (inode.links >= 0xffff_0000) return -errno.EMLINK;
-    if (!this.#directories.add(parent, name, { ino: node, type: (inode.mode & fileType.mask) >>> 12 }))
-      return -errno.ENOSPC;
-    const now = this.#now();
-    inode.links++;
-    inode.setChange(now);
-    this.#inodes.changed(inode);
-    this.#touchDirectory(directory, 1, now);
-    return this.#enter(inode, entry);
-  }
-
-  /** One name less for a file; without names it goes when nobody uses it any more. */
-  #unlink(inode: Inode, now: Moment): void {
-    const isDirectory = (inode.mode & fileType.mask) === fileType.directory;
-    inode.links = isDirectory ? 0 : inode.links - 1;
-    inode.setChange(now);
-    this.#inodes.changed(inode);
-    if (inode.links > 0) return;
-    this.#orphans.add(inode.ino);
-    if (this.#lookups.get(inode.ino) === 0) this.#remove(inode);
-  }
-
-  #remove(inode: Inode): void {
-    this.#orphans.delete(inode.ino);
-    this.#contents.remove(inode);
-    this.#xattrs.removeAll(inode);
-    if ((inode.mode & fileType.mask) === fileType.symlink) this.#volume.delete(targetKey(inode.ino));
-    this.#inodes.remove(inode);
-    if (this.#dirtySince < 0) this.#dirtySince = 0;
-  }
-
-  unlink(parent: number, name: Uint8Array): number {
-    this.#changing(0);
-    const found = this.#directories.lookup(parent, name);
-    if (!found) return -errno.ENOENT;
-    const now = this.#now();
-    this.#directories.remove(parent, name);
-    this.#touchDirectory(this.#inodes.get(parent), -1, now);
-    this.#unlink(this.#inodes.get(found.ino), now);
-    return 0;
-  }
-
-  rmdir(parent: number, name: Uint8Array): number {
-    this.#changing(0);
-    const found = this.#directories.lookup(parent, name);
-    if (!found) return -errno.ENOENT;
-    const inode = this.#inodes.get(found.ino);
-    if ((inode.mode & fileType.mask) !== fileType.directory) return -errno.ENOTDIR;
-    if (inode.size > 0) return -errno.ENOTEMPTY;
-    const now = this.#now();
-    this.#directories.remove(parent, name);
-    const directory = this.#inodes.get(parent);
-    directory.links--;
-    this.#touchDirectory(directory, -1, now);
-    this.#unlink(inode, now);
-    return 0;
-  }
-
-  rename(parent: number, name: Uint8Array, newParent: number, newName: Uint8Array, flags: number): number {
-    if (flags & ~(renameNoReplace | renameExchange)) return -errno.EINVAL;
-    this.#changing(0);
-    const source = this.#directories.lookup(parent, name);
-    const target = this.#directories.lookup(newParent, newName);
-    if (!source) return -errno.ENOENT;
-    if (target && flags & renameNoReplace) return -errno.EEXIST;
-    if (!target && flags & renameExchange) return -errno.ENOENT;
-    const now = this.#now();
-    const isDirectory = (entry: { type: number }): boolean => entry.type === fileType.directory >>> 12;
-    const from = this.#inodes.get(parent);
-    const to = parent === newParent ? from : this.#inodes.get(newParent);
-    if (to.links === 0) return -errno.ENOENT;
-    const moved = this.#inodes.get(source.ino);
-    if (target && flags & renameExchange) {
-      this.#directories.replace(parent, name, target);
-      this.#directories.replace(newParent, newName, source);
-      const change = Number(isDirectory(target)) - Number(isDirectory(source));
-      from.links += change;
-      to.links -= change;
-      this.#touchInode(this.#inodes.get(target.ino), now);
-    } else {
-      if (target && target.ino === source.ino) return 0;
-      const replaced = target && this.#inodes.get(target.ino);
-      if (target && replaced) {
-        if (isDirectory(target) && replaced.size > 0) return -errno.ENOTEMPTY;
-        if (isDirectory(target) !== isDirectory(source))
-          return isDirectory(target) ? -errno.EISDIR : -errno.ENOTDIR;
-        this.#directories.replace(newParent, newName, source);
-        if (isDirectory(target)) to.links--;
-      } else if (!this.#directories.add(newParent, newName, source)) return -errno.ENOSPC;
-      this.#directories.remove(parent, name);
-      this.#touchDirectory(from, -1, now);
-      if (!target) this.#touchDirectory(to, 1, now);
-      if (isDirectory(source)) {
-        from.links--;
-        to.links++;
-      }
-      if (replaced) this.#unlink(replaced, now);
-    }
-    this.#touchDirectory(from, 0, now);
-    this.#touchDirectory(to, 0, now);
-    this.#touchInode(moved, now);
-    return 0;
   }
 
   #modified(inode: Inode): void {
@@ -513,27 +364,6 @@ export class VolumeFilesystem implements Filesystem {
 
   fsyncdir(node: number, handle: number, dataOnly: boolean, caller: Caller): number {
     return this.fsync(node, handle, dataOnly, caller);
-  }
-
-  readdir(node: number, _handle: number, offset: number, writer: DirectoryWriter): number {
-    if (offset < 2 && !writer.addDots(offset, node)) return 0;
-    const entry = this.#entry;
-    const from = offset < firstCookie ? 0 : offset - firstCookie + 1;
-    this.#directories.list(node, from, (hash, entries) => {
-      const position = writer.position;
-      // Names of one hash share a cookie: all of them or none.
-      const fits = entries.every(({ name, ino, type }) => {
-        if (!writer.plus) return writer.add(name, ino, type << 12, hash + firstCookie);
-        entry.node = ino;
-        entry.validity = forEver;
-        this.#fill(this.#inodes.get(ino), entry.attributes);
-        return writer.addEntry(name, entry, hash + firstCookie);
-      });
-      if (!fits) writer.backTo(position);
-      else if (writer.plus) for (const { ino } of entries) this.#lookups.add(ino);
-      return fits;
-    });
-    return 0;
   }
 
   getxattr(node: number, name: Uint8Array, into: Uint8Array, at: number, capacity: number): number {

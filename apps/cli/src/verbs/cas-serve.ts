@@ -4,6 +4,9 @@ import { startCas } from '@ensconce/cas/cas';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
+import type { Session } from '@ensconce/policy/session';
+import { CliError } from '../errors.ts';
+import { loadSession } from '../state/session-file.ts';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
 import type { Io } from '../io.ts';
 import { loadIdentity } from '../state/cli-state.ts';
@@ -24,6 +27,7 @@ interface Options {
   readonly collateral?: readonly string[];
   readonly insecureAcceptSimulation?: string;
   readonly creator?: readonly string[];
+  readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
   readonly logLevel: string;
   readonly json?: true;
@@ -57,6 +61,10 @@ export const casServe: Verb = {
         '--creator <key-hash...>',
         'who owns this CAS, and so may create top-level sessions; by default the identity of this command',
       )
+      .option(
+        '--require-attested-clients <file>',
+        'session whose only service says what clients must run; others get no answer',
+      )
       .option('--insecure-any-creator', 'let anybody with a certificate create top-level sessions')
       .option('--pccs <url>', "a PCCS to fetch collateral from; by default Intel's own service")
       .option('--collateral <path...>', 'files and folders with collateral; with them nothing is fetched')
@@ -84,6 +92,7 @@ export const casServe: Verb = {
             onFailure: (platform, error) =>
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
+          clientPolicy: clientPolicyOf(io, options.requireAttestedClients),
           creators: await creatorsOf(io, options),
           now: io.now,
           random: io.random,
@@ -108,6 +117,16 @@ export const casServe: Verb = {
       });
   },
 };
+
+function clientPolicyOf(io: Io, file: string | undefined): Session | undefined {
+  if (file === undefined) return undefined;
+  const { session } = loadSession(io, file, { env: {} });
+  if (session.services.length === 1) return session;
+  throw new CliError(
+    'CLI_SESSION',
+    `${file}: one service, what clients must run, expected, ${session.services.length} found`,
+  );
+}
 
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {
   if (options.insecureAnyCreator === true) return 'anybody';

@@ -4,6 +4,7 @@ import { invalid, type Form } from './form/form.ts';
 import { Findings, Place } from './form/place.ts';
 import { accessPolicy as accessPolicyForm, accessRule, signerEntry } from './language/access.ts';
 import { nodeOf } from './language/fragment.ts';
+import { chip } from './language/guest.ts';
 import {
   advisories as advisoriesForm,
   attestation as attestationForm,
@@ -64,8 +65,25 @@ export function resolveFragments(session: Session, source: FragmentSource): Reso
   const security = resolution.security(session.security);
   const services = session.services.map((service) => resolution.service(service));
   const accessPolicy = resolution.accessPolicy(session.accessPolicy);
-  const resolved = { ...session, security, services, accessPolicy };
+  const ignoreAdvisoriesOf = resolution.teeAdvisories(session.ignoreAdvisoriesOf);
+  const resolved = { ...session, security, services, accessPolicy, ignoreAdvisoriesOf };
   return { session: freeze(compact(resolved)), unresolved: [...resolution.unresolved] };
+}
+
+const namesOf = new WeakMap<Session, readonly string[]>();
+
+/** Names of the secrets that stand for a part of the policy itself; empty for most sessions. */
+export function fragmentNames(session: Session): readonly string[] {
+  const known = namesOf.get(session);
+  if (known) return known;
+  const names = new Set<string>();
+  resolveFragments(session, ({ name }) => {
+    names.add(name);
+    return undefined;
+  });
+  const found = [...names];
+  namesOf.set(session, found);
+  return found;
 }
 
 class Resolution {
@@ -108,6 +126,7 @@ class Resolution {
       ...service,
       attestation: service.attestation.flatMap((variant) => this.#variant(variant)),
       platforms: service.platforms && this.#splice(service.platforms, many(platform)),
+      chips: service.chips && this.#splice(service.chips, many(chip)),
     };
   }
 
@@ -156,6 +175,13 @@ class Resolution {
       tolerate: this.#splice(attestation.tolerate, many(toleration), true),
       ignoreAdvisories: ignoreAdvisories === '*' ? '*' : this.#advisories(ignoreAdvisories),
     };
+  }
+
+  teeAdvisories(of: Session['ignoreAdvisoriesOf']): Session['ignoreAdvisoriesOf'] {
+    if (of === undefined) return undefined;
+    const list = (value: readonly string[] | '*' | undefined): readonly string[] | '*' | undefined =>
+      value === undefined || value === '*' ? value : this.#advisories(value);
+    return { sgx: list(of.sgx), tdx: list(of.tdx) };
   }
 
   #advisories(list: readonly string[]): readonly string[] | '*' {

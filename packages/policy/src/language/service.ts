@@ -5,7 +5,7 @@ import { splitCommand } from '../command.ts';
 import type { AttestationSigner, AttestationVariant, Fspf, Service } from '../session.ts';
 import type { Place } from '../form/place.ts';
 import type { YamlNode } from '../yaml/node.ts';
-import { snpGuests, tdxGuests } from './guest.ts';
+import { chip, snpGuests, tdxGuests } from './guest.ts';
 import {
   absolutePath,
   freeName,
@@ -183,6 +183,10 @@ const extension = map(
       list(capability, { of: 'capabilities' }),
       'Capabilities that the program may hold; the container engine’s default set if absent.',
     ),
+    platforms: strict(
+      list(chip, { min: 1, of: 'platforms' }),
+      'Machines that may run this service, by the id that the vendor certifies; any if absent.',
+    ),
     tdx: strict(tdxGuests, 'TDX guests that may run this service: all that pins one.'),
     snp: strict(snpGuests, 'SEV-SNP guests that may run this service: all that pins one.'),
   },
@@ -246,6 +250,7 @@ export const service: Form<Service> = transform(map(fields, 'a service'), (value
     fspf: fspfOf(value, node, place),
     attestation: variantsOf(value.attestation, value.mrenclaves, node, place),
     platforms: value.platforms,
+    chips: value.ensconce?.platforms,
     oneTimePasswordSharedSecret: value.one_time_password_shared_secret,
     user: value.ensconce?.user,
     hostFiles: value.ensconce?.host_files ?? [],

@@ -5,7 +5,7 @@ import { creatorFromCertificate, creatorFromSigner } from '../key-hash.ts';
 import type { Creator, SecretConfig, Session } from '../session.ts';
 import { nounOf } from '../yaml/node.ts';
 import { accessPolicy, defaultAccess } from './access.ts';
-import { graceDays, tcbDate } from './guest.ts';
+import { evaluationNumber, graceDays, tcbDate, teeAdvisories } from './guest.ts';
 import { image } from './image.ts';
 import { attempt, hex, hexOrNone, secretName, sessionName } from './names.ts';
 import { secret } from './secret.ts';
@@ -67,6 +67,14 @@ const extension = map(
       graceDays,
       'For how many days a platform may lack an update; none if absent.',
     ),
+    minimum_evaluation_number: strict(
+      evaluationNumber,
+      'TCB information of Intel of an older evaluation is refused.',
+    ),
+    ignore_advisories: strict(
+      teeAdvisories,
+      'For the TEEs that it names, instead of security.attestation.ignore_advisories.',
+    ),
   },
   'ensconce',
 );
@@ -116,4 +124,6 @@ export const session: Form<Session> = transform(sessionForm, (value) => ({
   acceptSimulation: value.ensconce?.accept_simulation ?? false,
   minimumTcbDate: value.ensconce?.minimum_tcb_date,
   advisoryGraceDays: value.ensconce?.advisory_grace_days,
+  minimumEvaluationNumber: value.ensconce?.minimum_evaluation_number,
+  ignoreAdvisoriesOf: value.ensconce?.ignore_advisories,
 }));

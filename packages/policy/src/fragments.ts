@@ -19,6 +19,7 @@ import {
   signer as signerForm,
   versionNumber,
 } from './language/service.ts';
+import { resolveReference } from './secret-format.ts';
 import type {
   AccessEntry,
   AccessPolicy,
@@ -84,6 +85,17 @@ export function fragmentNames(session: Session): readonly string[] {
   const found = [...names];
   namesOf.set(session, found);
   return found;
+}
+
+/** What references stand for by the text of the session alone: values that are given in it. Nothing of other sessions is known here. */
+export function givenFragments(session: Session): FragmentSource {
+  return (reference) => {
+    const secret = resolveReference(reference, session)?.secret;
+    if (!secret || secret.import || secret.importAkv || secret.value === undefined) return undefined;
+    return secret.kind === 'config-fragment' || secret.kind === 'ascii'
+      ? { value: secret.value, pinned: true }
+      : undefined;
+  };
 }
 
 class Resolution {

@@ -36,6 +36,11 @@ export function withTemplateOptions(command: Command): Command {
     .option('--use-env', 'take values for $NAME from the environment too');
 }
 
+/** The values for `$NAME` that the command line gives. */
+export function templateVariables(io: Io, options: TemplateOptions): Record<string, string> {
+  return { ...(options.useEnv === true ? definedIn(io.environment) : {}), ...options.env };
+}
+
 export function readSessionText(file: string): string {
   let bytes: Uint8Array;
   try {
@@ -56,11 +61,7 @@ export function examineSession(
   file: string,
   options: TemplateOptions,
 ): { readonly problems: readonly Problem[]; readonly result: SessionFile | undefined } {
-  const variables = {
-    ...(options.useEnv === true ? definedIn(io.environment) : {}),
-    ...options.env,
-  };
-  const template = templateSession(readSessionText(file), variables);
+  const template = templateSession(readSessionText(file), templateVariables(io, options));
   if (template.text === undefined) return { problems: template.problems, result: undefined };
   const parsed = parseSession(template.text);
   const { text } = template;

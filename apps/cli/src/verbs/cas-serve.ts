@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { startCas } from '@ensconce/cas/cas';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
+import { maaClient } from '@ensconce/cas/maa-client';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
 import { insecureVendor } from '../state/simulated-vendor.ts';
@@ -19,6 +20,9 @@ interface Options {
   readonly pccs?: string;
   readonly collateral?: readonly string[];
   readonly insecureAcceptSimulation?: string;
+  readonly insecureAcceptModeNone?: true;
+  readonly insecureAcceptDebug?: true;
+  readonly maaProvider?: readonly string[];
   readonly creator?: readonly string[];
   readonly logLevel: string;
   readonly json?: true;
@@ -58,6 +62,15 @@ export const casServe: Verb = {
         '--insecure-accept-simulation <dir>',
         'believe the SIMULATED vendor kept in this folder: it protects nothing',
       )
+      .option(
+        '--insecure-accept-mode-none',
+        'serve sessions with mode none WITHOUT EVIDENCE: whoever asks gets their secrets',
+      )
+      .option(
+        '--insecure-accept-debug',
+        'let sessions tolerate debug-mode: the host can read the memory of such services',
+      )
+      .option('--maa-provider <url...>', 'attestation providers that sessions with mode maa may name')
       .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
       .option('--json', 'write JSON')
       .action(async (options: Options) => {
@@ -78,6 +91,11 @@ export const casServe: Verb = {
             onFailure: (platform, error) =>
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
+          insecure: {
+            modeNone: options.insecureAcceptModeNone === true,
+            debugMode: options.insecureAcceptDebug === true,
+          },
+          maaTokens: maaClient(options.maaProvider ?? []),
           creators: options.creator === undefined ? 'anybody' : new Set(options.creator),
           now: io.now,
           random: io.random,

@@ -7,11 +7,14 @@ const tokenAnswer = v.object({ token: v.pipe(v.string(), v.maxLength(65_536)) })
 const answerLimit = 262_144;
 const timeout = 10_000;
 
+/** `fetch`, or what stands for it. */
+export type SendRequest = (url: string, init: RequestInit) => Promise<Response>;
+
 /**
  * Asks providers for tokens over the protocol of Microsoft Azure Attestation (REST, 2022-08-01). Sessions name a provider, whoever
  * starts CAS lists those that may be asked: nobody makes CAS send requests elsewhere.
  */
-export function maaClient(providers: readonly string[], request: typeof fetch = fetch): MaaTokens {
+export function maaClient(providers: readonly string[], request: SendRequest = fetch): MaaTokens {
   const allowed = new Set(providers.map((url) => trimmed(url)));
   return async (url, quote) => {
     const provider = trimmed(url);

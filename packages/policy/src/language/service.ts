@@ -150,10 +150,21 @@ const environment = dictionary(
 );
 
 export const platform = orReference(
-  text({
-    expected: 'INTEL_QE_ID:<32 hex> or a key of 64 hexadecimal digits',
-    pattern: /^(?:INTEL_QE_ID:[0-9a-fA-F]{32}|[0-9a-fA-F]{64})$/,
-  }),
+  transform(
+    text({
+      expected: 'INTEL_QE_ID:<32 hex> or a key of 64 hexadecimal digits',
+      pattern: /^(?:INTEL_QE_ID:[0-9a-fA-F]{32}|[0-9a-fA-F]{64})$/,
+    }),
+    (value, node, place) => {
+      place.warning(
+        node.offset,
+        value.includes(':')
+          ? 'software of the host chooses the id of a quoting enclave: pin machines as ensconce: {platforms: […]}'
+          : 'an id INTEL_QE_ID:<32 hex> expected, the key of a quoting enclave of former versions found: it matches nothing',
+      );
+      return value;
+    },
+  ),
 );
 
 const user = text({

@@ -24,6 +24,8 @@ const accepted: Readonly<Record<string, string>> = {
   'a host variable, escaped and not': service(
     '  command: x\n  environment:\n    "@@A": ""\n    \\@\\@B: ignored\n',
   ),
+  'references side by side, in a block, behind text, and with the older suffix of bytes': `${head}services:\n- name: a\n  command: [db, -uroot, "-p$$SCONE::root$$", --port, 3306]\n  environment:\n    BOTH: $$SCONE::cert:privatekey$$$$SCONE::cert$$\n    BLOCK: |\n      $$SCONE::cert:privatekey:pkcs8:pem$$\n      $$SCONE::cert:crt:pem$$"\n  image_name: i\n  mrenclaves: [${mre}]\nimages:\n- name: i\n  injection_files:\n  - path: /keys\n    content: "1;$$SCONE::bytes.hex$$"\n  - path: /conf\n    content: |\n      {"path": "$.data.x", "price": "5$"}\nsecrets:\n- {name: root, kind: ascii, value: "098098"}\n- {name: bytes, kind: binary, size: 32}\n- name: cert\n  kind: x509\n  import:\n    session: certificates\n    secret: cert\n`,
+  'a version without quotes': 'name: s\nversion: 0.3.10\naccess_policy: {read: [ANY], update: [NONE]}\n',
   'one measurement without a list': `${head}services:\n- {name: a, command: x, mrenclaves: ${mre}}\n`,
   'measurements that are none, or of another length': `${head}services:\n- {name: a, command: x, mrenclaves: [mrEnclave1, "${mre.slice(2)}"]}\n`,
   'attestation as list and as map': `${head}services:\n- name: a\n  command: x\n  attestation:\n    - mrenclave:\n      - ${mre}\n- name: b\n  command: x\n  attestation:\n    signer:\n      mrsigner: ${mre}\n      isvprodid: 41316\n      isvsvn: 5\n`,

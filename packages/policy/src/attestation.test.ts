@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as fc from 'fast-check';
 import { guestConfigId, guestHostData, imageRegister } from '@ensconce/measurement/guest';
 import { servicePolicy, type Exchange, type ServicePolicy } from './attestation.ts';
 import { PolicyError } from './errors.ts';
@@ -174,5 +175,34 @@ void test('an unknown service is refused', () => {
   assert.throws(
     () => policyOf(''),
     (error) => error instanceof PolicyError && error.code === 'POLICY_UNKNOWN_SERVICE',
+  );
+});
+
+void test('property: a reference in any place of a variant never lets code in that the variant alone would not', () => {
+  const reference = '"$$SCONE::f$$"';
+  const either = (value: string): fc.Arbitrary<string> => fc.constantFrom(value, reference);
+  const signer = fc.record({ mrsigner: either(b), isvprodid: either('1'), isvsvn: either('2') }).map(
+    (parts) =>
+      `{${Object.entries(parts)
+        .map(([key, value]) => `${key}: ${value}`)
+        .join(', ')}}`,
+  );
+  const variant = fc.oneof(
+    fc.constant(reference),
+    fc
+      .record({ mrenclave: either(`[${a}]`), signer: fc.oneof(signer, fc.constant(reference)) })
+      .map((parts) => `{mrenclave: ${parts.mrenclave}, signer: ${parts.signer}}`),
+    signer.map((by) => `{signer: ${by}}`),
+  );
+  fc.assert(
+    fc.property(fc.array(variant, { minLength: 1, maxLength: 4 }), (variants) => {
+      const { sgx } = policyOf(
+        `services:\n- {name: app, attestation: [${variants.join(', ')}]}\nsecrets: [{name: f, import: {session: t, secret: f}}]\n`,
+      ).appraisal;
+      const whole = variants.filter((text) => !text.includes('$$SCONE::')).length;
+      assert.ok(Array.isArray(sgx));
+      assert.equal(sgx.length, whole);
+    }),
+    { numRuns: 100 },
   );
 });

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Problem } from '@ensconce/policy/problem';
-import { parseSession } from '@ensconce/policy/parse';
+import { maxSessionBytes, parseSession } from '@ensconce/policy/parse';
 import type { Session } from '@ensconce/policy/session';
 import { templateSession } from '@ensconce/policy/template';
 import { fromUtf8 } from '@ensconce/base/bytes';
@@ -43,10 +43,18 @@ export function templateVariables(io: Io, options: TemplateOptions): Record<stri
 
 export function readSessionText(file: string): string {
   let bytes: Uint8Array;
+  let size = 0;
   try {
-    bytes = readFileSync(file === '-' ? 0 : file);
+    size = file === '-' ? 0 : statSync(file).size;
+    bytes = size > maxSessionBytes ? new Uint8Array() : readFileSync(file === '-' ? 0 : file);
   } catch (cause) {
     throw new CliError('CLI_FILE', `${file}: a readable file expected`, { cause });
+  }
+  if (size > maxSessionBytes) {
+    throw new CliError(
+      'CLI_SESSION',
+      `${file}: a session of at most ${maxSessionBytes} bytes expected, ${size} found`,
+    );
   }
   try {
     return fromUtf8(bytes);
@@ -61,14 +69,14 @@ export function examineSession(
   file: string,
   options: TemplateOptions,
 ): { readonly problems: readonly Problem[]; readonly result: SessionFile | undefined } {
-  const template = templateSession(readSessionText(file), templateVariables(io, options));
-  if (template.text === undefined) return { problems: template.problems, result: undefined };
-  const parsed = parseSession(template.text);
-  const { text } = template;
+  const written = readSessionText(file);
+  const variables = templateVariables(io, options);
+  // The text as it was written, so that problems stand where its author sees them.
+  const { session, problems } = parseSession(written, { variables });
+  const { text } = templateSession(written, variables);
   return {
-    problems: parsed.problems,
-    result:
-      parsed.session === undefined ? undefined : { text, session: parsed.session, warnings: parsed.problems },
+    problems,
+    result: session === undefined || text === undefined ? undefined : { text, session, warnings: problems },
   };
 }
 

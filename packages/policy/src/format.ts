@@ -72,13 +72,14 @@ export function formatSession(session: Session, options: FormatOptions): string 
 }
 
 function formatExtension(session: Session): Plain {
-  const { ignoreAdvisoriesOf } = session;
-  const extension = {
+  const { ignoreAdvisoriesOf, delete: deletion } = session;
+  const extension: Readonly<Record<string, Plain>> = {
     accept_simulation: session.acceptSimulation ? true : undefined,
     minimum_tcb_date: session.minimumTcbDate?.slice(0, 10),
     advisory_grace_days: session.advisoryGraceDays,
     minimum_evaluation_number: session.minimumEvaluationNumber,
     ignore_advisories: ignoreAdvisoriesOf && { ...ignoreAdvisoriesOf },
+    delete: deletion && formatRule(deletion),
   };
   return Object.values(extension).some((value) => value !== undefined) ? extension : undefined;
 }

@@ -2,6 +2,7 @@ import { describeNitro, nitroMismatches } from './nitro/policy.ts';
 import { describeSgx, sgxMismatches } from './sgx/policy.ts';
 import { describeSnp, snpMismatches } from './snp/policy.ts';
 import { describeTdx, tdxMismatches } from './tdx/policy.ts';
+import { describeTpm, tpmMismatches } from './tpm/policy.ts';
 import type { AppraisalPolicy } from './policy.ts';
 import type { Claims } from './claims.ts';
 
@@ -50,12 +51,18 @@ export function matchIdentities(claims: Claims, policy: AppraisalPolicy): Identi
         mismatches: over(policy.nitro, (one) => nitroMismatches(claims, one)),
         found: describeNitro(claims),
       };
+    case 'tpm':
+      return {
+        mismatches: over(policy.tpm, (one) => tpmMismatches(claims, one)),
+        found: describeTpm(claims),
+      };
   }
 }
 
 /** The ids by which policies pin a machine, as its vendor certified them; empty where the evidence shows none. */
 export function platformsOf(claims: Claims): readonly string[] {
   if (claims.tee === 'nitro') return [];
+  if (claims.tee === 'tpm') return [claims.attestationKey];
   if (claims.tee === 'snp') return claims.chipId === null ? [] : [claims.chipId];
   return [...new Set([claims.platformId, claims.ppid])];
 }

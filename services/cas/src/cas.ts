@@ -15,14 +15,17 @@ import { StoredWatermarks } from './evidence/stored-watermarks.ts';
 import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
+import { KnownDescriptions } from './service-port/known-descriptions.ts';
 import { OneTimePasswords } from './service-port/one-time-passwords.ts';
 import { nothingInsecure, type InsecurePermissions } from './service-port/permissions.ts';
+import { PreparedConfigurations } from './service-port/prepared-configurations.ts';
 import { serveService } from './service-port/serve-service.ts';
 import { Singletons } from './service-port/singletons.ts';
 import { ServicePort } from './service-port/service-port.ts';
 import { withFreshSecrets } from './sessions/renew-session.ts';
 import type { StoredSession } from './sessions/session-record.ts';
 import { Sessions } from './sessions/sessions.ts';
+import { upgradeSessions } from './sessions/upgrade.ts';
 import { Serial } from './state/serial.ts';
 import { openState, type State } from './state/state.ts';
 import { VolumeTags } from './volumes/volume-tags.ts';
@@ -45,7 +48,7 @@ export interface CasOptions {
   readonly insecure?: InsecurePermissions | undefined;
   /** Attestation providers that may be asked in mode `maa`, and how. */
   readonly maaTokens?: MaaTokens | undefined;
-  /** Key hashes that may create sessions outside any namespace. */
+  /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
   readonly limits?: Partial<CasLimits>;
   readonly now: () => Date;
@@ -89,6 +92,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       },
       state.store.sequence,
     );
+    upgradeSessions(state, random);
     const sessions = new Sessions(state);
     const refresh = (stored: StoredSession): Promise<StoredSession> =>
       withFreshSecrets({ state, sessions, writes, random, now }, stored);
@@ -100,7 +104,9 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       random,
       now,
       log,
-      mayCreateTopLevel: (keyHash) => options.creators === 'anybody' || options.creators.has(keyHash),
+      isOwner: (keyHash) =>
+        keyHash !== undefined && options.creators !== 'anybody' && options.creators.has(keyHash),
+      anybodyCreates: options.creators === 'anybody',
       ownEvidence: ownEvidence(options.las, state.identity.publicKey),
       rateLimit: new RateLimit(limits.rate),
       version: () => ({
@@ -130,6 +136,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       state,
       sessions,
       volumeTags: new VolumeTags({ state, writes, random }),
+      configurations: new PreparedConfigurations(),
       refresh,
       verifier,
       watermarks,
@@ -137,6 +144,8 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       now,
       log,
       casPublicKey: state.identity.publicKey,
+      casIdentity: identity,
+      descriptions: new KnownDescriptions(),
       timeout: limits.services.timeout,
       markSimulated: () =>
         state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state)),

@@ -11,6 +11,7 @@ interface Options extends TemplateOptions {
   readonly service?: string;
   readonly casIdentity?: string;
   readonly allowTrailing?: true;
+  readonly tpmRoot: readonly string[];
   readonly insecureSimulatedRoot: readonly string[];
   readonly cache?: string;
   readonly json?: true;
@@ -34,7 +35,7 @@ export const evidenceVerify: Verb = {
   12   could not tell: collateral missing or outside its dates`,
   define(command, io) {
     withTemplateOptions(command)
-      .argument('<file>', 'evidence: bytes, hexadecimal or base64')
+      .argument('<file>', 'evidence: bytes, hexadecimal, base64, or JSON as tools write it')
       .option('--collateral <path>', 'folder or file with collateral; may be repeated', collect, [])
       .option(
         '--at <time>',
@@ -44,6 +45,12 @@ export const evidenceVerify: Verb = {
       .option('--service <name>', 'the service of the session, where it has several')
       .option('--cas-identity <hex>', 'the CAS that guests must have been launched for')
       .option('--allow-trailing', 'ignore bytes behind the evidence')
+      .option(
+        '--tpm-root <file>',
+        'root certificate of a TPM vendor that you trust; may be repeated',
+        collect,
+        [],
+      )
       .option(
         '--insecure-simulated-root <file>',
         'believe this SIMULATED vendor; may be repeated',

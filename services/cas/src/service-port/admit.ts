@@ -13,8 +13,8 @@ import type { OneTimePasswords, Spent } from './one-time-passwords.ts';
 export interface Admission {
   readonly resolved: Resolved;
   readonly service: Service;
-  /** The secrets of the session. */
-  readonly lookup: Lookup;
+  /** The secrets of the session; asked for only where they are needed. */
+  readonly lookup: () => Promise<Lookup>;
   readonly message: Attest;
   readonly id: ConfigId;
   /** The process, by the key of its connections. */
@@ -29,9 +29,9 @@ export interface AdmissionContext {
 /** What whoever starts a service must know: the access token and a one-time password, where the session asks for them. */
 export async function admit(context: AdmissionContext, admission: Admission): Promise<void> {
   const { security } = admission.resolved.session;
-  const token = substituted(admission, security.serviceAccessToken, 'service_access_token');
+  const token = await substituted(admission, security.serviceAccessToken, 'service_access_token');
   checkAccessToken(token, admission.message.serviceAccessToken);
-  const shared = substituted(
+  const shared = await substituted(
     admission,
     admission.service.oneTimePasswordSharedSecret ?? security.attestation.oneTimePasswordSharedSecret,
     'one_time_password_shared_secret',
@@ -47,10 +47,14 @@ export async function admit(context: AdmissionContext, admission: Admission): Pr
 }
 
 /** References are put in once, as everywhere; one that cannot be resolved stops the start. */
-function substituted(admission: Admission, text: string | undefined, key: string): string | undefined {
+async function substituted(
+  admission: Admission,
+  text: string | undefined,
+  key: string,
+): Promise<string | undefined> {
   if (text === undefined) return undefined;
   try {
-    return substituteSecrets(text, admission.lookup);
+    return substituteSecrets(text, await admission.lookup());
   } catch (cause) {
     if (!(cause instanceof EnsconceError)) throw cause;
     throw new CasError('CAS_SERVICE_REFUSED', `service '${nameOf(admission.id)}': ${key} cannot be made`, {

@@ -3,9 +3,10 @@ import * as v from 'valibot';
 import { fromHex } from '@ensconce/base/bytes';
 import { describeIssue } from '@ensconce/base/issue';
 import { guestConfigId, guestHostData, imageRegister, type GuestPurpose } from '@ensconce/measurement/guest';
-import { measureDescription, parseDescription, type ImageDescription } from '@ensconce/measurement/image';
+import { measureDescription, type ImageDescription } from '@ensconce/measurement/image';
 import type { Resolved } from '@ensconce/policy/fragments';
 import { findService } from '@ensconce/policy/session';
+import type { Lookup } from '@ensconce/policy/substitution';
 import type { Verdict } from '@ensconce/verify/verdict';
 import type { Appraisal } from '@ensconce/verify/appraisal';
 import { attest, type Attest } from '@ensconce/wire/attestation';
@@ -16,6 +17,8 @@ import { CollateralError } from '@ensconce/collateral/errors';
 import type { WatermarkStore } from '@ensconce/collateral/watermarks';
 import { deliveryLookup } from '@ensconce/secrets/delivery';
 import { SecretsError } from '@ensconce/secrets/errors';
+import { X509Error } from '@ensconce/x509/errors';
+import { subjectPublicKeyInfo } from '@ensconce/x509/spki';
 import { CasError } from '../errors.ts';
 import { checkMaaToken, type MaaPolicy, type MaaTokens } from '../evidence/maa.ts';
 import type { OwnPlatforms } from '../evidence/own-platform.ts';
@@ -30,6 +33,8 @@ import { admit } from './admit.ts';
 import { appraiseService, untrustworthy } from './appraise.ts';
 import { configure } from './configure.ts';
 import { nameOf, parseConfigId, type ConfigId } from './config-id.ts';
+import type { KnownDescriptions } from './known-descriptions.ts';
+import type { PreparedConfigurations } from './prepared-configurations.ts';
 import { genuineClaims, type ServiceClaims } from './genuine.ts';
 import type { OneTimePasswords } from './one-time-passwords.ts';
 import type { InsecurePermissions } from './permissions.ts';
@@ -49,8 +54,12 @@ export interface AttestContext {
   readonly watermarks: WatermarkStore;
   readonly sessions: Sessions;
   readonly volumeTags: VolumeTags;
+  readonly configurations: PreparedConfigurations;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
+  /** Hex SHA-256 of it. */
+  readonly casIdentity: string;
+  readonly descriptions: KnownDescriptions;
   readonly permissions: InsecurePermissions;
   readonly oneTimePasswords: OneTimePasswords;
   readonly singletons: Singletons;
@@ -104,23 +113,27 @@ export async function attestService(
   const service = findService(resolved.session, id.service);
   const stored = await context.refresh(found);
   const imported = await importedFor(context, stored);
-  const measurement =
-    'appraisal' in proved.proof ? proved.proof.measurement : measureDescription(proved.encoded);
-  const lookup = await deliveryLookup(stored.session, stored.secrets, {
-    now: context.now(),
-    self: { software_identity: measurement },
-    imported,
-  });
+  const { measurement } = proved;
+  const now = context.now();
+  const lookup = (): Promise<Lookup> =>
+    deliveryLookup(stored.session, stored.secrets, {
+      now,
+      self: { software_identity: measurement },
+      imported,
+    });
   await admit(context, { resolved, service, lookup, message, id, instance });
-  const { configuration, volumes } = await configure({
-    stored,
-    service,
-    description,
-    measurement,
-    imported,
-    now: context.now(),
-    volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
-  });
+  const { configuration, volumes } = await context.configurations.of(
+    {
+      stored,
+      service,
+      description,
+      measurement,
+      imported,
+      now,
+      volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
+    },
+    configure,
+  );
   const singleton = resolved.session.security.singletonEnclaves ? instance : undefined;
   if (singleton !== undefined) {
     await context.singletons.claim(nameOf(id), singleton, message.again === true);
@@ -132,8 +145,9 @@ interface Proved {
   readonly found: StoredSession;
   readonly resolved: Resolved;
   readonly proof: Proof;
-  readonly encoded: Uint8Array;
   readonly description: ImageDescription;
+  /** That of the description; of the image only where there is evidence. */
+  readonly measurement: string;
 }
 
 async function provedByEvidence(
@@ -153,7 +167,7 @@ async function provedByEvidence(
   const verdict = await judged(context, { ...message, format }, evidence);
   const claims = genuineClaims(verdict, format);
   checkBinding(claims, expected);
-  const { encoded, description, measurement } = checkDescription(context, message, claims, id);
+  const { description, measurement } = checkDescription(context, message, claims, id);
   const found = findAdmitted(context, id);
   const resolved = await resolvedSession(context.sessions, found);
   const { attestation } = resolved.session.security;
@@ -163,14 +177,14 @@ async function provedByEvidence(
     verdict,
     {
       reportData: expected,
-      casIdentity: purposeOf(context, id, measurement).casIdentity,
+      casIdentity: context.casIdentity,
       measurement,
       ownPlatforms: attestation.mustBeSgxLocal ? await context.ownPlatforms() : undefined,
     },
     context.permissions,
   );
   if (policy.maa !== undefined) await checkProvider(context, policy.maa, claims, evidence);
-  return { found, resolved, proof: { appraisal, claims, measurement }, encoded, description };
+  return { found, resolved, proof: { appraisal, claims, measurement }, description, measurement };
 }
 
 /** Mode `maa`: beside the quote, the provider that the session names must vouch for it. */
@@ -201,7 +215,9 @@ async function provedWithoutEvidence(
     return undefined;
   findAdmitted(context, id);
   const encoded = Buffer.from(message.description, 'base64');
-  return { found, resolved, proof: { insecure }, encoded, description: readDescription(context, encoded) };
+  const measurement = measureDescription(encoded);
+  const description = readDescription(context, encoded, measurement);
+  return { found, resolved, proof: { insecure }, description, measurement };
 }
 
 /** The key of the connection is made anew by every process: it names that process. */
@@ -209,10 +225,8 @@ function instanceOf({ certificate }: PeerConnection): string {
   if (certificate === undefined) {
     throw new CasError('CAS_PROTOCOL', 'attest: a client certificate expected on the connection, none shown');
   }
-  return keyHash(certificate.publicKey.export({ type: 'spki', format: 'der' }));
+  return createHash('sha256').update(publicKeyOf(certificate)).digest('hex');
 }
-
-const keyHash = (publicKey: Uint8Array): string => createHash('sha256').update(publicKey).digest('hex');
 
 /** Collateral below what was seen before decides nothing: newer may say otherwise, and somebody holds it back. */
 async function judged(
@@ -265,7 +279,7 @@ function checkFormat(message: Attest): void {
 
 function purposeOf(context: AttestContext, id: ConfigId, measurement: string): GuestPurpose {
   return {
-    casIdentity: keyHash(context.casPublicKey),
+    casIdentity: context.casIdentity,
     configId: nameOf(id),
     measurement,
   };
@@ -277,12 +291,24 @@ function expectedReportData(context: AttestContext, connection: PeerConnection, 
   }
   return reportData({
     role: 'service-to-cas',
-    publicKey: connection.certificate.publicKey.export({ type: 'spki', format: 'der' }),
+    publicKey: publicKeyOf(connection.certificate),
     exporter: connection.exporter,
     nonce: connection.nonce,
     configId: message.configId,
     casIdentity: context.casPublicKey,
   });
+}
+
+/** As it stands in the certificate: to have OpenSSL write it anew takes as long as a signature. */
+function publicKeyOf(certificate: X509Certificate): Uint8Array {
+  try {
+    return subjectPublicKeyInfo(certificate.raw);
+  } catch (cause) {
+    if (!(cause instanceof X509Error)) throw cause;
+    throw new CasError('CAS_PROTOCOL', 'attest: a client certificate in DER expected, another one found', {
+      cause,
+    });
+  }
 }
 
 /** Evidence that was made for another connection, key, challenge, service or CAS is somebody else's. */
@@ -320,7 +346,7 @@ function checkDescription(
   message: Attest,
   claims: ServiceClaims,
   id: ConfigId,
-): { readonly encoded: Uint8Array; readonly description: ImageDescription; readonly measurement: string } {
+): { readonly description: ImageDescription; readonly measurement: string } {
   const encoded = Buffer.from(message.description, 'base64');
   const measurement = measureDescription(encoded);
   for (const [name, found, wanted] of measuredIn(claims, purposeOf(context, id, measurement))) {
@@ -334,20 +360,19 @@ function checkDescription(
         : 'the guest was launched for another CAS, service or image, or started something else before',
     );
   }
-  return { encoded, description: readDescription(context, encoded), measurement };
+  return { description: readDescription(context, encoded, measurement), measurement };
 }
 
-function readDescription(context: AttestContext, encoded: Uint8Array): ImageDescription {
+function readDescription(context: AttestContext, encoded: Uint8Array, measurement: string): ImageDescription {
   let description: ImageDescription;
   try {
-    description = parseDescription(encoded);
+    description = context.descriptions.read(encoded, measurement);
   } catch (cause) {
     throw untrustworthy(`the measured image description is not of the documented form: ${messageOf(cause)}`);
   }
-  const identity = keyHash(context.casPublicKey);
-  if (description.cas.identity !== identity) {
+  if (description.cas.identity !== context.casIdentity) {
     throw untrustworthy(
-      `image: it obeys the CAS ${description.cas.identity}, this one is ${identity}`,
+      `image: it obeys the CAS ${description.cas.identity}, this one is ${context.casIdentity}`,
       'transform the image for this CAS, or start it with the address of its own',
     );
   }

@@ -67,7 +67,8 @@ export function resolveFragments(session: Session, source: FragmentSource): Reso
   const services = session.services.map((service) => resolution.service(service));
   const accessPolicy = resolution.accessPolicy(session.accessPolicy);
   const ignoreAdvisoriesOf = resolution.teeAdvisories(session.ignoreAdvisoriesOf);
-  const resolved = { ...session, security, services, accessPolicy, ignoreAdvisoriesOf };
+  const deleteRule = session.delete && resolution.rule(session.delete);
+  const resolved = { ...session, security, services, accessPolicy, ignoreAdvisoriesOf, delete: deleteRule };
   return { session: freeze(compact(resolved)), unresolved: [...resolution.unresolved] };
 }
 
@@ -211,6 +212,14 @@ class Resolution {
       createSessions: alone(rule('createSessions'), policy.createSessions),
       listSessions: alone(rule('listSessions'), policy.listSessions),
     };
+  }
+
+  /** A rule beside the policy, written like `update`. */
+  rule(rule: AccessRule): AccessRule {
+    return alone(
+      rule.flatMap((entry) => this.#entry(entry, 'update')),
+      rule,
+    );
   }
 
   #entry(entry: AccessEntry, right: keyof AccessPolicy): AccessRule {

@@ -27,7 +27,7 @@ void test('who may do what with a session is whom a fragment names now', async (
   assert.deepEqual(await listSessions(asMember, { namespace: 'app' }), { sessions: [], next: null });
   await assert.rejects(readSession(asStranger, 'app'), notFound);
   const updated = await postSession(asMember, head('app', hash) + rules + importing());
-  await postSession(asMember, `${head('app/below')}`);
+  await postSession(asMember, head('app/below'));
 
   await postSession(cas, head('board', first.hash) + board('[]'));
   await assert.rejects(readSession(asMember, 'app'), notFound);

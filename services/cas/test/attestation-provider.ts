@@ -16,6 +16,8 @@ export interface AttestationProvider {
   readonly request: SendRequest;
   /** Changes what it says of an enclave, or how it answers. */
   answer: { claims?: JWTPayload; expires?: string; issuer?: string; status?: number; token?: string };
+  /** Done before it answers. */
+  before?: () => Promise<unknown>;
   /** Paths that were asked for. */
   readonly asked: string[];
 }
@@ -42,6 +44,7 @@ export async function attestationProvider(t: TestContext, bits = 2048): Promise<
       const { quote } = JSON.parse(Buffer.concat(parts).toString()) as { quote: string };
       const { answer } = provider;
       const send = async (): Promise<void> => {
+        await provider.before?.();
         const made = answer.token ?? (await token(Buffer.from(quote, 'base64url'), answer));
         response.writeHead(answer.status ?? 200, { 'content-type': 'application/json' });
         response.end(JSON.stringify({ token: made }));

@@ -12,17 +12,27 @@ async function start(
     readonly certificate?: string;
     readonly allowed?: string;
   } = {},
-): Promise<{ provider: AttestationProvider; outcome: () => Promise<string> }> {
+): Promise<{
+  provider: AttestationProvider;
+  outcome: () => Promise<string>;
+  /** Replaces the session by one that admits nothing. */
+  update: () => Promise<unknown>;
+}> {
   const provider = await attestationProvider(t, parts.bits);
   const { write, outcome } = await sessionUnderTest(t, {
     maaTokens: maaClient([parts.allowed ?? provider.url], provider.request),
   });
   const certificates = JSON.stringify([parts.certificate ?? provider.certificate]);
-  await write({
+  const predecessor = await write({
     name: 's',
     more: `security: {attestation: {mode: maa, url: "${provider.url}/", certificates: ${certificates}, tolerate: [maa-managed-tcb]${parts.more ?? ''}}}\n`,
   });
-  return { provider, outcome: () => outcome('s') };
+  return {
+    provider,
+    outcome: () => outcome('s'),
+    update: () =>
+      write({ name: 's', predecessor, service: `    attestation: {mrenclave: ${'ee'.repeat(32)}}\n` }),
+  };
 }
 
 void test('mode maa: a token of the provider about this very quote beside it', async (t) => {
@@ -75,4 +85,10 @@ void test('a provider that whoever started CAS did not list is not asked', async
   const { provider, outcome } = await start(t, { allowed: 'https://allowed.test' });
   assert.match(await outcome(), /^CAS_SERVICE_UNSUPPORTED: mode maa: one of the attestation providers/);
   assert.deepEqual(provider.asked, []);
+});
+
+void test('a session that is updated while its provider is asked gives nothing of the version before', async (t) => {
+  const { provider, outcome, update } = await start(t);
+  provider.before = update;
+  assert.match(await outcome(), /^CAS_BUSY: session 's': .* it was updated meanwhile/);
 });

@@ -38,6 +38,8 @@ void test('a one-time password lets one start in, and is told apart when it is m
   assert.equal(await outcome(`s@${code()}`), 'configured');
   const log = readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8');
   assert.equal(log.includes(secret), false);
+  assert.match(log, /"configId":"s\/app"/);
+  assert.doesNotMatch(log, /app@/, 'a code that was refused may still be good');
 });
 
 void test('of two starts at once with one code, one is let in', async (t) => {

@@ -138,7 +138,21 @@ export async function attestService(
   if (singleton !== undefined) {
     await context.singletons.claim(nameOf(id), singleton, message.again === true);
   }
+  checkPresent(context, found, stored);
   return { id, proof: proved.proof, configuration, volumes, singleton };
+}
+
+/** What was judged is what is given, and still counts: an update may take something back. */
+function checkPresent(context: AttestContext, judgedBy: StoredSession, given: StoredSession): void {
+  const { name, hash } = judgedBy.stored;
+  if (given.stored.hash === hash && context.sessions.find(name)?.stored.hash === hash) return;
+  throw new CasError(
+    'CAS_BUSY',
+    `session '${name}': one that stays as it is expected, it was updated meanwhile`,
+    {
+      hint: 'start the service again',
+    },
+  );
 }
 
 interface Proved {

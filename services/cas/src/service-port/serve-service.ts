@@ -53,7 +53,8 @@ export async function serveService(
     };
     frames.send({ type: 'challenge', version: 1, nonce: toHex(nonce) } satisfies Challenge);
     const message = parseAttest(await frames.receive(context.timeout));
-    configId = message.configId;
+    // A code that was refused may still be good.
+    configId = message.configId.replace(/@[^/]*$/, '');
     service = await attestService(context, connection, message);
     await release(context, frames, service);
     attested();
@@ -102,6 +103,16 @@ function isSimulated(proof: Proof): boolean {
       return appraisal.verdict.simulated;
   }
   throw new TypeError('an accepted appraisal of program and connection expected');
+}
+
+/** The newer start goes on whether or not this one still hears of it. */
+function supersede(context: ServeContext, frames: FrameConnection): void {
+  try {
+    frames.send({ type: 'superseded' } satisfies Superseded);
+    frames.close();
+  } catch (error) {
+    context.log.debug({ err: error }, 'a superseded service could not be told');
+  }
 }
 
 function releaseEvent(id: ConfigId, proof: Proof): AuditEvent {
@@ -162,10 +173,7 @@ async function follow(
   const unwatch =
     singleton === undefined
       ? undefined
-      : context.singletons.watch(nameOf(id), singleton, () => {
-          frames.send({ type: 'superseded' } satisfies Superseded);
-          frames.close();
-        });
+      : context.singletons.watch(nameOf(id), singleton, () => supersede(context, frames));
   const desk = new VolumeDesk({
     tags: context.volumeTags,
     user: who,

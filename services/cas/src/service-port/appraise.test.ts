@@ -55,6 +55,18 @@ void test('a fragment that is not exported, gone, or of another form is satisfie
   }
 });
 
+void test('fragments that import each other in a circle are satisfied by nothing', async (t) => {
+  const { write, outcome } = await sessionUnderTest(t);
+  const round = (session: string): string =>
+    `  - {name: f, import: {session: ${session}, secret: f}, export: {namespace: /}}\n`;
+  await write({ name: 'one', service: asFragment, secrets: round('two') });
+  await write({ name: 'two', service: asFragment, secrets: round('three') });
+  await write({ name: 'three', service: asFragment, secrets: round('one') });
+  await write({ name: 'self', service: asFragment, secrets: round('self') });
+  for (const name of ['one', 'two', 'three', 'self'])
+    assert.match(await outcome(name), /not resolved: .*no value/);
+});
+
 /** What would let a debug enclave in. */
 const loose = 'security: {attestation: {tolerate: [$$SCONE::f$$]}}\n';
 const debug = { wrong: { debug: true } };

@@ -26,11 +26,14 @@ void test('session check lists every problem where its author sees it, templates
       [1, 7, undefined],
       [3, 1, 'services'],
       [4, 1, undefined],
+      [6, 3, undefined],
+      [6, 3, undefined],
       [7, 3, 'command'],
       [7, 11, undefined],
     ],
   );
-  assert.match(problems[4]?.message ?? '', /Value for variable \$MISSING is missing/);
+  assert.match(problems[3]?.message ?? '', /attestation, mrenclaves, or tdx or snp/);
+  assert.match(problems[6]?.message ?? '', /Value for variable \$MISSING is missing/);
 });
 
 void test('session check is done at once with what is too large, or would grow without bounds', async (t) => {

@@ -80,9 +80,18 @@ const extension = map(
   'ensconce',
 );
 
+/** A name that cannot be used is reported, and the rest looked at all the same; an error leaves no session in any case. */
+const reportedName: Form<string> = {
+  schema: sessionName.schema,
+  read(node, place) {
+    const name = sessionName.read(node, place);
+    return name === invalid ? 'unnamed' : name;
+  },
+};
+
 export const sessionForm = map(
   {
-    name: required(sessionName, 'Name of the session: namespace/name, or / for the root namespace.'),
+    name: required(reportedName, 'Name of the session: namespace/name, or / for the root namespace.'),
     version: optional(version, 'Version of the session language.'),
     predecessor: optional(hexOrNone(32), 'Hash of the session that this one replaces.'),
     namespace_hash: strict(hex(32), 'What the hash of the parent session must be at creation.'),

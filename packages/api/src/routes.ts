@@ -6,7 +6,7 @@ import {
   vetoSession,
   withdrawSession,
 } from './routes/approvals.ts';
-import { attestCas, readOpenApi, readVersion } from './routes/service.ts';
+import { attestCas, attestClient, readClientChallenge, readOpenApi, readVersion } from './routes/service.ts';
 import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
 import {
   deleteSession,
@@ -23,6 +23,8 @@ import { readValue, readValues } from './routes/values.ts';
 export const routes = {
   readVersion,
   attestCas,
+  readClientChallenge,
+  attestClient,
   readOpenApi,
   postSession,
   postSessionOld,

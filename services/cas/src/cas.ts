@@ -3,7 +3,10 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { toHex } from '@ensconce/base/bytes';
 import type { LasAddress } from '@ensconce/las-client/evidence';
+import type { Session } from '@ensconce/policy/session';
+import { AttestedClients } from './client-port/attested-clients.ts';
 import { clientApi } from './client-port/client-api.ts';
+import { clientPolicy } from './client-port/client-policy.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
 import { RateLimit } from './client-port/rate-limit.ts';
@@ -50,6 +53,8 @@ export interface CasOptions {
   readonly maaTokens?: MaaTokens | undefined;
   /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
+  /** A session whose only service says what clients must run; without it clients need no evidence. */
+  readonly clientPolicy?: Session | undefined;
   readonly limits?: Partial<CasLimits>;
   readonly now: () => Date;
   readonly random: Random;
@@ -67,6 +72,9 @@ export interface Cas {
   /** Finishes what has begun, writes the end into the audit log and lets go of the state. */
   close(): Promise<void>;
 }
+
+/** One address may ask as often as so many identities. */
+const identitiesOfAddress = 10;
 
 /** Opens and verifies the state, then listens on both ports. */
 export async function startCas(options: CasOptions): Promise<Cas> {
@@ -96,7 +104,21 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     const sessions = new Sessions(state);
     const refresh = (stored: StoredSession): Promise<StoredSession> =>
       withFreshSecrets({ state, sessions, writes, random, now }, stored);
+    const watermarks = new StoredWatermarks(state.store, writes);
+    const permissions = options.insecure ?? nothingInsecure;
+    const mark = (): Promise<void> =>
+      state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state));
     const api = clientApi({
+      clients: new AttestedClients({
+        policy: options.clientPolicy && clientPolicy(options.clientPolicy),
+        permissions,
+        state,
+        verifier,
+        watermarks,
+        random,
+        now,
+        markSimulated: mark,
+      }),
       refresh,
       state,
       sessions,
@@ -109,6 +131,11 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       anybodyCreates: options.creators === 'anybody',
       ownEvidence: ownEvidence(options.las, state.identity.publicKey),
       rateLimit: new RateLimit(limits.rate),
+      addressLimit: new RateLimit({
+        perSecond: limits.rate.perSecond * identitiesOfAddress,
+        burst: limits.rate.burst * identitiesOfAddress,
+        callers: limits.rate.callers,
+      }),
       version: () => ({
         product: 'ensconce-cas',
         version: casVersion,
@@ -126,9 +153,8 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       log,
     });
     ports.push(clientPort);
-    const watermarks = new StoredWatermarks(state.store, writes);
     const serviceContext = {
-      permissions: options.insecure ?? nothingInsecure,
+      permissions,
       oneTimePasswords: new OneTimePasswords(state.store, writes),
       singletons: new Singletons(state.store, writes),
       ownPlatforms: ownPlatforms({ las: options.las, verifier, watermarks, now, random }),
@@ -147,8 +173,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       casIdentity: identity,
       descriptions: new KnownDescriptions(),
       timeout: limits.services.timeout,
-      markSimulated: () =>
-        state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state)),
+      markSimulated: mark,
     };
     const servicePort = await ServicePort.open({
       listen: options.serviceListen,

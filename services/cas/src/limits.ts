@@ -15,7 +15,7 @@ export interface CasLimits {
     /** Milliseconds for a handshake, and for the evidence to arrive. */
     readonly timeout: number;
   };
-  /** Requests of one client identity or, without one, of one address. */
+  /** Requests of one client identity or, without one, of one address; an address with many identities gets ten times that. */
   readonly rate: { readonly perSecond: number; readonly burst: number; readonly callers: number };
 }
 

@@ -5,6 +5,7 @@ import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { maaClient } from '@ensconce/cas/maa-client';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
+import { loadSession } from '../state/session-file.ts';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
 import type { Io } from '../io.ts';
 import { loadIdentity } from '../state/cli-state.ts';
@@ -28,6 +29,7 @@ interface Options {
   readonly insecureAcceptDebug?: true;
   readonly maaProvider?: readonly string[];
   readonly creator?: readonly string[];
+  readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
   readonly logLevel: string;
   readonly json?: true;
@@ -60,6 +62,10 @@ export const casServe: Verb = {
       .option(
         '--creator <key-hash...>',
         'who owns this CAS, and so may create top-level sessions; by default the identity of this command',
+      )
+      .option(
+        '--require-attested-clients <file>',
+        'session whose only service says what clients must run; others get no answer',
       )
       .option('--insecure-any-creator', 'let anybody with a certificate create top-level sessions')
       .option('--pccs <url>', "a PCCS to fetch collateral from; by default Intel's own service")
@@ -102,6 +108,10 @@ export const casServe: Verb = {
             debugMode: options.insecureAcceptDebug === true,
           },
           maaTokens: maaClient(options.maaProvider ?? []),
+          clientPolicy:
+            options.requireAttestedClients === undefined
+              ? undefined
+              : loadSession(io, options.requireAttestedClients, { env: {} }).session,
           creators: await creatorsOf(io, options),
           now: io.now,
           random: io.random,

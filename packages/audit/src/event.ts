@@ -113,8 +113,13 @@ export const auditEvent = v.variant('type', [
   v.strictObject({
     type: v.literal('Service attested'),
     ...service,
-    /** Null for a service of which the session asks no evidence. */
-    evidence: v.nullable(attestedEvidence),
+    evidence: attestedEvidence,
+    released: v.array(releasedOf),
+  }),
+  v.strictObject({
+    /** Its session has `mode: none`: anybody could have been given this. */
+    type: v.literal('Service configured without evidence'),
+    ...service,
     released: v.array(releasedOf),
   }),
   v.strictObject({
@@ -177,7 +182,8 @@ export function sessionsOf(event: AuditEvent): readonly string[] {
 /** The secrets and volumes of `owner` that left CAS with an event. */
 export function releasedFrom(event: AuditEvent, owner: string): Omit<Released, 'session'> {
   switch (event.type) {
-    case 'Service attested': {
+    case 'Service attested':
+    case 'Service configured without evidence': {
       const own = event.released.filter((released) => released.session === owner);
       return { secrets: own.flatMap((one) => one.secrets), volumes: own.flatMap((one) => one.volumes) };
     }

@@ -148,9 +148,8 @@ export const read = (session: string, shown = false): AuditEvent => ({
 });
 
 export const attested = (session: string, from: readonly string[] = []): AuditEvent => ({
-  type: 'Service attested',
+  type: 'Service configured without evidence',
   session,
   service: 'app',
-  evidence: null,
   released: [session, ...from].map((owner) => ({ session: owner, secrets: ['key'], volumes: [] })),
 });

@@ -145,9 +145,8 @@ function whoOf(event: AuditEvent): string[] {
   return [];
 }
 
-function evidenceWords(evidence: AttestedEvidence | null | undefined): string[] {
+function evidenceWords(evidence: AttestedEvidence | undefined): string[] {
   if (evidence === undefined) return [];
-  if (evidence === null) return ['WITHOUT evidence'];
   const { tee, code, signer, image, platform, tcbStatus, simulated, debug } = evidence;
   return [
     ...(simulated ? ['SIMULATED'] : []),

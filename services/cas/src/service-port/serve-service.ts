@@ -3,13 +3,15 @@ import type { AuditEvent } from '@ensconce/audit/event';
 import type { Logger } from 'pino';
 import * as v from 'valibot';
 import { toHex } from '@ensconce/base/bytes';
-import { serviceEvent, type AttestAnswer, type Challenge } from '@ensconce/wire/attestation';
+import { serviceEvent, type AttestAnswer, type Challenge, type Superseded } from '@ensconce/wire/attestation';
 import { exporterLabel, exporterSize, nonceSize } from '@ensconce/wire/binding';
 import { FrameConnection } from '@ensconce/wire/frames';
+import { attestedEvidence } from '../audit/attested-evidence.ts';
 import { CasError, publicError } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import { VolumeDesk } from '../volumes/serve-volumes.ts';
 import type { Random } from '../store/record-cipher.ts';
+import { Appraisal } from '@ensconce/verify/appraisal';
 import {
   attestService,
   parseAttest,
@@ -17,7 +19,10 @@ import {
   type AttestTrace,
   type AttestedService,
   type PeerConnection,
+  type Proof,
 } from './attest-service.ts';
+import { nameOf } from './config-id.ts';
+import { InsecureWithoutEvidence } from './without-evidence.ts';
 
 /** Evidence and description fit easily; more is not read from who is not attested. */
 const incomingFrameLimit = 262_144;
@@ -51,7 +56,8 @@ export async function serveService(
     };
     frames.send({ type: 'challenge', version: 1, nonce: toHex(nonce) } satisfies Challenge);
     const message = parseAttest(await frames.receive(context.timeout));
-    configId = message.configId;
+    // A code that was refused may still be good.
+    configId = message.configId.replace(/@[^/]*$/, '');
     service = await attestService(context, connection, message, trace);
     await release(context, frames, service);
     attested();
@@ -68,26 +74,56 @@ async function release(
   frames: FrameConnection,
   service: AttestedService,
 ): Promise<void> {
-  const { id, appraisal, configuration } = service;
-  const { simulated } = appraisal.verdict;
-  if (!appraisal.accepted || !appraisal.reportDataChecked || !appraisal.identityChecked) {
-    throw new TypeError('an accepted appraisal of program and connection expected');
-  }
+  const { id, proof, configuration } = service;
+  const simulated = isSimulated(proof);
   if (simulated) await context.markSimulated();
-  await context.state.audit.append(attestedEvent(service), context.state.store.sequence);
-  const answer: AttestAnswer = { type: 'configured', configuration, simulated };
+  await context.state.audit.append(releaseEvent(service), context.state.store.sequence);
+  const insecure = 'insecure' in proof;
+  const answer: AttestAnswer = {
+    type: 'configured',
+    configuration,
+    simulated,
+    ...(insecure && { insecureWithoutEvidence: true }),
+  };
   frames.send(answer);
-  context.log.info({ session: id.session, service: id.service, simulated }, 'service attested');
+  const who = { session: id.session, service: id.service };
+  if (insecure) context.log.warn(who, 'service configured WITHOUT EVIDENCE: its session asks nobody for any');
+  else context.log.info({ ...who, simulated }, 'service attested');
 }
 
-function attestedEvent({ id, evidence, released }: AttestedService): AuditEvent {
-  return {
-    type: 'Service attested',
-    session: id.session,
-    service: id.service,
-    evidence,
-    released: [...released],
-  };
+/** Nothing is released for less than one of these two. */
+function isSimulated(proof: Proof): boolean {
+  if ('insecure' in proof) {
+    if (InsecureWithoutEvidence.is(proof.insecure)) return false;
+  } else {
+    const { appraisal } = proof;
+    if (
+      Appraisal.is(appraisal) &&
+      appraisal.accepted &&
+      appraisal.reportDataChecked &&
+      appraisal.identityChecked
+    )
+      return appraisal.verdict.simulated;
+  }
+  throw new TypeError('an accepted appraisal of program and connection expected');
+}
+
+/** The newer start goes on whether or not this one still hears of it. */
+function supersede(context: ServeContext, frames: FrameConnection): void {
+  try {
+    frames.send({ type: 'superseded' } satisfies Superseded);
+    frames.close();
+  } catch (error) {
+    context.log.debug({ err: error }, 'a superseded service could not be told');
+  }
+}
+
+function releaseEvent({ id, proof, released }: AttestedService): AuditEvent {
+  const what = { session: id.session, service: id.service, released: [...released] };
+  if ('insecure' in proof) return { type: 'Service configured without evidence', ...what };
+  const { appraisal, claims, measurement } = proof;
+  const evidence = attestedEvidence(appraisal.verdict, claims, measurement);
+  return { type: 'Service attested', ...what, evidence };
 }
 
 async function refuse(
@@ -121,9 +157,13 @@ async function refuse(
 async function follow(
   context: ServeContext,
   frames: FrameConnection,
-  { id, volumes }: AttestedService,
+  { id, volumes, singleton }: AttestedService,
 ): Promise<void> {
   const who = { session: id.session, service: id.service };
+  const unwatch =
+    singleton === undefined
+      ? undefined
+      : context.singletons.watch(nameOf(id), singleton, () => supersede(context, frames));
   const desk = new VolumeDesk({
     tags: context.volumeTags,
     user: who,
@@ -157,6 +197,7 @@ async function follow(
       'service connection ended',
     );
   }
+  unwatch?.();
   await desk.settled();
   try {
     await record({ type: 'Service exited', ...who, status });

@@ -4,7 +4,7 @@ import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import type { Secret } from '@ensconce/policy/session';
 import { CasError } from '../errors.ts';
 import type { State } from '../state/state.ts';
-import { holdsRight, notFound, type ClientIdentity } from './session-access.ts';
+import { mayDo, notFound, type ClientIdentity } from './session-access.ts';
 import type { StoredVersion } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -24,7 +24,7 @@ export async function readSession(
 ): Promise<SessionRead> {
   const { name, hash, identity, secretsShown } = request;
   const present = sessions.findTaken(name);
-  if (present === undefined || !holdsRight(present, 'read', identity).allowed) throw notFound(name);
+  if (present === undefined || !(await mayDo(sessions, present, 'read', identity))) throw notFound(name);
   const version = hash === undefined ? present.stored : sessions.findVersion(name, hash);
   if (version === undefined) throw notFound(name);
   if (version.deleted !== undefined) throw deletedSession(present.stored);

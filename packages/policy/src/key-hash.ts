@@ -26,6 +26,11 @@ export function keyHash(spki: Uint8Array): string {
   return base58(createHash('sha256').update(spki).digest());
 }
 
+/** The key hash whose SHA-256 is known in hex, as CAS identities are written elsewhere. */
+export function keyHashOfIdentity(identity: string): string {
+  return base58(Uint8Array.fromHex(identity));
+}
+
 function hashOf(key: KeyObject): string {
   return keyHash(key.export({ format: 'der', type: 'spki' }));
 }

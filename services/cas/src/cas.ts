@@ -2,7 +2,11 @@ import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { toHex } from '@ensconce/base/bytes';
+import { keyHash } from '@ensconce/policy/key-hash';
+import { Azure } from '@ensconce/secrets/azure';
 import type { LasAddress } from '@ensconce/las-client/evidence';
+import { azureExchange, publicAuthority, type AzureAccess } from './azure/azure-exchange.ts';
+import { OtherCases } from './federation/other-cases.ts';
 import { clientApi } from './client-port/client-api.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
@@ -14,8 +18,7 @@ import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
 import { serveService } from './service-port/serve-service.ts';
 import { ServicePort } from './service-port/service-port.ts';
-import { withFreshSecrets } from './sessions/renew-session.ts';
-import type { StoredSession } from './sessions/session-record.ts';
+import { SecretValues } from './sessions/secret-values.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Serial } from './state/serial.ts';
 import { openState, type State } from './state/state.ts';
@@ -37,6 +40,8 @@ export interface CasOptions {
   readonly verifier: EvidenceVerifier;
   /** Key hashes that may create sessions outside any namespace. */
   readonly creators: 'anybody' | ReadonlySet<string>;
+  /** Which of Azure's clouds is used; the public one if absent. */
+  readonly azure?: AzureAccess | undefined;
   readonly limits?: Partial<CasLimits>;
   readonly now: () => Date;
   readonly random: Random;
@@ -80,10 +85,26 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       state.store.sequence,
     );
     const sessions = new Sessions(state);
-    const refresh = (stored: StoredSession): Promise<StoredSession> =>
-      withFreshSecrets({ state, sessions, writes, random, now }, stored);
+    const clock = (): number => performance.now();
+    const values = new SecretValues({
+      state,
+      sessions,
+      writes,
+      random,
+      now,
+      clock,
+      cas: keyHash(state.identity.publicKey),
+      elsewhere: new OtherCases({ identity: state.identity, clock }).ask,
+      longestWait: limits.imports.timeout,
+      azure: new Azure({
+        exchange: azureExchange({ ...options.azure, clock }),
+        authority: options.azure?.authority ?? publicAuthority,
+        random,
+        now,
+      }),
+    });
     const api = clientApi({
-      refresh,
+      values,
       state,
       sessions,
       writes,
@@ -114,7 +135,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       state,
       sessions,
       volumeTags: new VolumeTags({ state, writes, random }),
-      refresh,
+      values,
       verifier,
       watermarks: new StoredWatermarks(state.store, writes),
       random,

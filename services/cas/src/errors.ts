@@ -29,7 +29,8 @@ export type CasErrorCode =
   | 'CAS_SERVICE_REFUSED'
   | 'CAS_SERVICE_UNSUPPORTED'
   | 'CAS_PROTOCOL'
-  | 'CAS_INTERNAL';
+  | 'CAS_INTERNAL'
+  | 'CAS_IMPORT_UNAVAILABLE';
 
 /** An error of CAS itself, or of a request to it. */
 export class CasError extends EnsconceError<CasErrorCode> {}
@@ -61,6 +62,7 @@ const publicForms: { readonly [Code in CasErrorCode]?: PublicForm } = {
   CAS_BINDING_MISMATCH: { status: 403, retry: false },
   CAS_SERVICE_REFUSED: { status: 403, retry: false },
   CAS_SERVICE_UNSUPPORTED: { status: 422, retry: false },
+  CAS_IMPORT_UNAVAILABLE: { status: 503, retry: true },
   CAS_PROTOCOL: { status: 400, retry: false },
   CAS_AUDIT_WRITE: { status: 503, retry: true },
   CAS_STATE_WRITE: { status: 503, retry: true },

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { startCas } from '@ensconce/cas/cas';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
@@ -20,6 +22,9 @@ interface Options {
   readonly collateral?: readonly string[];
   readonly insecureAcceptSimulation?: string;
   readonly creator?: readonly string[];
+  readonly azureAuthority?: string;
+  readonly azureVault?: readonly string[];
+  readonly azureCa?: string;
   readonly logLevel: string;
   readonly json?: true;
 }
@@ -58,6 +63,16 @@ export const casServe: Verb = {
         '--insecure-accept-simulation <dir>',
         'believe the SIMULATED vendor kept in this folder: it protects nothing',
       )
+      .option(
+        '--azure-authority <url>',
+        'where applications get tokens for vaults (default: https://login.microsoftonline.com)',
+        azureAuthority,
+      )
+      .option(
+        '--azure-vault <host...>',
+        "vaults that sessions may use, as host[:port] or .suffix; by default those under Azure's own names",
+      )
+      .option('--azure-ca <file>', 'PEM authorities of both, instead of the public ones')
       .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
       .option('--json', 'write JSON')
       .action(async (options: Options) => {
@@ -79,6 +94,12 @@ export const casServe: Verb = {
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
           creators: options.creator === undefined ? 'anybody' : new Set(options.creator),
+          azure: {
+            authority: options.azureAuthority,
+            vaults: options.azureVault,
+            certificateAuthorities:
+              options.azureCa === undefined ? undefined : readFileSync(options.azureCa, 'utf8'),
+          },
           now: io.now,
           random: io.random,
           log,
@@ -102,6 +123,12 @@ export const casServe: Verb = {
       });
   },
 };
+
+function azureAuthority(text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === 'https:' && url.pathname === '/' && url.search === '') return url.origin;
+  throw new InvalidArgumentError('https://HOST[:PORT] expected.');
+}
 
 function stopped(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

@@ -1,3 +1,4 @@
+import { keyHashOfIdentity } from '@ensconce/policy/key-hash';
 import { writeResult } from '../output/result.ts';
 import { attestedCasOf } from '../state/attested-cas.ts';
 import type { Verb } from '../verb.ts';
@@ -15,10 +16,12 @@ export const casShowIdentification: Verb = {
       .option('--json', 'write JSON')
       .action((options: { cas?: string; json?: true }) => {
         const { name, entry } = attestedCasOf(io, options.cas);
-        writeResult(io, options, { address: name, ...entry }, () =>
+        const keyHash = keyHashOfIdentity(entry.identity);
+        writeResult(io, options, { address: name, keyHash, ...entry }, () =>
           [
             `address:   ${name}`,
             `identity:  ${entry.identity}`,
+            `key hash:  ${keyHash}`,
             `mrenclave: ${entry.mrenclave}`,
             `mrsigner:  ${entry.mrsigner}`,
             `hardware:  ${entry.simulated ? 'SIMULATED' : 'real'}`,

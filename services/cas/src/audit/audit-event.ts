@@ -36,6 +36,16 @@ export const auditEvent = v.variant('type', [
   }),
   v.strictObject({ type: v.literal('Session updated'), ...session, identity }),
   v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
+  v.strictObject({ type: v.literal('Secrets made'), session: v.string() }),
+  v.strictObject({
+    type: v.literal('Secrets exported'),
+    session: v.string(),
+    secrets: v.array(v.string()),
+    /** Key hash of the other CAS. */
+    cas: v.string(),
+    /** Its session, as it says. */
+    importer: v.string(),
+  }),
   v.strictObject({
     type: v.literal('Value read'),
     session: v.string(),
@@ -115,6 +125,7 @@ const announcing: ReadonlySet<AuditEvent['type']> = new Set([
   'Session created',
   'Session updated',
   'Certificates renewed',
+  'Secrets made',
   'Volume FSPF tag updated',
   'Simulated evidence accepted for the first time',
 ]);

@@ -7,8 +7,10 @@ import { requestLimit, type ErrorBody, type SessionWritten, type VersionAnswer }
 import { fromUtf8 } from '@ensconce/base/bytes';
 import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
 import { CasError, publicError } from '../errors.ts';
+import { serveExports } from '../federation/serve-exports.ts';
 import { readSession } from '../sessions/read-session.ts';
-import type { StoredSession, StoredVersion } from '../sessions/session-record.ts';
+import type { SecretValues } from '../sessions/secret-values.ts';
+import type { StoredVersion } from '../sessions/session-record.ts';
 import { writeSession, type WriteContext } from '../sessions/write-session.ts';
 import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
 import { Gate } from '../state/gate.ts';
@@ -19,8 +21,7 @@ import type { RateLimit } from './rate-limit.ts';
 
 export interface ClientApiContext extends WriteContext {
   readonly writes: Serial;
-  /** The same session with certificates that are good for a while. */
-  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
+  readonly values: SecretValues;
   readonly ownEvidence: OwnEvidence;
   readonly rateLimit: RateLimit;
   readonly version: () => VersionAnswer;
@@ -112,6 +113,13 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     return match[2] === undefined
       ? c.json(await readPublicValues(context, request))
       : c.json(await readPublicValue(context, { ...request, secret: match[2] }));
+  });
+  // Questions of other CASes wait for what those wait for: they are few at once.
+  const exports = new Gate({ running: 64, waiting: 256 });
+  api.post('/v1/exports', async (c) => {
+    const body = await bodyText(c);
+    const identity = clientOf(c.env.incoming);
+    return c.json(await exports.run(() => serveExports(context, identity, body)));
   });
   return api;
 }

@@ -12,10 +12,9 @@ import { reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
 import { CollateralError } from '@ensconce/collateral/errors';
 import type { WatermarkStore } from '@ensconce/collateral/watermarks';
-import { SecretsError } from '@ensconce/secrets/errors';
 import { CasError } from '../errors.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
-import { importedSecrets, type Imported } from '../sessions/imports.ts';
+import type { SecretValues } from '../sessions/secret-values.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import type { GivenVolume } from '../volumes/given-volumes.ts';
@@ -40,8 +39,7 @@ export interface AttestContext {
   readonly volumeTags: VolumeTags;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
-  /** The same session with certificates that are good for a while. */
-  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
+  readonly values: SecretValues;
   readonly now: () => Date;
 }
 
@@ -86,13 +84,12 @@ export async function attestService(
     reportData: expected,
     purpose: purposeOf(context, id, measurement),
   });
-  const stored = await context.refresh(found);
   const { configuration, volumes } = await configure({
-    stored,
+    stored: found,
     service,
     description,
     measurement,
-    imported: await importedFor(context, stored),
+    values: context.values,
     now: context.now(),
     volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
   });
@@ -116,22 +113,6 @@ async function judged(context: AttestContext, message: Attest): Promise<Verdict>
     throw new CasError('CAS_EVIDENCE_UNDECIDED', 'DCAP quote verification could not be completed', {
       cause,
     });
-  }
-}
-
-/** Other sessions' secrets, as they are exported to this one now. */
-async function importedFor(context: AttestContext, stored: StoredSession): Promise<Imported> {
-  try {
-    return await importedSecrets(context.sessions, { session: stored.session, hash: stored.stored.hash });
-  } catch (cause) {
-    if (!(cause instanceof SecretsError)) throw cause;
-    throw new CasError(
-      'CAS_SERVICE_REFUSED',
-      `session '${stored.stored.name}': what it imports cannot be had`,
-      {
-        cause,
-      },
-    );
   }
 }
 

@@ -1,14 +1,24 @@
 import { EnsconceError } from '@ensconce/base/errors';
-import { imageOf, type Image, type Service } from '@ensconce/policy/session';
-import { substituteCommand, substituteSecrets, substituteSecretsBytes } from '@ensconce/policy/substitution';
-import { unsupportedBy, type Supported } from '@ensconce/policy/unsupported';
+import { resolveReference } from '@ensconce/policy/secret-format';
+import { secretUses } from '@ensconce/policy/service-secrets';
+import { imageOf, type Image, type Service, type Session } from '@ensconce/policy/session';
+import {
+  references,
+  substituteCommand,
+  substituteSecrets,
+  substituteSecretsBytes,
+  type Lookup,
+} from '@ensconce/policy/substitution';
+import { unsupportedBy } from '@ensconce/policy/unsupported';
 import { deliveryLookup } from '@ensconce/secrets/delivery';
-import type { Lookup } from '@ensconce/policy/substitution';
+import { SecretsError } from '@ensconce/secrets/errors';
+import { neededSecrets } from '@ensconce/secrets/needed';
 import type { ImageDescription } from '@ensconce/measurement/image';
 import type { Configuration, ConfiguredVolume } from '@ensconce/wire/configuration';
 import { CasError } from '../errors.ts';
 import { givenVolumes, type GivenVolume, type VolumeContext } from '../volumes/given-volumes.ts';
-import type { Imported } from '../sessions/imports.ts';
+import type { SecretValues } from '../sessions/secret-values.ts';
+import { secretsFailure } from '../sessions/secrets-failure.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import { defaultCapabilities } from './default-capabilities.ts';
 
@@ -20,7 +30,7 @@ export interface Delivery {
   readonly description: ImageDescription;
   /** The image measurement, hex; `software_identity` in tokens. */
   readonly measurement: string;
-  readonly imported: Imported;
+  readonly values: SecretValues;
   readonly now: Date;
   readonly volumes: Pick<VolumeContext, 'tags' | 'find'>;
 }
@@ -31,17 +41,12 @@ export interface Delivered {
   readonly volumes: readonly GivenVolume[];
 }
 
-const supported: Supported = {
-  secretKinds: new Set(['ascii', 'binary', 'private-key', 'public-key', 'x509', 'x509-ca', 'pgp-key', 'jwt']),
-  imports: true,
-};
-
 /** What an attested service is given: the session's entry for it, secrets put in. */
 export async function configure(delivery: Delivery): Promise<Delivered> {
   const { stored, service, description } = delivery;
   const { session } = stored;
   const where = `${session.name}/${service.name}`;
-  const [reason] = unsupportedBy(session, service.name, supported);
+  const [reason] = unsupportedBy(session, service.name);
   if (reason !== undefined) {
     throw new CasError(
       'CAS_SERVICE_UNSUPPORTED',
@@ -55,17 +60,16 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
     });
   }
   try {
-    const secretsOf = (of: StoredSession, imported: Imported): Promise<Lookup> =>
-      deliveryLookup(of.session, of.secrets, {
-        now: delivery.now,
-        self: { software_identity: delivery.measurement },
-        imported,
-      });
-    const lookup = await secretsOf(stored, delivery.imported);
+    const lookup = await lookupFor(
+      delivery,
+      stored,
+      secretUses(session, service).map(({ secret }) => secret.name),
+    );
     const volumes = await givenVolumes(
       {
         ...delivery.volumes,
-        lookup: (of) => (of === stored ? Promise.resolve(lookup) : secretsOf(of, {})),
+        lookup: (of) =>
+          of === stored ? Promise.resolve(lookup) : lookupFor(delivery, of, keySecrets(of.session)),
       },
       stored,
       image.volumes,
@@ -90,10 +94,40 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
     return { configuration, volumes };
   } catch (cause) {
     if (cause instanceof CasError || !(cause instanceof EnsconceError)) throw cause;
+    if (cause instanceof SecretsError) {
+      throw secretsFailure(
+        cause,
+        `service '${where}': its secrets cannot be had`,
+        'CAS_SERVICE_REFUSED',
+        cause,
+      );
+    }
     throw new CasError('CAS_SERVICE_UNSUPPORTED', `service '${where}': its configuration cannot be made`, {
       cause,
     });
   }
+}
+
+/** The secrets of these names as this service gets them. */
+async function lookupFor(
+  { values, now, measurement }: Delivery,
+  of: StoredSession,
+  names: readonly string[],
+): Promise<Lookup> {
+  const { secrets } = await values.of(of, names);
+  const self = { software_identity: measurement };
+  return deliveryLookup(
+    of.session,
+    { version: 1, secrets },
+    { now, self, names: neededSecrets(of.session, names) },
+  );
+}
+
+/** The secrets that are keys of a session's volumes. */
+function keySecrets(session: Session): readonly string[] {
+  return session.volumes.flatMap(({ fspfKey = '' }) =>
+    references(fspfKey).flatMap((reference) => resolveReference(reference, session)?.secret.name ?? []),
+  );
 }
 
 const configured = ({ name, path, policy, key }: GivenVolume): ConfiguredVolume => ({

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import * as v from 'valibot';
-import { shell, simulatedLas, type Shell } from '../test/shell.ts';
+import { runningCas, type RunningCas } from '../test/running-cas.ts';
+import { shell } from '../test/shell.ts';
 
 const mrenclave = 'ca'.repeat(32);
 const sessionFile = `# the session of the app
@@ -15,42 +15,12 @@ services:
     attestation: [{mrenclave: ["${'aa'.repeat(32)}"]}]
 `;
 
-interface Running extends Shell {
-  readonly address: string;
-  readonly vendor: string;
-  readonly identity: string;
-  readonly file: string;
-  readonly stop: () => Promise<unknown>;
-}
-
-/** A CAS with a LAS, started as a user would, and a session file. */
-async function running(t: TestContext): Promise<Running> {
-  const user = shell(t);
-  const vendor = join(user.folder, 'vendor');
-  const socket = join(user.folder, 'las.sock');
-  await simulatedLas(t, { socket, vendorFolder: vendor, mrenclave });
-  const { stdout, stop } = await user.start(
-    'cas',
-    'serve',
-    '--state',
-    join(user.folder, 'state'),
-    '--las',
-    socket,
-    '--json',
-    '--listen-client',
-    '127.0.0.1:0',
-    '--listen-service',
-    '127.0.0.1:0',
-    '--insecure-accept-simulation',
-    vendor,
-    '--log-level',
-    'silent',
-  );
-  const ready = v.object({ client: v.string(), identity: v.string() });
-  const { client, identity } = v.parse(ready, JSON.parse(stdout));
-  const file = join(user.folder, 'session.yml');
+/** A running CAS, and a session file. */
+async function running(t: TestContext): Promise<RunningCas & { readonly file: string }> {
+  const cas = await runningCas(t, mrenclave);
+  const file = join(cas.folder, 'session.yml');
   writeFileSync(file, sessionFile);
-  return { ...user, address: client, vendor, identity, file, stop };
+  return { ...cas, file };
 }
 
 void test('from an attested CAS to an updated session', async (t) => {

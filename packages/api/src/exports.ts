@@ -1,6 +1,4 @@
 import * as v from 'valibot';
-import type { CasConnection } from './connection.ts';
-import { utf8 } from '@ensconce/base/bytes';
 
 const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits expected'));
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(1536));
@@ -29,11 +27,3 @@ export const exportAnswer = v.strictObject({
   values: v.pipe(v.array(v.unknown()), v.maxLength(mostExports)),
 });
 export type ExportAnswer = v.InferOutput<typeof exportAnswer>;
-
-export function readExports(cas: CasConnection, request: ExportRequest): Promise<ExportAnswer> {
-  return cas.call(exportAnswer, {
-    method: 'POST',
-    path: '/v1/exports',
-    body: { type: 'application/json', content: utf8(JSON.stringify(request)) },
-  });
-}

@@ -6,10 +6,15 @@ export const apiPort = 8081;
 export const requestLimit = 1_048_576;
 /** Largest answer that a client reads, bytes. */
 export const answerLimit = 4_194_304;
-export const sessionMediaType = 'application/yaml';
 
-const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits expected'));
+export const hash = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits expected'),
+);
 const base64 = v.pipe(v.string(), v.base64());
+/** Bounded only: a name that no session can have is a session that does not exist. */
+export const sessionName = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
+export const secretName = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
 const text = v.pipe(v.string(), v.maxLength(8192));
 
 /** Every answer that is not 2xx: a cause chain, outermost first. */
@@ -45,6 +50,10 @@ export const sessionRead = v.strictObject({
   redacted: v.boolean(),
 });
 export type SessionRead = v.InferOutput<typeof sessionRead>;
+
+/** Answer to `GET /v1/openapi.json`. */
+export const openApiAnswer = v.looseObject({ openapi: v.literal('3.1.0') });
+export type OpenApiAnswer = v.InferOutput<typeof openApiAnswer>;
 
 /** Answer to `GET /v1/version`. What CAS says of itself proves nothing: only evidence does. */
 export const versionAnswer = v.strictObject({

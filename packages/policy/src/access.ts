@@ -88,6 +88,26 @@ export function accessStatus(
   });
 }
 
+/** The key hashes that a rule names anywhere, the creator's for `CREATOR`: whose say can count. */
+export function namedKeys(rule: AccessRule, creator: Creator | undefined): ReadonlySet<string> {
+  const keys = rule.flatMap((entry) => {
+    if (entry.kind === 'key' || entry.kind === 'signer') return [entry.keyHash];
+    if (entry.kind === 'creator') return creator === undefined ? [] : [creator.keyHash];
+    return entry.kind === 'require' ? [...namedKeys(entry.of, creator)] : [];
+  });
+  return new Set(keys);
+}
+
+/** Whether signatures can still satisfy a rule when some will never sign. */
+export function canBeSigned(
+  rule: AccessRule,
+  against: ReadonlySet<string>,
+  creator: Creator | undefined,
+): boolean {
+  const signers = [...namedKeys(rule, creator)].filter((key) => !against.has(key));
+  return mayAccess(rule, { signers }, creator).allowed;
+}
+
 function unknownEntry(entry: never): never {
   throw new TypeError(`an access entry expected, ${JSON.stringify(entry)} found`);
 }

@@ -1,7 +1,8 @@
+import { readExports } from '@ensconce/api/client';
 import { parseAddress } from '@ensconce/api/address';
 import { CasConnection } from '@ensconce/api/connection';
 import { RefusedByCas } from '@ensconce/api/errors';
-import { mostExports, readExports, type ExportRequest } from '@ensconce/api/exports';
+import { mostExports, type ExportRequest } from '@ensconce/api/exports';
 import { keyHash } from '@ensconce/policy/key-hash';
 import type { SecretImport } from '@ensconce/policy/session';
 import { SecretsError } from '@ensconce/secrets/errors';

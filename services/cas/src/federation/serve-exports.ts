@@ -1,8 +1,4 @@
-import * as v from 'valibot';
-import { exportRequest, type ExportAnswer } from '@ensconce/api/exports';
-import { describeIssue } from '@ensconce/base/issue';
-import { utf8 } from '@ensconce/base/bytes';
-import { parseJson } from '@ensconce/base/json';
+import type { ExportAnswer, ExportRequest } from '@ensconce/api/exports';
 import type { SecretImport } from '@ensconce/policy/session';
 import { SecretsError } from '@ensconce/secrets/errors';
 import { exportedValue, exportsTo, type Importer } from '@ensconce/secrets/export';
@@ -20,8 +16,6 @@ export interface ExportsContext {
   readonly values: SecretValues;
 }
 
-const bodyLimit = 1024 * 1024;
-
 /**
  * Answers another CAS, which its TLS key names: the values that are exported to that session of that CAS. All of them or
  * none; what is not exported looks like what is not there, and nothing is made or fetched for it. The other CAS vouches
@@ -30,9 +24,8 @@ const bodyLimit = 1024 * 1024;
 export async function serveExports(
   context: ExportsContext,
   identity: ClientIdentity,
-  body: string,
+  request: ExportRequest,
 ): Promise<ExportAnswer> {
-  const request = readRequest(body);
   const { keyHash } = identity;
   if (keyHash === undefined) {
     throw new CasError('CAS_IDENTITY_REQUIRED', 'exports: a client certificate expected, none shown');
@@ -92,16 +85,4 @@ function none({ from, secret }: SecretImport): CasError {
     'CAS_VALUE_NOT_FOUND',
     `secret '${secret}' of session '${from.session}': it does not exist, or it is not exported to this session of this CAS`,
   );
-}
-
-function readRequest(body: string): v.InferOutput<typeof exportRequest> {
-  let value: unknown;
-  try {
-    value = parseJson(utf8(body), 'exports', bodyLimit);
-  } catch (cause) {
-    throw new CasError('CAS_REQUEST_INVALID', 'exports: JSON expected', { cause });
-  }
-  const parsed = v.safeParse(exportRequest, value);
-  if (parsed.success) return parsed.output;
-  throw new CasError('CAS_REQUEST_INVALID', `exports: ${describeIssue(parsed.issues[0])}`);
 }

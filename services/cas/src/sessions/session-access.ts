@@ -3,12 +3,14 @@ import type { AccessPolicy, Creator } from '@ensconce/policy/session';
 import { CasError } from '../errors.ts';
 import type { StoredSession } from './session-record.ts';
 
-/** Who asks, as the TLS handshake proved it. */
+/** Who asks, as the TLS handshake or signatures over the request proved it. */
 export interface ClientIdentity {
   /** Key hash of the client's certificate; undefined where it showed none. */
   readonly keyHash: string | undefined;
   /** The certificate, PEM. */
   readonly certificate: string | undefined;
+  /** Key hashes of those whose signatures over this very session were verified. */
+  readonly signers?: readonly string[];
 }
 
 export type Right = keyof AccessPolicy;
@@ -21,7 +23,7 @@ export function holdsRight(
   const creator: Creator = session.stored.creator;
   return mayAccess(
     session.session.accessPolicy[right],
-    identity.keyHash === undefined ? {} : { keyHash: identity.keyHash },
+    { keyHash: identity.keyHash, signers: identity.signers },
     creator,
   );
 }

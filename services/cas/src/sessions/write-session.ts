@@ -1,14 +1,15 @@
 import { EnsconceError } from '@ensconce/base/errors';
-import { creatorFromCertificate } from '@ensconce/policy/key-hash';
 import { PolicyError } from '@ensconce/policy/errors';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import { withCreator, type Creator, type Session } from '@ensconce/policy/session';
 import { sessionHash } from '@ensconce/policy/session-hash';
+import type { SessionSignature } from '@ensconce/policy/signature';
 import { generateSecrets } from '@ensconce/secrets/generate';
 import { CasError } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import type { Random } from '../store/record-cipher.ts';
 import { holdsRight, notFound, type ClientIdentity } from './session-access.ts';
+import { writerOf } from './writer.ts';
 import type { StoredSession, StoredVersion } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -16,6 +17,10 @@ export interface WriteRequest {
   /** YAML, untrusted. */
   readonly text: string;
   readonly identity: ClientIdentity;
+  /** Signatures that stand in place of the connection's identity. */
+  readonly signatures?: readonly SessionSignature[];
+  /** The creator as CAS filled it in before the signatures were made, where the text names none. */
+  readonly creator?: Creator;
   /** The name in the address, where the request has one; the YAML must agree. */
   readonly name?: string;
 }
@@ -35,17 +40,13 @@ export interface WriteContext {
  */
 export async function writeSession(context: WriteContext, request: WriteRequest): Promise<StoredVersion> {
   const { state, sessions } = context;
-  const parsed = parse(request);
-  const { certificate, keyHash } = request.identity;
-  if (certificate === undefined || keyHash === undefined) {
-    throw new CasError('CAS_IDENTITY_REQUIRED', 'session: a client certificate expected, none shown', {
-      hint: 'use the ensconce command, or give curl --cert and --key',
-    });
-  }
+  const parsed = parseWritten(request);
   const present = sessions.find(parsed.name);
-  const creator = present?.stored.creator ?? creatorFromCertificate(certificate);
-  if (present === undefined) checkCreate(context, parsed, keyHash, request.identity);
-  else checkUpdate(present, parsed, request.identity);
+  const writer = writerOf(context, request, parsed);
+  const { identity } = writer;
+  if (present === undefined) checkCreate(context, parsed, identity);
+  else checkUpdate(present, parsed, identity);
+  const creator = present?.stored.creator ?? writer.creator;
   checkCreator(parsed, creator);
   const next = await makeVersion(context, request.text, parsed, creator, present);
   const position = await state.audit.append(
@@ -53,7 +54,8 @@ export async function writeSession(context: WriteContext, request: WriteRequest)
       type: present === undefined ? 'Session created' : 'Session updated',
       session: parsed.name,
       ...(parsed.salt === undefined ? {} : { hash: next.stored.hash }),
-      identity: keyHash,
+      identity: identity.keyHash ?? null,
+      ...(identity.signers === undefined ? {} : { signers: [...identity.signers] }),
     },
     state.store.sequence + 1,
   );
@@ -61,7 +63,8 @@ export async function writeSession(context: WriteContext, request: WriteRequest)
   return next.stored;
 }
 
-function parse(request: WriteRequest): Session {
+/** What a request's text says. Throws `CAS_SESSION_INVALID` with every wrong line. */
+export function parseWritten(request: WriteRequest): Session {
   let session: Session;
   try {
     session = parseSessionOrThrow(request.text);
@@ -98,17 +101,13 @@ function invalid(message: string, cause: unknown): unknown {
   });
 }
 
-function checkCreate(
-  context: WriteContext,
-  session: Session,
-  keyHash: string,
-  identity: ClientIdentity,
-): void {
+function checkCreate(context: WriteContext, session: Session, identity: ClientIdentity): void {
   // A predecessor that is not there looks like one that is not theirs.
   if (session.predecessor !== undefined) throw notFound(session.name);
   const slash = session.name.lastIndexOf('/');
   if (slash < 0) {
-    if (context.mayCreateTopLevel(keyHash)) return;
+    const keys = [identity.keyHash, ...(identity.signers ?? [])];
+    if (keys.some((key) => key !== undefined && context.mayCreateTopLevel(key))) return;
     throw new CasError(
       'CAS_SESSION_FORBIDDEN',
       `session '${session.name}': this identity may not create top-level sessions`,

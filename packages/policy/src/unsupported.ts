@@ -33,10 +33,6 @@ export function unsupportedBy(session: Session, serviceName: string): readonly s
       service.fspf !== undefined,
       'fspf_path, fspf_key and fspf_tag (SCONE’s own file format) are not supported: use volumes',
     ],
-    [
-      image?.injectionFiles.some(({ content }) => content === undefined) === true,
-      'injection files whose template is in the image are not supported yet',
-    ],
   ];
   const reasons = needs.filter(([needed]) => needed).map(([, reason]) => reason);
   for (const { name } of image?.volumes ?? []) {

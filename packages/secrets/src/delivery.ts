@@ -12,6 +12,8 @@ export interface DeliveryOptions {
   readonly self: SelfClaims;
   /** The secrets that this delivery is about; of no other a token is signed. All if absent. */
   readonly names?: ReadonlySet<string> | undefined;
+  /** Secrets that templates may hold in any format, as nobody knows which. */
+  readonly inTemplates?: ReadonlySet<string> | undefined;
 }
 
 const pkcs12Format = 'pkcs12-with-private-key';
@@ -31,7 +33,10 @@ export async function deliveryLookup(
   for (const { name } of session.secrets) {
     const stored = storedOf(secrets, name, 'x509');
     const { pkcs8 } = stored ?? {};
-    if (!stored || pkcs8 === undefined || !mentions(session, `$$SCONE::${name}:${pkcs12Format}`)) continue;
+    if (!stored || pkcs8 === undefined) continue;
+    const asked =
+      options.inTemplates?.has(name) === true || mentions(session, `$$SCONE::${name}:${pkcs12Format}`);
+    if (!asked) continue;
     made.set(`${name}:${pkcs12Format}`, await pkcs12({ ...stored, pkcs8 }));
   }
   const before: Lookup = (reference) =>

@@ -1,7 +1,7 @@
 import { EnsconceError } from '@ensconce/base/errors';
 import { resolveReference } from '@ensconce/policy/secret-format';
-import { secretUses } from '@ensconce/policy/service-secrets';
-import { imageOf, type Image, type Service, type Session } from '@ensconce/policy/session';
+import { secretUses, templateSecrets } from '@ensconce/policy/service-secrets';
+import { imageOf, type Image, type Secret, type Service, type Session } from '@ensconce/policy/session';
 import {
   references,
   substituteCommand,
@@ -13,11 +13,12 @@ import { unsupportedBy } from '@ensconce/policy/unsupported';
 import { deliveryLookup } from '@ensconce/secrets/delivery';
 import { SecretsError } from '@ensconce/secrets/errors';
 import { neededSecrets } from '@ensconce/secrets/needed';
+import { templateValues } from '@ensconce/secrets/template-values';
 import type { ImageDescription } from '@ensconce/measurement/image';
 import type { Configuration, ConfiguredVolume } from '@ensconce/wire/configuration';
 import { CasError } from '../errors.ts';
 import { givenVolumes, type GivenVolume, type VolumeContext } from '../volumes/given-volumes.ts';
-import type { SecretValues } from '../sessions/secret-values.ts';
+import type { SecretValues, Values } from '../sessions/secret-values.ts';
 import { secretsFailure } from '../sessions/secrets-failure.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import { defaultCapabilities } from './default-capabilities.ts';
@@ -60,16 +61,14 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
     });
   }
   try {
-    const lookup = await lookupFor(
-      delivery,
-      stored,
-      secretUses(session, service).map(({ secret }) => secret.name),
-    );
+    const uses = new Set(secretUses(session, service).map(({ secret }) => secret.name));
+    const inTemplates = templateSecrets(session, image);
+    const { lookup, secrets } = await delivered(delivery, stored, uses, inTemplates);
     const volumes = await givenVolumes(
       {
         ...delivery.volumes,
-        lookup: (of) =>
-          of === stored ? Promise.resolve(lookup) : lookupFor(delivery, of, keySecrets(of.session)),
+        lookup: async (of) =>
+          of === stored ? lookup : (await delivered(delivery, of, keySecrets(of.session))).lookup,
       },
       stored,
       image.volumes,
@@ -87,7 +86,8 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
       user: service.user ?? '',
       capabilities: [...(service.capabilities ?? defaultCapabilities)],
       layers: layersOf(image, description, lookup, where),
-      injectionFiles: injectionFilesOf(image, lookup, where),
+      injectionFiles: injectionFilesOf(image, lookup),
+      ...valuesForTemplates(session, inTemplates, secrets, lookup),
       hostFiles: [...service.hostFiles],
       ...(volumes.length > 0 && { volumes: volumes.map(configured) }),
     };
@@ -109,25 +109,30 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
 }
 
 /** The secrets of these names as this service gets them. */
-async function lookupFor(
+async function delivered(
   { values, now, measurement }: Delivery,
   of: StoredSession,
-  names: readonly string[],
-): Promise<Lookup> {
+  names: ReadonlySet<string>,
+  inTemplates: readonly Secret[] = [],
+): Promise<{ readonly lookup: Lookup; readonly secrets: Values['secrets'] }> {
   const { secrets } = await values.of(of, names);
-  const self = { software_identity: measurement };
-  return deliveryLookup(
+  const lookup = await deliveryLookup(
     of.session,
     { version: 1, secrets },
-    { now, self, names: neededSecrets(of.session, names) },
+    {
+      now,
+      self: { software_identity: measurement },
+      names: neededSecrets(of.session, names),
+      inTemplates: new Set(inTemplates.map(({ name }) => name)),
+    },
   );
+  return { lookup, secrets };
 }
 
 /** The secrets that are keys of a session's volumes. */
-function keySecrets(session: Session): readonly string[] {
-  return session.volumes.flatMap(({ fspfKey = '' }) =>
-    references(fspfKey).flatMap((reference) => resolveReference(reference, session)?.secret.name ?? []),
-  );
+function keySecrets(session: Session): ReadonlySet<string> {
+  const keys = session.volumes.flatMap(({ fspfKey = '' }) => references(fspfKey));
+  return new Set(keys.flatMap((reference) => resolveReference(reference, session)?.secret.name ?? []));
 }
 
 const configured = ({ name, path, policy, key }: GivenVolume): ConfiguredVolume => ({
@@ -161,16 +166,25 @@ function layersOf(
   }));
 }
 
-function injectionFilesOf(image: Image, lookup: Lookup, where: string): Configuration['injectionFiles'] {
-  return image.injectionFiles.map((file) => {
-    if (file.content === undefined) {
-      throw new CasError(
-        'CAS_SERVICE_UNSUPPORTED',
-        `service '${where}': content expected for injection file ${file.path}, none found`,
-        { hint: 'templates on the image itself are not supported yet: put the text into the session' },
-      );
-    }
-    const content = Buffer.from(substituteSecretsBytes(file.content, lookup)).toString('base64');
-    return { path: file.path, content, mode: file.mode };
+function injectionFilesOf(image: Image, lookup: Lookup): Configuration['injectionFiles'] {
+  return image.injectionFiles.map(({ path, content, mode }) => {
+    if (content === undefined) return { path, mode };
+    return { path, content: Buffer.from(substituteSecretsBytes(content, lookup)).toString('base64'), mode };
   });
+}
+
+/** What the templates of the image may hold; the runtime puts it in, for they are sealed to CAS too. */
+function valuesForTemplates(
+  session: Session,
+  provided: readonly Secret[],
+  secrets: Values['secrets'],
+  lookup: Lookup,
+): Pick<Configuration, 'templateValues'> {
+  if (provided.length === 0) return {};
+  const values = Object.entries(templateValues(session, provided, secrets, lookup));
+  return {
+    templateValues: Object.fromEntries(
+      values.map(([key, value]) => [key, Buffer.from(value).toString('base64')]),
+    ),
+  };
 }

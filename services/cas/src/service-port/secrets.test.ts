@@ -7,6 +7,7 @@ import { postSession, readValue, readValues } from '@ensconce/api/client';
 import type { CasOptions } from '../cas.ts';
 import { casUnderTest, clientKeys, type CasUnderTest } from '../../test/cas-under-test.ts';
 import { attestOnce, imageFor, measure } from '../../test/service-under-test.ts';
+import { sessionOfSecrets } from '../../test/session-of-secrets.ts';
 
 const day = 86_400_000;
 
@@ -102,4 +103,46 @@ void test('a secret goes to the session that it is exported to, and to no other'
   const { answer } = await attestOnce({ cas, vendor, image: imageFor(cas), configId: 'thief/app' });
   assert.equal(answer.type, 'refused');
   assert.equal(JSON.stringify(answer).includes(OWN ?? 'none'), false);
+});
+
+void test('templates of the image get what provide_secrets names, in every format, and nothing else', async (t) => {
+  const under = await casUnderTest(t);
+  const image = imageFor(under.cas);
+  const client = await under.connect(await clientKeys());
+  const values = async (name: string, provided: string): Promise<Record<string, string>> => {
+    const text = sessionOfSecrets({
+      name,
+      mrenclave: measure(image),
+      layer: image.layers[0] ?? '',
+      secrets: `${authority}  - {name: text, kind: ascii, value: plain}
+  - {name: other, kind: ascii, value: other}
+  - {name: other.crt, kind: ascii, value: not a suffix}
+  - {name: away, import: {session: gone}}
+`,
+    }).replace(
+      '    ensconce: {layers',
+      `    injection_files: [/etc/app.conf]\n${provided}    ensconce: {layers`,
+    );
+    await postSession(client, text);
+    const { cas, vendor } = under;
+    const { answer, connection } = await attestOnce({ cas, vendor, image, configId: `${name}/app` });
+    connection.socket.destroy();
+    if (answer.type === 'refused') return { refused: answer.msg.join(': ') };
+    assert.deepEqual(answer.configuration.injectionFiles, [{ path: '/etc/app.conf', mode: 0o700 }]);
+    return answer.configuration.templateValues ?? {};
+  };
+  const some = await values('some', '    provide_secrets: [text, cert, other]\n');
+  const names = Object.keys(some);
+  for (const name of ['text', 'text:hex', 'cert', 'cert:crt:der', 'cert.key', 'cert:pkcs12-with-private-key'])
+    assert.ok(names.includes(name), name);
+  assert.deepEqual(
+    names.filter((name) => !/^(?:text|cert|other)(?:[.:]|$)/.test(name) || name === 'other.crt'),
+    [],
+  );
+  assert.equal(
+    Buffer.from(some['text:hex'] ?? '', 'base64').toString(),
+    Buffer.from('plain').toString('hex'),
+  );
+  assert.deepEqual(await values('none', '    provide_secrets: []\n').then(Object.keys), []);
+  assert.match((await values('all', ''))['refused'] ?? '', /secret away of session gone/);
 });

@@ -107,15 +107,18 @@ void test('a signed and an encrypted session reach CAS through anybody', async (
   const [plain, signed, encrypted] = ['plain.yml', 'it.signed', 'it.jwe'].map((name) =>
     join(folder, name),
   ) as [string, string, string];
-  writeFileSync(plain, 'name: signed\nversion: "0.3.12"\n');
-  assert.equal((await run('session', 'sign-with-cli-identity', plain, '-o', signed)).code, 0);
-  const created = await run('session', 'create', signed);
-  assert.equal(created.code, 0, created.stderr);
-  assert.equal((await run('session', 'create', signed)).code, 3);
   const { signer } = JSON.parse((await run('self', 'show-session-signing-key', '--json')).stdout) as {
     signer: string;
   };
+  const rule = JSON.stringify({ create_sessions: [{ signer }] });
+  writeFileSync(plain, `name: team\nversion: "0.3.12"\naccess_policy: ${rule}\n`);
+  assert.equal((await run('session', 'create', plain)).code, 0);
+  writeFileSync(plain, 'name: team/signed\nversion: "0.3.12"\n');
+  assert.equal((await run('session', 'sign-with-cli-identity', plain, '-o', signed)).code, 0);
   assert.ok(readFileSync(signed, 'utf8').includes(JSON.stringify(signer)));
+  const created = await run('session', 'create', signed);
+  assert.equal(created.code, 0, created.stderr);
+  assert.equal((await run('session', 'create', signed)).code, 3);
 
   writeFileSync(
     plain,

@@ -88,6 +88,44 @@ void test('what CAS refuses has exit code 3, one line and a hint', async (t) => 
   assert.equal((await run('session', 'update', file, '-e', 'NAME=absent')).code, 3);
 });
 
+void test('a session is listed, has a history, is deleted only on purpose and returns to its owner', async (t) => {
+  const { run, address, vendor, file } = await running(t);
+  await run('cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor);
+  const created = (await run('session', 'create', file, '-e', 'NAME=app')).stdout.trim();
+  await run('session', 'create', file, '-e', 'NAME=other');
+  assert.equal((await run('session', 'list')).stdout, 'app\nother\n');
+  const limited = await run('session', 'list', '--limit', '1', '--json');
+  assert.deepEqual(JSON.parse(limited.stdout), { sessions: ['app'], more: true });
+  const refused = await run('session', 'delete', 'app');
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /--yes expected: its secrets will be gone for good\nhint: /);
+  const deleted = await run('session', 'delete', 'app', '--yes');
+  assert.equal(deleted.code, 0, deleted.stderr);
+  assert.equal((await run('session', 'list')).stdout, 'other\n');
+  const gone = await run('session', 'read', 'app');
+  assert.equal(gone.code, 3);
+  assert.match(gone.stderr, new RegExp(`it was deleted .*\nhint: .*predecessor: ${deleted.stdout}`));
+  const history = (await run('session', 'history', 'app')).stdout.trimEnd().split('\n');
+  assert.deepEqual(
+    history.map((line) => line.slice(0, 64)),
+    [deleted.stdout.trim(), created],
+  );
+  assert.match((await run('session', 'update', file, '-e', 'NAME=app')).stderr, /hint: .*--bring-back/);
+  const back = await run('session', 'update', file, '-e', 'NAME=app', '--bring-back');
+  assert.equal(back.code, 0, back.stderr);
+  assert.equal((await run('session', 'list')).stdout, 'app\nother\n');
+});
+
+void test('only who started CAS, or whom that names, creates top-level sessions', async (t) => {
+  const { address, vendor, file } = await running(t);
+  const stranger = shell(t);
+  const trust = ['--mrenclave', mrenclave, '--insecure-accept-simulation', vendor];
+  await stranger.run('cas', 'attest', address, ...trust);
+  const refused = await stranger.run('session', 'create', file, '-e', 'NAME=app');
+  assert.equal(refused.code, 3);
+  assert.match(refused.stderr, /this identity may not create top-level sessions/);
+});
+
 void test('a CAS is not trusted because it was there first', async (t) => {
   const { run, address, vendor, file } = await running(t);
   const without = await run('cas', 'attest', address, '--insecure-accept-simulation', vendor);

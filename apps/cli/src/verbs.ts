@@ -26,11 +26,14 @@ import { sessionApprove } from './verbs/session-approve.ts';
 import { sessionCalculateHash } from './verbs/session-calculate-hash.ts';
 import { sessionCheck } from './verbs/session-check.ts';
 import { sessionCreate } from './verbs/session-create.ts';
+import { sessionDelete } from './verbs/session-delete.ts';
 import { sessionDiff } from './verbs/session-diff.ts';
 import { sessionEncrypt } from './verbs/session-encrypt.ts';
 import { sessionExplain } from './verbs/session-explain.ts';
 import { sessionMessage } from './verbs/session-message.ts';
 import { sessionPropose } from './verbs/session-propose.ts';
+import { sessionHistory } from './verbs/session-history.ts';
+import { sessionList } from './verbs/session-list.ts';
 import { sessionRead } from './verbs/session-read.ts';
 import { sessionSchemaVerb } from './verbs/session-schema.ts';
 import { sessionSignWithCliIdentity } from './verbs/session-sign-with-cli-identity.ts';
@@ -68,6 +71,9 @@ export const verbs: readonly Verb[] = [
   sessionCreate,
   sessionUpdate,
   sessionRead,
+  sessionList,
+  sessionHistory,
+  sessionDelete,
   sessionVerify,
   sessionCalculateHash,
   sessionSign,

@@ -6,6 +6,9 @@ import { routes } from './routes.ts';
 import type { SignedSession } from './signed-session.ts';
 import type {
   AttestAnswer,
+  History,
+  SessionDeleted,
+  SessionList,
   SessionRead,
   SessionWritten,
   ValueAnswer,
@@ -30,6 +33,55 @@ export function postSession(cas: CasConnection, text: string): Promise<SessionWr
 /** The same by signatures, whoever carries them. */
 export function postSignedSession(cas: CasConnection, signed: SignedSession): Promise<SessionWritten> {
   return call(cas, routes.postSignedSession, { body: signed });
+}
+
+/** Creates or updates the session `name`; sent twice, it has the same effect as once. */
+export function putSession(
+  cas: CasConnection,
+  name: string,
+  text: string,
+  options: { readonly ifMatch?: string } = {},
+): Promise<SessionWritten> {
+  return call(cas, routes.putSession, {
+    parameters: { name },
+    body: text,
+    headers: ifMatch(options.ifMatch),
+  });
+}
+
+/** Deletes the version with that hash, and all before it. */
+export function deleteSession(cas: CasConnection, name: string, hash: string): Promise<SessionDeleted> {
+  return call(cas, routes.deleteSession, { parameters: { name }, headers: ifMatch(hash) });
+}
+
+const ifMatch = (hash: string | undefined): { 'if-match'?: string } =>
+  hash === undefined ? {} : { 'if-match': `"${hash}"` };
+
+export interface PageOptions {
+  readonly limit?: number | undefined;
+  /** `next` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+const page = ({
+  limit,
+  cursor,
+}: PageOptions): { limit?: string | undefined; cursor?: string | undefined } => ({
+  limit: limit === undefined ? undefined : String(limit),
+  cursor,
+});
+
+/** A page of the names in a namespace; without one, of the top-level sessions. */
+export function listSessions(
+  cas: CasConnection,
+  options: PageOptions & { readonly namespace?: string | undefined } = {},
+): Promise<SessionList> {
+  return call(cas, routes.listSessions, { query: { namespace: options.namespace, ...page(options) } });
+}
+
+/** A page of the versions of a session, newest first. */
+export function readHistory(cas: CasConnection, name: string, options: PageOptions = {}): Promise<History> {
+  return call(cas, routes.readHistory, { parameters: { name }, query: page(options) });
 }
 
 /** Reads a session as it is now or, with `hash`, as it was then; without secret values unless `secrets` is `shown`. */

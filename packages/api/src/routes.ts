@@ -8,8 +8,16 @@ import {
 } from './routes/approvals.ts';
 import { readExports } from './routes/exports.ts';
 import { attestCas, readOpenApi, readVersion } from './routes/service.ts';
-import { postSession, postSessionOld, putSession, readSession } from './routes/sessions.ts';
 import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
+import {
+  deleteSession,
+  listSessions,
+  postSession,
+  postSessionOld,
+  putSession,
+  readHistory,
+  readSession,
+} from './routes/sessions.ts';
 import { readValue, readValues } from './routes/values.ts';
 
 /** Every route of the client API by its operation id. A new one is a row in routes/, here, and a handler in CAS. */
@@ -29,6 +37,9 @@ export const routes = {
   approveSession,
   vetoSession,
   withdrawSession,
+  deleteSession,
+  listSessions,
+  readHistory,
   readValue,
   readValues,
   readExports,

@@ -1,4 +1,4 @@
-import type { AccessEntry, AccessPolicy, AccessRule, Creator } from './session.ts';
+import type { AccessEntry, AccessPolicy, AccessRule, Creator, Session } from './session.ts';
 
 /** Who asks: the key of the TLS client certificate, and the keys of signatures that were verified over this request. */
 export interface Identity {
@@ -28,6 +28,9 @@ export function mayAccess(rule: AccessRule, identity: Identity, creator: Creator
     reason: `${missing === '' ? 'nobody' : missing} expected, ${describeIdentity(identity)} found`,
   };
 }
+
+/** Who may delete a session: as its extension says or, without a word there, who may update it. */
+export const deleteRule = (session: Session): AccessRule => session.delete ?? session.accessPolicy.update;
 
 /** Who may create sessions may list them too (§1.6). */
 export function mayListSessions(

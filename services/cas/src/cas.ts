@@ -16,10 +16,13 @@ import { StoredWatermarks } from './evidence/stored-watermarks.ts';
 import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
+import { KnownDescriptions } from './service-port/known-descriptions.ts';
+import { PreparedConfigurations } from './service-port/prepared-configurations.ts';
 import { serveService } from './service-port/serve-service.ts';
 import { ServicePort } from './service-port/service-port.ts';
 import { SecretValues } from './sessions/secret-values.ts';
 import { Sessions } from './sessions/sessions.ts';
+import { upgradeSessions } from './sessions/upgrade.ts';
 import { Serial } from './state/serial.ts';
 import { openState, type State } from './state/state.ts';
 import { VolumeTags } from './volumes/volume-tags.ts';
@@ -38,7 +41,7 @@ export interface CasOptions {
   /** Where CAS gets evidence about itself; without it `cas attest` is answered with an error. */
   readonly las: LasAddress | undefined;
   readonly verifier: EvidenceVerifier;
-  /** Key hashes that may create sessions outside any namespace. */
+  /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
   /** Which of Azure's clouds is used; the public one if absent. */
   readonly azure?: AzureAccess | undefined;
@@ -84,6 +87,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       },
       state.store.sequence,
     );
+    upgradeSessions(state, random);
     const sessions = new Sessions(state);
     const clock = (): number => performance.now();
     const values = new SecretValues({
@@ -111,7 +115,9 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       random,
       now,
       log,
-      mayCreateTopLevel: (keyHash) => options.creators === 'anybody' || options.creators.has(keyHash),
+      isOwner: (keyHash) =>
+        keyHash !== undefined && options.creators !== 'anybody' && options.creators.has(keyHash),
+      anybodyCreates: options.creators === 'anybody',
       ownEvidence: ownEvidence(options.las, state.identity.publicKey),
       rateLimit: new RateLimit(limits.rate),
       version: () => ({
@@ -136,12 +142,15 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       sessions,
       volumeTags: new VolumeTags({ state, writes, random }),
       values,
+      configurations: new PreparedConfigurations(),
       verifier,
       watermarks: new StoredWatermarks(state.store, writes),
       random,
       now,
       log,
       casPublicKey: state.identity.publicKey,
+      casIdentity: identity,
+      descriptions: new KnownDescriptions(),
       timeout: limits.services.timeout,
       markSimulated: () =>
         state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state)),

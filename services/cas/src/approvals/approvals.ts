@@ -8,10 +8,11 @@ import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import { withCreator, type AccessRule, type Creator, type Session } from '@ensconce/policy/session';
 import { verifyVeto, versionOf, type SessionSignature } from '@ensconce/policy/signature';
 import { CasError } from '../errors.ts';
+import { namespaceOf } from '../sessions/namespace.ts';
 import { holdsRight, notFound, type ClientIdentity } from '../sessions/session-access.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import { parseWritten, writeSession, type WriteContext } from '../sessions/write-session.ts';
-import { verifiedSigners } from '../sessions/writer.ts';
+import { authorBySignatures, verifiedSigners } from '../sessions/signing-author.ts';
 import type { PendingUpdate } from './pending-record.ts';
 import { PendingUpdates } from './pending-updates.ts';
 
@@ -43,7 +44,7 @@ export class Approvals {
   /** Keeps a version that waits for signatures. What is wrong with it is said now, not when the last one signs. */
   async propose(request: Proposal & { readonly identity: ClientIdentity }): Promise<Approval> {
     const { identity } = request;
-    const parsed = parseWritten({ text: request.session, identity });
+    const parsed = parseWritten(request.session);
     const ground = this.#ground(parsed.name);
     const { certificate, keyHash: proposer } = identity;
     if (
@@ -115,12 +116,8 @@ export class Approvals {
       await this.#keep(ground, name, next, { type: 'Session update approved', session: name, signer });
       return this.#status(ground, name, next, 'pending');
     }
-    await writeSession(this.#context, {
-      text: update.text,
-      identity: { keyHash: undefined, certificate: undefined },
-      signatures: next.signatures,
-      creator: update.creator,
-    });
+    const author = authorBySignatures(this.#context, update.text, next.signatures, update.creator);
+    await writeSession(this.#context, { text: update.text, author });
     return this.#status(ground, name, next, 'applied');
   }
 
@@ -189,8 +186,8 @@ export class Approvals {
   #ground(name: string): Ground | undefined {
     const { sessions } = this.#context;
     const present = sessions.find(name);
-    const slash = name.lastIndexOf('/');
-    const deciding = present ?? (slash < 0 ? undefined : sessions.find(name.slice(0, slash)));
+    const namespace = namespaceOf(name);
+    const deciding = present ?? (namespace === undefined ? undefined : sessions.find(namespace));
     if (deciding === undefined) return undefined;
     const { update, createSessions } = deciding.session.accessPolicy;
     return {

@@ -53,6 +53,7 @@ export const auditEvent = v.variant('type', [
     dropped: v.boolean(),
   }),
   v.strictObject({ type: v.literal('Session update withdrawn'), session: v.string(), identity }),
+  v.strictObject({ type: v.literal('Session deleted'), ...session, identity }),
   v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
   v.strictObject({ type: v.literal('Secrets made'), session: v.string() }),
   v.strictObject({
@@ -146,6 +147,7 @@ const announcing: ReadonlySet<AuditEvent['type']> = new Set([
   'Session update approved',
   'Session update vetoed',
   'Session update withdrawn',
+  'Session deleted',
   'Certificates renewed',
   'Secrets made',
   'Volume FSPF tag updated',

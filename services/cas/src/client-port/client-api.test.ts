@@ -14,19 +14,11 @@ import { attestationProtocol } from '@ensconce/wire/attestation';
 import { MemoryWatermarks } from '@ensconce/collateral/watermarks';
 import { reportData } from '@ensconce/wire/binding';
 import { casMeasurement, casUnderTest, clientKeys } from '../../test/cas-under-test.ts';
+import { refusedWith } from '../../test/refused.ts';
 import { sessionText } from '../../test/session-text.ts';
 import { evidenceVerifier } from '../evidence/verifier.ts';
 
 const mrenclave = 'aa'.repeat(32);
-
-const refusedWith =
-  (reason: string, message?: RegExp) =>
-  (error: unknown): boolean => {
-    assert.ok(error instanceof RefusedByCas, String(error));
-    assert.equal(error.reason, reason);
-    if (message !== undefined) assert.match(error.message, message);
-    return true;
-  };
 
 void test('a session is created, read, updated and kept in all its versions', async (t) => {
   const { connect } = await casUnderTest(t);

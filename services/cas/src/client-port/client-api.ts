@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
 import type { Logger } from 'pino';
 import type { ErrorBody } from '@ensconce/api/schema';
-import { CasError, publicError } from '../errors.ts';
+import { CasError, publicError, type CasErrorCode } from '../errors.ts';
 import { callerOf } from './client-of.ts';
 import { dispatch, methodsOf } from './dispatch.ts';
 import { handlers, type HandlerContext } from './handlers.ts';
@@ -22,9 +23,17 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
   const answering = handlers(context);
   const uploads = new Uploads({ total: 64 * 1_048_576, each: 8 * 1_048_576 });
 
-  api.onError((error, c) => answerError(context, c, error));
+  const began = new WeakMap<Request, number>();
+  api.onError(async (error, c) => {
+    if (error instanceof CasError && hiding.has(error.code)) {
+      await untilTick(began.get(c.req.raw) ?? 0, context.now().getTime());
+    }
+    return answerError(context, c, error);
+  });
   api.use(async (c, next) => {
-    const wait = context.rateLimit.take(callerOf(c.env.incoming), context.now().getTime());
+    const now = context.now().getTime();
+    began.set(c.req.raw, now);
+    const wait = context.rateLimit.take(callerOf(c.env.incoming), now);
     if (wait > 0) {
       c.header('retry-after', String(wait));
       throw new CasError('CAS_RATE_LIMITED', 'request: fewer requests expected, too many found', {
@@ -49,6 +58,19 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     return c.json(body as never, status as 200 | 201);
   });
   return api;
+}
+
+/** Refusals that look the same for what is not there and what is not theirs. */
+const hiding: ReadonlySet<CasErrorCode> = new Set([
+  'CAS_SESSION_NOT_FOUND',
+  'CAS_SESSION_FORBIDDEN',
+  'CAS_VALUE_NOT_FOUND',
+]);
+const tick = 10;
+
+/** Waits until the next multiple of {@link tick} milliseconds: to find a session takes longer than to find none. */
+function untilTick(from: number, now: number): Promise<void> {
+  return sleep(tick - (Math.max(0, now - from) % tick));
 }
 
 function answerError(context: ClientApiContext, c: Context<Bindings>, error: unknown): Response {

@@ -18,9 +18,18 @@ export function clientOf(request: IncomingMessage): ClientIdentity {
   return identity;
 }
 
+/** Bytes of a certificate: as PEM no longer than the session language takes one as a creator. */
+const largest = 12_000;
+
 /** A certificate is a stranger's: OpenSSL may have taken one that cannot stand for an identity here. */
 function identityOf(certificate: X509Certificate | undefined): ClientIdentity {
   if (certificate === undefined) return { keyHash: undefined, certificate: undefined };
+  if (certificate.raw.length > largest) {
+    throw new CasError(
+      'CAS_IDENTITY_INVALID',
+      `client certificate: at most ${largest} bytes expected, ${certificate.raw.length} found`,
+    );
+  }
   try {
     const { pem, keyHash } = creatorFromCertificate(certificate.raw);
     return { keyHash, certificate: pem };

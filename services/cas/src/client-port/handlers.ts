@@ -6,7 +6,13 @@ import { fromHex } from '@ensconce/base/bytes';
 import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
 import { Approvals } from '../approvals/approvals.ts';
 import { serveExports } from '../federation/serve-exports.ts';
+import { authorBySignatures } from '../sessions/signing-author.ts';
 import { readCarried } from '../sessions/carried-session.ts';
+import { CasError } from '../errors.ts';
+import { authorOf } from '../sessions/author.ts';
+import { deleteSession } from '../sessions/delete-session.ts';
+import { readHistory } from '../sessions/history.ts';
+import { listSessions } from '../sessions/list-sessions.ts';
 import { readSession } from '../sessions/read-session.ts';
 import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
 import type { SecretValues } from '../sessions/secret-values.ts';
@@ -35,15 +41,14 @@ export function handlers(context: HandlerContext): Handlers {
   const write = async (
     request: WriteRequest,
   ): Promise<{ status: 200 | 201; body: SessionWritten; etag: string }> => {
-    const version = await context.writes.run(() => writeSession(context, request));
-    return {
-      status: version.predecessor === null ? 201 : 200,
-      body: written(version),
-      etag: version.hash,
-    };
+    const { version, created } = await context.writes.run(() => writeSession(context, request));
+    return { status: created ? 201 : 200, body: written(version), etag: version.hash };
   };
-  const post = ({ body }: { readonly body: string }, { identity }: Caller): ReturnType<typeof write> =>
-    write({ text: body, identity });
+  const post = (
+    { body, headers }: { readonly body: string; readonly headers: Matching },
+    { identity }: Caller,
+  ): ReturnType<typeof write> =>
+    write({ text: body, author: authorOf(identity), ifMatch: hashIn(headers['if-match']) });
   return {
     readVersion: () => ({ status: 200, body: context.version() }),
     attestCas: async ({ body }, { incoming }) => {
@@ -54,8 +59,14 @@ export function handlers(context: HandlerContext): Handlers {
     readOpenApi: () => ({ status: 200, body: description }),
     postSession: post,
     postSessionOld: post,
-    putSession: ({ parameters, body }, { identity }) =>
-      write({ text: body, identity, name: parameters.name }),
+    putSession: ({ parameters, headers, body }, { identity }) =>
+      write({
+        text: body,
+        author: authorOf(identity),
+        name: parameters.name,
+        ifMatch: hashIn(headers['if-match']),
+        idempotent: true,
+      }),
     readSession: async ({ parameters, query }, { identity }) => {
       const body = await readSession(state, sessions, {
         name: parameters.name,
@@ -65,10 +76,18 @@ export function handlers(context: HandlerContext): Handlers {
       });
       return { status: 200, body, etag: body.hash };
     },
-    postSignedSession: ({ body }, { identity }) =>
-      write({ text: body.session, identity, signatures: body.signatures }),
-    putEncryptedSession: async ({ body }, { identity }) =>
-      write({ ...(await readCarried(body, state.encryptionKey)), identity }),
+    postSignedSession: ({ body, headers }) =>
+      write({
+        text: body.session,
+        author: authorBySignatures(context, body.session, body.signatures),
+        ifMatch: hashIn(headers['if-match']),
+      }),
+    putEncryptedSession: async ({ body, headers }, { identity }) => {
+      const { text, signatures } = await readCarried(body, state.encryptionKey);
+      const author =
+        signatures === undefined ? authorOf(identity) : authorBySignatures(context, text, signatures);
+      return write({ text, author, ifMatch: hashIn(headers['if-match']) });
+    },
     readEncryptionKey: () => ({ status: 200, body: { key: encryptionKey } }),
     proposeSession: async ({ body }, { identity }) => ({
       status: 202,
@@ -94,6 +113,42 @@ export function handlers(context: HandlerContext): Handlers {
         ],
       },
     }),
+    deleteSession: async ({ parameters: { name }, headers }, { identity }) => {
+      const ifMatch = hashIn(headers['if-match']);
+      if (ifMatch === undefined) {
+        throw new CasError(
+          'CAS_PRECONDITION_REQUIRED',
+          'delete: If-Match with the hash of the version expected',
+          {
+            hint: 'read the session first: what is deleted should be what you saw',
+          },
+        );
+      }
+      const version = await context.writes.run(() =>
+        deleteSession(context, { name, ifMatch, rights: identity }),
+      );
+      const { hash, predecessor } = version;
+      return { status: 200, body: { name, hash, predecessor: predecessor ?? ifMatch }, etag: hash };
+    },
+    listSessions: ({ query }, { identity }) => ({
+      status: 200,
+      body: listSessions(sessions, {
+        namespace: query.namespace,
+        limit: Number(query.limit ?? defaultPage),
+        cursor: query.cursor,
+        rights: identity,
+        isOwner: context.isOwner,
+      }),
+    }),
+    readHistory: ({ parameters: { name }, query }, { identity }) => ({
+      status: 200,
+      body: readHistory(sessions, {
+        name,
+        limit: Number(query.limit ?? defaultPage),
+        cursor: query.cursor,
+        rights: identity,
+      }),
+    }),
     readValue: async ({ parameters }, { identity }) => ({
       status: 200,
       body: await readPublicValue(context, { ...parameters, identity }),
@@ -108,6 +163,15 @@ export function handlers(context: HandlerContext): Handlers {
     }),
   };
 }
+
+const defaultPage = 100;
+
+interface Matching {
+  readonly 'if-match'?: string | undefined;
+}
+
+/** The hash in an entity tag, whose form the route has checked. */
+const hashIn = (tag: string | undefined): string | undefined => tag?.slice(1, -1);
 
 const written = (version: StoredVersion): SessionWritten => ({
   name: version.name,

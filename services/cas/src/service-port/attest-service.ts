@@ -1,9 +1,9 @@
-import { createHash, timingSafeEqual, type X509Certificate } from 'node:crypto';
+import { timingSafeEqual, type X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
-import { fromHex, toHex } from '@ensconce/base/bytes';
+import { fromHex } from '@ensconce/base/bytes';
 import { describeIssue } from '@ensconce/base/issue';
 import { guestConfigId, guestHostData, imageRegister, type GuestPurpose } from '@ensconce/measurement/guest';
-import { measureDescription, parseDescription, type ImageDescription } from '@ensconce/measurement/image';
+import { measureDescription, type ImageDescription } from '@ensconce/measurement/image';
 import { findService } from '@ensconce/policy/session';
 import type { Verdict } from '@ensconce/verify/verdict';
 import type { Appraisal } from '@ensconce/verify/appraisal';
@@ -12,6 +12,8 @@ import { reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
 import { CollateralError } from '@ensconce/collateral/errors';
 import type { WatermarkStore } from '@ensconce/collateral/watermarks';
+import { X509Error } from '@ensconce/x509/errors';
+import { subjectPublicKeyInfo } from '@ensconce/x509/spki';
 import { CasError } from '../errors.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
 import type { SecretValues } from '../sessions/secret-values.ts';
@@ -20,7 +22,9 @@ import type { StoredSession } from '../sessions/session-record.ts';
 import type { GivenVolume } from '../volumes/given-volumes.ts';
 import type { VolumeTags } from '../volumes/volume-tags.ts';
 import { appraiseService, untrustworthy } from './appraise.ts';
-import { configure } from './configure.ts';
+import { configure, secretsFor } from './configure.ts';
+import type { KnownDescriptions } from './known-descriptions.ts';
+import type { PreparedConfigurations } from './prepared-configurations.ts';
 import { parseConfigId, type ConfigId } from './config-id.ts';
 import { genuineClaims, type ServiceClaims } from './genuine.ts';
 
@@ -37,9 +41,13 @@ export interface AttestContext {
   readonly watermarks: WatermarkStore;
   readonly sessions: Sessions;
   readonly volumeTags: VolumeTags;
+  readonly configurations: PreparedConfigurations;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
   readonly values: SecretValues;
+  /** Hex SHA-256 of it. */
+  readonly casIdentity: string;
+  readonly descriptions: KnownDescriptions;
   readonly now: () => Date;
 }
 
@@ -84,15 +92,20 @@ export async function attestService(
     reportData: expected,
     purpose: purposeOf(context, id, measurement),
   });
-  const { configuration, volumes } = await configure({
-    stored: found,
-    service,
-    description,
-    measurement,
-    values: context.values,
-    now: context.now(),
-    volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
-  });
+  const { stored, secrets } = await secretsFor(context.values, found, service);
+  const { configuration, volumes } = await context.configurations.of(
+    {
+      stored,
+      secrets,
+      service,
+      description,
+      measurement,
+      values: context.values,
+      now: context.now(),
+      volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
+    },
+    configure,
+  );
   return { id, appraisal, claims, measurement, configuration, volumes };
 }
 
@@ -127,7 +140,7 @@ function checkFormat(message: Attest): void {
 
 function purposeOf(context: AttestContext, id: ConfigId, measurement: string): GuestPurpose {
   return {
-    casIdentity: toHex(createHash('sha256').update(context.casPublicKey).digest()),
+    casIdentity: context.casIdentity,
     configId: `${id.session}/${id.service}`,
     measurement,
   };
@@ -139,12 +152,24 @@ function expectedReportData(context: AttestContext, connection: PeerConnection, 
   }
   return reportData({
     role: 'service-to-cas',
-    publicKey: connection.certificate.publicKey.export({ type: 'spki', format: 'der' }),
+    publicKey: publicKeyOf(connection.certificate),
     exporter: connection.exporter,
     nonce: connection.nonce,
     configId: message.configId,
     casIdentity: context.casPublicKey,
   });
+}
+
+/** As it stands in the certificate: to have OpenSSL write it anew takes as long as a signature. */
+function publicKeyOf(certificate: X509Certificate): Uint8Array {
+  try {
+    return subjectPublicKeyInfo(certificate.raw);
+  } catch (cause) {
+    if (!(cause instanceof X509Error)) throw cause;
+    throw new CasError('CAS_PROTOCOL', 'attest: a client certificate in DER expected, another one found', {
+      cause,
+    });
+  }
 }
 
 /** Evidence that was made for another connection, key, challenge, service or CAS is somebody else's. */
@@ -198,14 +223,13 @@ function checkDescription(
   }
   let description: ImageDescription;
   try {
-    description = parseDescription(encoded);
+    description = context.descriptions.read(encoded, measurement);
   } catch (cause) {
     throw untrustworthy(`the measured image description is not of the documented form: ${messageOf(cause)}`);
   }
-  const identity = toHex(createHash('sha256').update(context.casPublicKey).digest());
-  if (description.cas.identity !== identity) {
+  if (description.cas.identity !== context.casIdentity) {
     throw untrustworthy(
-      `image: it obeys the CAS ${description.cas.identity}, this one is ${identity}`,
+      `image: it obeys the CAS ${description.cas.identity}, this one is ${context.casIdentity}`,
       'transform the image for this CAS, or start it with the address of its own',
     );
   }

@@ -31,6 +31,8 @@ export interface Delivery {
   readonly description: ImageDescription;
   /** The image measurement, hex; `software_identity` in tokens. */
   readonly measurement: string;
+  /** What {@link secretsFor} gave. */
+  readonly secrets: Values['secrets'];
   readonly values: SecretValues;
   readonly now: Date;
   readonly volumes: Pick<VolumeContext, 'tags' | 'find'>;
@@ -44,7 +46,7 @@ export interface Delivered {
 
 /** What an attested service is given: the session's entry for it, secrets put in. */
 export async function configure(delivery: Delivery): Promise<Delivered> {
-  const { stored, service, description } = delivery;
+  const { stored, service, description, secrets } = delivery;
   const { session } = stored;
   const where = `${session.name}/${service.name}`;
   const [reason] = unsupportedBy(session, service.name);
@@ -61,14 +63,17 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
     });
   }
   try {
-    const uses = new Set(secretUses(session, service).map(({ secret }) => secret.name));
+    const names = namesFor(session, service);
     const inTemplates = templateSecrets(session, image);
-    const { lookup, secrets } = await delivered(delivery, stored, uses, inTemplates);
+    const lookup = await lookupIn(delivery, session, secrets, names, inTemplates);
     const volumes = await givenVolumes(
       {
         ...delivery.volumes,
-        lookup: async (of) =>
-          of === stored ? lookup : (await delivered(delivery, of, keySecrets(of.session))).lookup,
+        lookup: async (of) => {
+          if (of === stored) return lookup;
+          const keys = keySecrets(of.session);
+          return lookupIn(delivery, of.session, (await delivery.values.of(of, keys)).secrets, keys);
+        },
       },
       stored,
       image.volumes,
@@ -94,39 +99,54 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
     return { configuration, volumes };
   } catch (cause) {
     if (cause instanceof CasError || !(cause instanceof EnsconceError)) throw cause;
-    if (cause instanceof SecretsError) {
-      throw secretsFailure(
-        cause,
-        `service '${where}': its secrets cannot be had`,
-        'CAS_SERVICE_REFUSED',
-        cause,
-      );
-    }
+    if (cause instanceof SecretsError) throw notHad(where, cause);
     throw new CasError('CAS_SERVICE_UNSUPPORTED', `service '${where}': its configuration cannot be made`, {
       cause,
     });
   }
 }
 
-/** The secrets of these names as this service gets them. */
-async function delivered(
-  { values, now, measurement }: Delivery,
-  of: StoredSession,
+/**
+ * The secrets that a service gets, as they are now, and the session with what had to be made for them. Throws
+ * `CAS_SERVICE_REFUSED` or, where it may work later, `CAS_IMPORT_UNAVAILABLE`.
+ */
+export async function secretsFor(
+  values: SecretValues,
+  stored: StoredSession,
+  service: Service,
+): Promise<Values> {
+  try {
+    return await values.of(stored, namesFor(stored.session, service));
+  } catch (cause) {
+    throw cause instanceof SecretsError ? notHad(`${stored.stored.name}/${service.name}`, cause) : cause;
+  }
+}
+
+function notHad(where: string, cause: SecretsError): CasError {
+  return secretsFailure(cause, `service '${where}': its secrets cannot be had`, 'CAS_SERVICE_REFUSED', cause);
+}
+
+const namesFor = (session: Session, service: Service): ReadonlySet<string> =>
+  new Set(secretUses(session, service).map(({ secret }) => secret.name));
+
+/** What references of this service to those secrets stand for. */
+function lookupIn(
+  { now, measurement }: Delivery,
+  session: Session,
+  secrets: Values['secrets'],
   names: ReadonlySet<string>,
   inTemplates: readonly Secret[] = [],
-): Promise<{ readonly lookup: Lookup; readonly secrets: Values['secrets'] }> {
-  const { secrets } = await values.of(of, names);
-  const lookup = await deliveryLookup(
-    of.session,
+): Promise<Lookup> {
+  return deliveryLookup(
+    session,
     { version: 1, secrets },
     {
       now,
       self: { software_identity: measurement },
-      names: neededSecrets(of.session, names),
+      names: neededSecrets(session, names),
       inTemplates: new Set(inTemplates.map(({ name }) => name)),
     },
   );
-  return { lookup, secrets };
 }
 
 /** The secrets that are keys of a session's volumes. */

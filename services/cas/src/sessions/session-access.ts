@@ -1,31 +1,29 @@
-import { mayAccess } from '@ensconce/policy/access';
-import type { AccessPolicy, Creator } from '@ensconce/policy/session';
+import { deleteRule, mayAccess, mayListSessions, type Access } from '@ensconce/policy/access';
+import type { AccessPolicy } from '@ensconce/policy/session';
 import { CasError } from '../errors.ts';
 import type { StoredSession } from './session-record.ts';
 
-/** Who asks, as the TLS handshake or signatures over the request proved it. */
+/** Who asks, as the TLS handshake proved it. */
 export interface ClientIdentity {
   /** Key hash of the client's certificate; undefined where it showed none. */
   readonly keyHash: string | undefined;
   /** The certificate, PEM. */
   readonly certificate: string | undefined;
-  /** Key hashes of those whose signatures over this very session were verified. */
-  readonly signers?: readonly string[];
 }
 
-export type Right = keyof AccessPolicy;
+/** Whose rights a request has: the key of its connection, and the keys of signatures over it that were verified. */
+export interface Rights {
+  readonly keyHash?: string | undefined;
+  readonly signers?: readonly string[] | undefined;
+}
 
-export function holdsRight(
-  session: StoredSession,
-  right: Right,
-  identity: ClientIdentity,
-): { readonly allowed: boolean; readonly reason: string } {
-  const creator: Creator = session.stored.creator;
-  return mayAccess(
-    session.session.accessPolicy[right],
-    { keyHash: identity.keyHash, signers: identity.signers },
-    creator,
-  );
+export type Right = keyof AccessPolicy | 'delete';
+
+export function holdsRight(held: StoredSession, right: Right, rights: Rights): Access {
+  const { session, stored } = held;
+  if (right === 'listSessions') return mayListSessions(session.accessPolicy, rights, stored.creator);
+  const rule = right === 'delete' ? deleteRule(session) : session.accessPolicy[right];
+  return mayAccess(rule, { keyHash: rights.keyHash, signers: rights.signers }, stored.creator);
 }
 
 /** One answer for "there is none" and "not for you": nobody infers the existence of what is not theirs. */

@@ -1,25 +1,31 @@
-import { creatorFromCertificate, keyHash } from '@ensconce/policy/key-hash';
+import { keyHash } from '@ensconce/policy/key-hash';
 import { PolicyError } from '@ensconce/policy/errors';
 import { withCreator, type Creator, type Session } from '@ensconce/policy/session';
 import { verifySignatures, versionOf, type SessionSignature } from '@ensconce/policy/signature';
 import { CasError } from '../errors.ts';
-import type { ClientIdentity } from './session-access.ts';
-import type { WriteContext, WriteRequest } from './write-session.ts';
+import type { State } from '../state/state.ts';
+import type { Author } from './author.ts';
+import { parseWritten } from './write-session.ts';
 
-/** Who writes a session, and who is the creator of a new one. */
-export interface Writer {
-  readonly identity: ClientIdentity;
-  readonly creator: Creator;
+export interface SignatureContext {
+  readonly state: State;
+  readonly now: () => Date;
 }
 
 /**
- * Either the connection's certificate or signatures say who writes, never both: a signed session may be carried by
- * anybody. Whether signatures hold depends on the request alone, so that the answer tells nothing of what is there.
+ * The author that signatures over a session prove, whoever carries it. Whether they hold depends on the request alone,
+ * so that the answer tells nothing of what is there.
+ *
+ * @param filledIn the creator as CAS filled it in before the signatures were made, where the text names none.
  */
-export function writerOf(context: WriteContext, request: WriteRequest, session: Session): Writer {
-  const { signatures } = request;
-  if (signatures === undefined) return byCertificate(request.identity);
-  const creator = session.creator ?? request.creator;
+export function authorBySignatures(
+  context: SignatureContext,
+  text: string,
+  signatures: readonly SessionSignature[],
+  filledIn?: Creator,
+): Author {
+  const session = parseWritten(text);
+  const creator = session.creator ?? filledIn;
   if (creator === undefined) {
     throw new CasError(
       'CAS_SESSION_INVALID',
@@ -34,12 +40,12 @@ export function writerOf(context: WriteContext, request: WriteRequest, session: 
       `session '${session.name}': a signature by its creator ${creator.keyHash} expected, none found`,
     );
   }
-  return { identity: { keyHash: undefined, certificate: undefined, signers }, creator };
+  return { signers, creator };
 }
 
 /** @param session with its creator: signatures cover it. */
 export function verifiedSigners(
-  context: Pick<WriteContext, 'state' | 'now'>,
+  context: SignatureContext,
   session: Session,
   signatures: readonly SessionSignature[],
 ): readonly string[] {
@@ -52,14 +58,4 @@ export function verifiedSigners(
       cause,
     });
   }
-}
-
-function byCertificate(identity: ClientIdentity): Writer {
-  const { certificate } = identity;
-  if (certificate === undefined || identity.keyHash === undefined) {
-    throw new CasError('CAS_IDENTITY_REQUIRED', 'session: a client certificate expected, none shown', {
-      hint: 'use the ensconce command, or give curl --cert and --key',
-    });
-  }
-  return { identity, creator: creatorFromCertificate(certificate) };
 }

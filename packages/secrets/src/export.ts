@@ -5,6 +5,8 @@ import { storedOf, type SecretState, type StoredSecret } from './stored.ts';
 /** A session as the other side of an export sees it. */
 export interface Party {
   readonly session: Pick<Session, 'name' | 'secrets'>;
+  /** What its CAS knows it by, whoever has its name. */
+  readonly id: string;
   /** Its session hash. */
   readonly hash: string;
 }

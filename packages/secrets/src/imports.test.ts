@@ -21,7 +21,7 @@ async function imports(...texts: readonly (readonly [name: string, secrets: stri
     await Promise.all(
       texts.map(async ([name, secrets]) => {
         const session = parseSessionOrThrow(`name: ${name}\nversion: "0.3.12"\nsecrets:\n${secrets}`);
-        return [name, { session, hash, state: await generateSecrets(session, options) }] as const;
+        return [name, { session, id: name, hash, state: await generateSecrets(session, options) }] as const;
       }),
     ),
   );
@@ -29,7 +29,7 @@ async function imports(...texts: readonly (readonly [name: string, secrets: stri
   assert.ok(importer);
   const source: ImportSource = {
     find: (name) => parties.get(name),
-    here: async ({ session }, secret, trail) => {
+    here: async ({ session }, secret, _importer, trail) => {
       const exporter = parties.get(session.name) ?? assert.fail();
       const needed = neededSecrets(exporter.session, [secret]);
       const further = await resolved(exporter, needed, trail);

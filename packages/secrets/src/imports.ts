@@ -15,8 +15,11 @@ export interface OtherCas {
 export interface ImportSource {
   /** A session of the same CAS, as `importer` knows it; `undefined` where there is none of that name. */
   readonly find: (name: string, importer: Party) => Party | undefined;
-  /** The values of that session that its secret is made of, imports of its own included. */
-  readonly here: (exporter: Party, secret: string, trail: Trail) => Promise<SecretState>;
+  /**
+   * The values of that session that its secret is made of, imports of its own included; from then on `importer` is bound to
+   * this very session.
+   */
+  readonly here: (exporter: Party, secret: string, importer: Party, trail: Trail) => Promise<SecretState>;
   /** Values that another CAS exports to `importer`, in the order of `requests`. */
   readonly elsewhere: (
     cas: OtherCas,
@@ -91,7 +94,7 @@ async function valueHere(
   const exporter = source.find(session, importer);
   const target = { name: importer.session.name, hash: importer.hash };
   if (!exporter || !exportsTo(request, target, exporter)) throw notExported(request, target.name);
-  const state = await source.here(exporter, request.secret, next);
+  const state = await source.here(exporter, request.secret, importer, next);
   const value = exportedValue(request, target, { ...exporter, state });
   if (value === undefined) throw notExported(request, target.name);
   return value;

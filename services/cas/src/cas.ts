@@ -20,6 +20,7 @@ import { KnownDescriptions } from './service-port/known-descriptions.ts';
 import { PreparedConfigurations } from './service-port/prepared-configurations.ts';
 import { serveService } from './service-port/serve-service.ts';
 import { ServicePort } from './service-port/service-port.ts';
+import { Bindings } from './sessions/bindings.ts';
 import { SecretValues } from './sessions/secret-values.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { upgradeSessions } from './sessions/upgrade.ts';
@@ -90,6 +91,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     upgradeSessions(state, random);
     const sessions = new Sessions(state);
     const clock = (): number => performance.now();
+    const bindings = new Bindings(state, writes);
     const values = new SecretValues({
       state,
       sessions,
@@ -98,7 +100,8 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       now,
       clock,
       cas: keyHash(state.identity.publicKey),
-      elsewhere: new OtherCases({ identity: state.identity, clock }).ask,
+      bindings,
+      otherCases: new OtherCases({ identity: state.identity, clock }),
       longestWait: limits.imports.timeout,
       azure: new Azure({
         exchange: azureExchange({ ...options.azure, clock }),
@@ -109,6 +112,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     });
     const api = clientApi({
       values,
+      bindings,
       state,
       sessions,
       writes,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { pino } from 'pino';
-import { postSession } from '@ensconce/api/client';
+import { deleteSession, postSession } from '@ensconce/api/client';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
 import type { AttestAnswer } from '@ensconce/wire/attestation';
 import type { CasOptions } from '../src/cas.ts';
@@ -23,6 +23,8 @@ export interface Place extends CasUnderTest {
     environment?: Record<string, string>,
     more?: string,
   ) => Promise<string>;
+  /** Deletes the version of that hash; resolves to the hash of the tombstone. */
+  readonly remove: (name: string, hash: string) => Promise<string>;
   readonly start: (name: string) => Promise<AttestAnswer>;
   /** The environment that the service of a session gets. */
   readonly environment: (name: string) => Promise<Record<string, string>>;
@@ -33,17 +35,20 @@ export interface Place extends CasUnderTest {
 const seen = new Set<string>();
 
 /** Opens one. When the test ends, log and audit log of the CAS are searched for every value that any service got. */
-export async function place(t: TestContext, options: Partial<CasOptions> = {}): Promise<Place> {
+export async function place(
+  t: TestContext,
+  options: Partial<CasOptions> & { readonly folder?: string } = {},
+): Promise<Place> {
   let log = '';
   const write = (line: string): void => void (log += line);
   // Hooks run in the order they were made: this folder is removed after the CAS has ended and its logs were searched.
-  const folder = mkdtempSync(join(tmpdir(), 'cas-'));
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'cas-'));
   const under = await casUnderTest(t, { log: pino({ level: 'trace' }, { write }), folder, ...options });
   const { cas, vendor } = under;
   const audit = (): string => readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8');
   t.after(() => {
-    const written = log + audit();
-    rmSync(folder, { recursive: true });
+    const written = log + (existsSync(folder) ? audit() : '');
+    rmSync(folder, { recursive: true, force: true });
     assert.notEqual(log, '');
     for (const value of seen) assert.equal(written.includes(value), false, 'a secret in a log');
   });
@@ -63,6 +68,7 @@ export async function place(t: TestContext, options: Partial<CasOptions> = {}): 
       const parts = { name, secrets, environment, more, mrenclave: measure(image), layer };
       return (await postSession(client, sessionOfSecrets(parts))).hash;
     },
+    remove: async (name, hash) => (await deleteSession(client, name, hash)).hash,
     start,
     environment: async (name) => {
       const answer = await start(name);

@@ -15,6 +15,7 @@ import { readHistory } from '../sessions/history.ts';
 import { listSessions } from '../sessions/list-sessions.ts';
 import { readSession } from '../sessions/read-session.ts';
 import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
+import type { Bindings } from '../sessions/bindings.ts';
 import type { SecretValues } from '../sessions/secret-values.ts';
 import type { StoredVersion } from '../sessions/session-record.ts';
 import { writeSession, type WriteContext, type WriteRequest } from '../sessions/write-session.ts';
@@ -26,6 +27,7 @@ import type { OwnEvidence } from './own-evidence.ts';
 export interface HandlerContext extends WriteContext {
   readonly writes: Serial;
   readonly values: SecretValues;
+  readonly bindings: Bindings;
   readonly ownEvidence: OwnEvidence;
   readonly version: () => VersionAnswer;
 }

@@ -63,7 +63,7 @@ void test('no other session, CAS or version gets it, and all hear the same', asy
 void test('without a certificate, or with another question, the route gives nothing', async (t) => {
   const giver = await place(t);
   const question = {
-    importer: { session: 't', hash: 'ab'.repeat(32) },
+    importer: { session: 't', id: 'ab'.repeat(16), hash: 'ab'.repeat(32) },
     secrets: [{ session: 'g', secret: 'x' }],
     path: [],
     timeout: 1000,

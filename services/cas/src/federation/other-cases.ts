@@ -6,7 +6,8 @@ import { mostExports, type ExportRequest } from '@ensconce/api/exports';
 import { keyHash } from '@ensconce/policy/key-hash';
 import type { SecretImport } from '@ensconce/policy/session';
 import { SecretsError } from '@ensconce/secrets/errors';
-import type { ImportSource, OtherCas } from '@ensconce/secrets/imports';
+import type { Party } from '@ensconce/secrets/export';
+import type { OtherCas } from '@ensconce/secrets/imports';
 import { parseExportedValue, type StoredSecret } from '@ensconce/secrets/stored';
 import type { Trail } from '@ensconce/secrets/trail';
 import { CasError } from '../errors.ts';
@@ -20,6 +21,13 @@ const together = { running: 64, waiting: 256 };
 /** CASes whose queue is kept, at most. */
 const mostCases = 1024;
 
+/** A value of another CAS. */
+export interface Exported {
+  readonly value: StoredSecret;
+  /** Of the session there. */
+  readonly id: string;
+}
+
 /** Asks other CASes for what they export to sessions of this one. The identity key of this CAS says who asks. */
 export class OtherCases {
   readonly #identity: CasIdentity;
@@ -28,7 +36,7 @@ export class OtherCases {
   readonly #backOff = new BackOff();
   readonly #gate = new Gate(together);
   readonly #gates = new Map<string, Gate>();
-  readonly #asked = new Map<string, Promise<readonly StoredSecret[]>>();
+  readonly #asked = new Map<string, Promise<readonly Exported[]>>();
 
   constructor(options: { readonly identity: CasIdentity; readonly clock: () => number }) {
     this.#identity = options.identity;
@@ -39,9 +47,14 @@ export class OtherCases {
    * The values, in the order of `requests`. Throws `SECRETS_IMPORT` where the other CAS says no, `SECRETS_UNAVAILABLE`
    * where it did not answer, or another one answered.
    */
-  readonly ask: ImportSource['elsewhere'] = (cas, importer, requests, trail) => {
+  ask(
+    cas: OtherCas,
+    importer: Party,
+    requests: readonly SecretImport[],
+    trail: Trail,
+  ): Promise<readonly Exported[]> {
     const request = {
-      importer: { session: importer.session.name, hash: importer.hash },
+      importer: { session: importer.session.name, id: importer.id, hash: importer.hash },
       secrets: requests.map(secretOf),
       path: [...trail.steps],
     };
@@ -50,13 +63,13 @@ export class OtherCases {
     const asked = this.#asked.get(id) ?? this.#ask(cas, request, trail).finally(() => this.#asked.delete(id));
     this.#asked.set(id, asked);
     return asked;
-  };
+  }
 
   async #ask(
     cas: OtherCas,
     request: Omit<ExportRequest, 'timeout'>,
     trail: Trail,
-  ): Promise<readonly StoredSecret[]> {
+  ): Promise<readonly Exported[]> {
     if (request.secrets.length > mostExports) {
       throw new SecretsError(
         'SECRETS_IMPORT',
@@ -89,7 +102,7 @@ export class OtherCases {
     cas: OtherCas,
     request: Omit<ExportRequest, 'timeout'>,
     deadline: number,
-  ): Promise<readonly StoredSecret[]> {
+  ): Promise<readonly Exported[]> {
     const timeout = Math.floor(deadline - this.#clock());
     if (timeout <= 0) throw away(cas, 'no time left');
     const { privateKey, certificate } = this.#identity;
@@ -103,9 +116,9 @@ export class OtherCases {
       // Before a byte of the question leaves.
       const found = keyHash(connection.publicKey);
       if (found !== cas.key) throw away(cas, `a CAS with the key hash ${found} answered`);
-      const { values } = await readExports(connection, { ...request, timeout });
-      if (values.length !== request.secrets.length) throw away(cas, 'an answer to another question');
-      return values.map(parseExportedValue);
+      const { exports } = await readExports(connection, { ...request, timeout });
+      if (exports.length !== request.secrets.length) throw away(cas, 'an answer to another question');
+      return exports.map(({ value, id }) => ({ value: parseExportedValue(value), id }));
     } finally {
       connection.close();
     }

@@ -5,6 +5,7 @@ import { exportedValue, exportsTo, type Importer } from '@ensconce/secrets/expor
 import type { StoredSecret } from '@ensconce/secrets/stored';
 import { CasError } from '../errors.ts';
 import { secretsFailure } from '../sessions/secrets-failure.ts';
+import type { Binding, Bindings } from '../sessions/bindings.ts';
 import type { SecretValues } from '../sessions/secret-values.ts';
 import type { ClientIdentity } from '../sessions/session-access.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -14,6 +15,7 @@ export interface ExportsContext {
   readonly state: State;
   readonly sessions: Sessions;
   readonly values: SecretValues;
+  readonly bindings: Bindings;
 }
 
 /**
@@ -30,21 +32,26 @@ export async function serveExports(
   if (keyHash === undefined) {
     throw new CasError('CAS_IDENTITY_REQUIRED', 'exports: a client certificate expected, none shown');
   }
-  const { session: name, hash } = request.importer;
+  const { session: name, id, hash } = request.importer;
   const importer: Importer = { name, hash, cas: keyHash };
   const trail = context.values.trail(request.timeout, request.path);
-  const values: StoredSecret[] = [];
+  const exports: ExportAnswer['exports'] = [];
+  const bindings = new Map<string, Binding>();
   for (const { session, secret, sessionHash } of request.secrets) {
     const wanted: SecretImport = { from: { session, sessionHash }, secret };
     const stored = context.sessions.find(session);
-    const party = stored && { session: stored.session, hash: stored.stored.hash };
-    if (stored === undefined || party === undefined || !exportsTo(wanted, importer, party))
-      throw none(wanted);
+    if (stored === undefined) throw none(wanted);
+    const party = { session: stored.session, id: stored.id, hash: stored.stored.hash };
+    const own = { name: session, id: stored.id };
+    const binding: Binding = { as: 'exporter', own, other: { name, id, cas: keyHash } };
+    if (!exportsTo(wanted, importer, party) || !context.bindings.allows(binding)) throw none(wanted);
     const secrets = await valuesOf(context, stored, secret, trail);
     const value = exportedValue(wanted, importer, { ...party, state: { version: 1, secrets } });
     if (value === undefined) throw none(wanted);
-    values.push(value);
+    exports.push({ value, id: stored.id });
+    bindings.set(stored.id, binding);
   }
+  if (!(await context.bindings.bind([...bindings.values()]))) throw busyBinding(name);
   for (const [session, secrets] of Map.groupBy(request.secrets, ({ session }) => session)) {
     await context.state.audit.append(
       {
@@ -57,7 +64,7 @@ export async function serveExports(
       context.state.store.sequence,
     );
   }
-  return { values };
+  return { exports };
 }
 
 async function valuesOf(
@@ -78,6 +85,11 @@ async function valuesOf(
       'CAS_VALUE_NOT_FOUND',
     );
   }
+}
+
+/** Another session of that name was bound while this one was answered. */
+function busyBinding(name: string): CasError {
+  return new CasError('CAS_BUSY', `exports: session '${name}' is being bound`);
 }
 
 function none({ from, secret }: SecretImport): CasError {

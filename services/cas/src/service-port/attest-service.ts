@@ -102,7 +102,11 @@ export async function attestService(
       measurement,
       values: context.values,
       now: context.now(),
-      volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
+      volumes: {
+        tags: context.volumeTags,
+        find: (session) => context.sessions.find(session),
+        bind: (importer, exporter) => context.values.bind(importer, exporter),
+      },
     },
     configure,
   );

@@ -35,7 +35,7 @@ export interface Delivery {
   readonly secrets: Values['secrets'];
   readonly values: SecretValues;
   readonly now: Date;
-  readonly volumes: Pick<VolumeContext, 'tags' | 'find'>;
+  readonly volumes: Pick<VolumeContext, 'tags' | 'find' | 'bind'>;
 }
 
 /** What leaves, and which volumes the service may ask about afterwards. */

@@ -10,9 +10,11 @@ import type { SecretState, StoredSecret } from '@ensconce/secrets/stored';
 import { Trail } from '@ensconce/secrets/trail';
 import { loadFromVault, saveToVault, type VaultAccess } from '@ensconce/secrets/vault-store';
 import { CasError } from '../errors.ts';
+import type { OtherCases } from '../federation/other-cases.ts';
 import type { Serial } from '../state/serial.ts';
 import type { State } from '../state/state.ts';
 import type { Random } from '../store/record-cipher.ts';
+import type { Binding, Bindings, Side } from './bindings.ts';
 import type { StoredSession } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -26,7 +28,8 @@ export interface SecretValuesOptions {
   readonly clock: () => number;
   /** Key hash of this CAS. */
   readonly cas: string;
-  readonly elsewhere: ImportSource['elsewhere'];
+  readonly bindings: Bindings;
+  readonly otherCases: Pick<OtherCases, 'ask'>;
   /** Milliseconds that one asks other CASes for, at most. */
   readonly longestWait: number;
   readonly azure: Azure;
@@ -68,7 +71,7 @@ export class SecretValues {
     for (let left = tries; left > 0; left--) {
       const { session } = present;
       const needed = neededSecrets(session, wanted);
-      const party = { session, hash: present.stored.hash };
+      const party = partyOf(present);
       const imports = await resolveImports(party, needed, this.#source, trail);
       const { state, values, access, failure } = await this.#outside(present, needed, imports.values);
       const { random, now } = this.#options;
@@ -92,17 +95,40 @@ export class SecretValues {
     throw busy(stored.stored.name);
   }
 
+  /** Binds an import of one session of this CAS from another; `false` where either end is bound to another session. */
+  bind(importer: StoredSession, exporter: StoredSession): Promise<boolean> {
+    return this.#options.bindings.bind(between(partyOf(importer), partyOf(exporter)));
+  }
+
   readonly #source: ImportSource = {
-    find: (name) => {
-      const found = this.#options.sessions.find(name);
-      return found && { session: found.session, hash: found.stored.hash };
+    find: (name, importer) => {
+      const { sessions, bindings } = this.#options;
+      const found = sessions.find(name);
+      if (found === undefined) return undefined;
+      const exporter = partyOf(found);
+      return between(importer, exporter).every((binding) => bindings.allows(binding)) ? exporter : undefined;
     },
-    here: async ({ session, hash }: Party, secret, trail): Promise<SecretState> => {
-      const exporter = this.#options.sessions.find(session.name);
-      if (exporter?.stored.hash !== hash) throw busy(session.name);
-      return { version: 1, secrets: (await this.of(exporter, [secret], trail)).secrets };
+    here: async (exporter, secret, importer, trail): Promise<SecretState> => {
+      const { sessions, bindings } = this.#options;
+      const { name } = exporter.session;
+      const stored = sessions.find(name);
+      if (stored?.stored.hash !== exporter.hash) throw busy(name);
+      const { secrets } = await this.of(stored, [secret], trail);
+      if (!(await bindings.bind(between(importer, exporter)))) throw busy(name);
+      return { version: 1, secrets };
     },
-    elsewhere: (...question) => this.#options.elsewhere(...question),
+    elsewhere: async (cas, importer, requests, trail) => {
+      const found = await this.#options.otherCases.ask(cas, importer, requests, trail);
+      const bindings = found.map(({ id }, index): Binding => {
+        const name = requests[index]?.from.session ?? '';
+        return { as: 'importer', own: sideOf(importer), other: { name, id, cas: cas.key } };
+      });
+      const once = new Map(bindings.map((binding) => [binding.other.name, binding]));
+      if (bindings.some(({ other }) => once.get(other.name)?.other.id !== other.id))
+        throw otherSession(importer);
+      if (!(await this.#options.bindings.bind([...once.values()]))) throw otherSession(importer);
+      return found.map(({ value }) => value);
+    },
   };
 
   /** What vaults have: values that the session keeps there, then imports and tokens. */
@@ -174,6 +200,31 @@ export class SecretValues {
     if (present?.stored.hash !== of.stored.hash) throw busy(of.stored.name);
     return present;
   }
+}
+
+function partyOf({ id, session, stored }: StoredSession): Party {
+  return { session, id, hash: stored.hash };
+}
+
+const sideOf = ({ session, id }: Party): Side => ({ name: session.name, id });
+
+/** An import inside this CAS binds both ends. */
+function between(importer: Party, exporter: Party): readonly Binding[] {
+  const [a, b] = [sideOf(importer), sideOf(exporter)];
+  return [
+    { as: 'importer', own: a, other: b },
+    { as: 'exporter', own: b, other: a },
+  ];
+}
+
+function otherSession({ session }: Party): SecretsError {
+  return new SecretsError(
+    'SECRETS_IMPORT',
+    `session ${session.name}: the session that its import was bound to expected, another of the same name found`,
+    {
+      hint: 'the other CAS has another session under that name now: import under another name, if that is meant',
+    },
+  );
 }
 
 function changedNames(before: SecretState, after: SecretState): readonly string[] {

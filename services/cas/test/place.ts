@@ -22,10 +22,14 @@ export interface Place extends CasUnderTest {
     secrets: string,
     environment?: Record<string, string>,
     more?: string,
+    command?: string,
+    service?: string,
   ) => Promise<string>;
   /** Deletes the version of that hash; resolves to the hash of the tombstone. */
   readonly remove: (name: string, hash: string) => Promise<string>;
   readonly start: (name: string) => Promise<AttestAnswer>;
+  /** The command that the service of a session gets. */
+  readonly commandOf: (name: string) => Promise<readonly string[]>;
   /** The environment that the service of a session gets. */
   readonly environment: (name: string) => Promise<Record<string, string>>;
   readonly audit: () => string;
@@ -63,13 +67,19 @@ export async function place(
     ...under,
     audit,
     named: named({ port: cas.clientAddress.port, certificate: cas.certificate }),
-    create: async (name, secrets, environment = { X: '$$SCONE::x$$' }, more = '') => {
+    create: async (name, secrets, environment = { X: '$$SCONE::x$$' }, more = '', command, service) => {
       const layer = image.layers[0] ?? '';
-      const parts = { name, secrets, environment, more, mrenclave: measure(image), layer };
+      const own = { ...(command !== undefined && { command }), ...(service !== undefined && { service }) };
+      const parts = { name, secrets, environment, more, mrenclave: measure(image), layer, ...own };
       return (await postSession(client, sessionOfSecrets(parts))).hash;
     },
     remove: async (name, hash) => (await deleteSession(client, name, hash)).hash,
     start,
+    commandOf: async (name) => {
+      const answer = await start(name);
+      assert.ok(answer.type === 'configured', JSON.stringify(answer));
+      return answer.configuration.command;
+    },
     environment: async (name) => {
       const answer = await start(name);
       assert.ok(answer.type === 'configured', JSON.stringify(answer));

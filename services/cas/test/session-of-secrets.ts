@@ -9,6 +9,9 @@ export interface SessionOfSecrets {
   readonly secrets: string;
   /** YAML at the top level. */
   readonly more?: string;
+  readonly command?: string;
+  /** YAML of the service, four spaces in. */
+  readonly service?: string;
 }
 
 export function sessionOfSecrets(parts: SessionOfSecrets): string {
@@ -19,7 +22,7 @@ ${parts.more ?? ''}
 services:
   - name: app
     image_name: image
-    command: /bin/app
+    ${parts.service ?? ''}command: ${JSON.stringify(parts.command ?? '/bin/app')}
     environment: ${JSON.stringify(parts.environment ?? {})}
     attestation: [{mrenclave: ["${parts.mrenclave}"]}]
 images:

@@ -4,6 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { startCas } from '@ensconce/cas/cas';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
+import { maaClient } from '@ensconce/cas/maa-client';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
@@ -25,6 +26,9 @@ interface Options {
   readonly pccs?: string;
   readonly collateral?: readonly string[];
   readonly insecureAcceptSimulation?: string;
+  readonly insecureAcceptModeNone?: true;
+  readonly insecureAcceptDebug?: true;
+  readonly maaProvider?: readonly string[];
   readonly creator?: readonly string[];
   readonly azureAuthority?: string;
   readonly azureVault?: readonly string[];
@@ -79,6 +83,15 @@ export const casServe: Verb = {
         "vaults that sessions may use, as host[:port] or .suffix; by default those under Azure's own names",
       )
       .option('--azure-ca <file>', 'PEM authorities of both, instead of the public ones')
+      .option(
+        '--insecure-accept-mode-none',
+        'serve sessions with mode none WITHOUT EVIDENCE: whoever asks gets their secrets',
+      )
+      .option(
+        '--insecure-accept-debug',
+        'let sessions tolerate debug-mode: the host can read the memory of such services',
+      )
+      .option('--maa-provider <url...>', 'attestation providers that sessions with mode maa may name')
       .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
       .option('--json', 'write JSON')
       .action(async (options: Options) => {
@@ -105,6 +118,11 @@ export const casServe: Verb = {
             certificateAuthorities:
               options.azureCa === undefined ? undefined : readFileSync(options.azureCa, 'utf8'),
           },
+          insecure: {
+            modeNone: options.insecureAcceptModeNone === true,
+            debugMode: options.insecureAcceptDebug === true,
+          },
+          maaTokens: maaClient(options.maaProvider ?? []),
           creators: await creatorsOf(io, options),
           now: io.now,
           random: io.random,

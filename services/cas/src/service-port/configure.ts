@@ -107,16 +107,19 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
 }
 
 /**
- * The secrets that a service gets, as they are now, and the session with what had to be made for them. Throws
- * `CAS_SERVICE_REFUSED` or, where it may work later, `CAS_IMPORT_UNAVAILABLE`.
+ * The secrets that a service gets, and those that `texts` refer to, as they are now; and the session with what had to be
+ * made for them. Throws `CAS_SERVICE_REFUSED` or, where it may work later, `CAS_IMPORT_UNAVAILABLE`.
  */
 export async function secretsFor(
   values: SecretValues,
   stored: StoredSession,
   service: Service,
-): Promise<Values> {
+  texts: readonly string[],
+): Promise<Values & { readonly names: ReadonlySet<string> }> {
+  const { session } = stored;
+  const names = new Set([...namesFor(session, service), ...namesIn(session, texts)]);
   try {
-    return await values.of(stored, namesFor(stored.session, service));
+    return { ...(await values.of(stored, names)), names };
   } catch (cause) {
     throw cause instanceof SecretsError ? notHad(`${stored.stored.name}/${service.name}`, cause) : cause;
   }
@@ -130,8 +133,8 @@ const namesFor = (session: Session, service: Service): ReadonlySet<string> =>
   new Set(secretUses(session, service).map(({ secret }) => secret.name));
 
 /** What references of this service to those secrets stand for. */
-function lookupIn(
-  { now, measurement }: Delivery,
+export function lookupIn(
+  { now, measurement }: Pick<Delivery, 'now' | 'measurement'>,
   session: Session,
   secrets: Values['secrets'],
   names: ReadonlySet<string>,
@@ -150,9 +153,15 @@ function lookupIn(
 }
 
 /** The secrets that are keys of a session's volumes. */
-function keySecrets(session: Session): ReadonlySet<string> {
-  const keys = session.volumes.flatMap(({ fspfKey = '' }) => references(fspfKey));
-  return new Set(keys.flatMap((reference) => resolveReference(reference, session)?.secret.name ?? []));
+const keySecrets = (session: Session): ReadonlySet<string> =>
+  namesIn(
+    session,
+    session.volumes.map(({ fspfKey = '' }) => fspfKey),
+  );
+
+function namesIn(session: Session, texts: readonly string[]): ReadonlySet<string> {
+  const found = texts.flatMap((text) => references(text));
+  return new Set(found.flatMap((reference) => resolveReference(reference, session)?.secret.name ?? []));
 }
 
 const configured = ({ name, path, policy, key }: GivenVolume): ConfiguredVolume => ({

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { Party } from '@ensconce/secrets/export';
 import type { Serial } from '../state/serial.ts';
 import type { State } from '../state/state.ts';
 
@@ -36,8 +37,7 @@ export class Bindings {
 
   /** Whether the other session is the one that is bound, or none is yet. */
   allows(binding: Binding): boolean {
-    const bound = this.#bound(binding);
-    return bound === undefined || bound === binding.other.id;
+    return allows(this.#state, binding);
   }
 
   /** Binds what is not bound yet; durable when it resolves. `false` where another session is bound already. */
@@ -70,9 +70,31 @@ export class Bindings {
   }
 
   #bound(binding: Binding): string | undefined {
-    const value = this.#state.store.get('binding', nameOf(binding));
-    return value === undefined ? undefined : v.parse(stored, value).id;
+    return bound(this.#state, binding);
   }
+}
+
+/** As {@link Bindings.allows}, for those who only look. */
+export function allows(state: State, binding: Binding): boolean {
+  const id = bound(state, binding);
+  return id === undefined || id === binding.other.id;
+}
+
+function bound(state: State, binding: Binding): string | undefined {
+  const value = state.store.get('binding', nameOf(binding));
+  return value === undefined ? undefined : v.parse(stored, value).id;
+}
+
+/** One side of an import, of this CAS. */
+export const sideOf = ({ session, id }: Party): Side => ({ name: session.name, id });
+
+/** An import inside this CAS binds both ends. */
+export function between(importer: Party, exporter: Party): readonly Binding[] {
+  const [a, b] = [sideOf(importer), sideOf(exporter)];
+  return [
+    { as: 'importer', own: a, other: b },
+    { as: 'exporter', own: b, other: a },
+  ];
 }
 
 /** Session names hold no blank. */

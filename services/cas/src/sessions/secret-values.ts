@@ -14,8 +14,8 @@ import type { OtherCases } from '../federation/other-cases.ts';
 import type { Serial } from '../state/serial.ts';
 import type { State } from '../state/state.ts';
 import type { Random } from '../store/record-cipher.ts';
-import type { Binding, Bindings, Side } from './bindings.ts';
-import type { StoredSession } from './session-record.ts';
+import { between, sideOf, type Binding, type Bindings } from './bindings.ts';
+import { partyOf, type StoredSession } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface SecretValuesOptions {
@@ -102,11 +102,11 @@ export class SecretValues {
 
   readonly #source: ImportSource = {
     find: (name, importer) => {
-      const { sessions, bindings } = this.#options;
+      const { sessions } = this.#options;
       const found = sessions.find(name);
       if (found === undefined) return undefined;
       const exporter = partyOf(found);
-      return between(importer, exporter).every((binding) => bindings.allows(binding)) ? exporter : undefined;
+      return between(importer, exporter).every((binding) => sessions.allows(binding)) ? exporter : undefined;
     },
     here: async (exporter, secret, importer, trail): Promise<SecretState> => {
       const { sessions, bindings } = this.#options;
@@ -200,21 +200,6 @@ export class SecretValues {
     if (present?.stored.hash !== of.stored.hash) throw busy(of.stored.name);
     return present;
   }
-}
-
-function partyOf({ id, session, stored }: StoredSession): Party {
-  return { session, id, hash: stored.hash };
-}
-
-const sideOf = ({ session, id }: Party): Side => ({ name: session.name, id });
-
-/** An import inside this CAS binds both ends. */
-function between(importer: Party, exporter: Party): readonly Binding[] {
-  const [a, b] = [sideOf(importer), sideOf(exporter)];
-  return [
-    { as: 'importer', own: a, other: b },
-    { as: 'exporter', own: b, other: a },
-  ];
 }
 
 function otherSession({ session }: Party): SecretsError {

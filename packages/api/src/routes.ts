@@ -7,7 +7,7 @@ import {
   withdrawSession,
 } from './routes/approvals.ts';
 import { readExports } from './routes/exports.ts';
-import { attestCas, readOpenApi, readVersion } from './routes/service.ts';
+import { attestCas, attestClient, readClientChallenge, readOpenApi, readVersion } from './routes/service.ts';
 import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
 import {
   deleteSession,
@@ -24,6 +24,8 @@ import { readValue, readValues } from './routes/values.ts';
 export const routes = {
   readVersion,
   attestCas,
+  readClientChallenge,
+  attestClient,
   readOpenApi,
   postSession,
   postSessionOld,

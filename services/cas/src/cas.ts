@@ -4,9 +4,11 @@ import type { Logger } from 'pino';
 import { toHex } from '@ensconce/base/bytes';
 import { keyHash } from '@ensconce/policy/key-hash';
 import { Azure } from '@ensconce/secrets/azure';
-import type { LasAddress } from '@ensconce/las-client/evidence';
+import { requestEvidence, type LasAddress } from '@ensconce/las-client/evidence';
 import { azureExchange, publicAuthority, type AzureAccess } from './azure/azure-exchange.ts';
 import { OtherCases } from './federation/other-cases.ts';
+import type { Session } from '@ensconce/policy/session';
+import { AttestedClients } from './client-port/attested-clients.ts';
 import { clientApi } from './client-port/client-api.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
@@ -56,6 +58,8 @@ export interface CasOptions {
   readonly creators: 'anybody' | ReadonlySet<string>;
   /** Which of Azure's clouds is used; the public one if absent. */
   readonly azure?: AzureAccess | undefined;
+  /** A session whose only service says what clients must run; without it clients need no evidence. */
+  readonly clientPolicy?: Session | undefined;
   readonly limits?: Partial<CasLimits>;
   readonly now: () => Date;
   readonly random: Random;
@@ -73,6 +77,9 @@ export interface Cas {
   /** Finishes what has begun, writes the end into the audit log and lets go of the state. */
   close(): Promise<void>;
 }
+
+/** One address may ask as often as so many identities. */
+const identitiesOfAddress = 10;
 
 /** Opens and verifies the state, then listens on both ports. */
 export async function startCas(options: CasOptions): Promise<Cas> {
@@ -100,6 +107,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     );
     upgradeSessions(state, random);
     const sessions = new Sessions(state);
+    const { las } = options;
     const clock = (): number => performance.now();
     const bindings = new Bindings(state, writes);
     const values = new SecretValues({
@@ -111,7 +119,11 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       clock,
       cas: keyHash(state.identity.publicKey),
       bindings,
-      otherCases: new OtherCases({ identity: state.identity, clock }),
+      otherCases: new OtherCases({
+        identity: state.identity,
+        clock,
+        makeEvidence: las && ((data) => requestEvidence(las, data)),
+      }),
       longestWait: limits.imports.timeout,
       azure: new Azure({
         exchange: azureExchange({ ...options.azure, clock }),
@@ -120,7 +132,19 @@ export async function startCas(options: CasOptions): Promise<Cas> {
         now,
       }),
     });
+    const watermarks = new StoredWatermarks(state.store, writes);
+    const mark = (): Promise<void> =>
+      state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state));
     const api = clientApi({
+      clients: new AttestedClients({
+        policy: options.clientPolicy,
+        state,
+        verifier,
+        watermarks,
+        random,
+        now,
+        markSimulated: mark,
+      }),
       values,
       bindings,
       state,
@@ -134,6 +158,11 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       anybodyCreates: options.creators === 'anybody',
       ownEvidence: ownEvidence(options.las, state.identity.publicKey),
       rateLimit: new RateLimit(limits.rate),
+      addressLimit: new RateLimit({
+        perSecond: limits.rate.perSecond * identitiesOfAddress,
+        burst: limits.rate.burst * identitiesOfAddress,
+        callers: limits.rate.callers,
+      }),
       version: () => ({
         product: 'ensconce-cas',
         version: casVersion,
@@ -151,7 +180,6 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       log,
     });
     ports.push(clientPort);
-    const watermarks = new StoredWatermarks(state.store, writes);
     const serviceContext = {
       permissions: options.insecure ?? nothingInsecure,
       oneTimePasswords: new OneTimePasswords(state.store, writes),
@@ -172,8 +200,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       casIdentity: identity,
       descriptions: new KnownDescriptions(),
       timeout: limits.services.timeout,
-      markSimulated: () =>
-        state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state)),
+      markSimulated: mark,
     };
     const servicePort = await ServicePort.open({
       listen: options.serviceListen,

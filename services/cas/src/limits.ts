@@ -17,7 +17,7 @@ export interface CasLimits {
   };
   /** Milliseconds that a start waits for what other CASes export to its session. */
   readonly imports: { readonly timeout: number };
-  /** Requests of one client identity or, without one, of one address. */
+  /** Requests of one client identity or, without one, of one address; an address with many identities gets ten times that. */
   readonly rate: { readonly perSecond: number; readonly burst: number; readonly callers: number };
 }
 

@@ -8,12 +8,14 @@ import { deleteSession, postSession } from '@ensconce/api/client';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
 import type { AttestAnswer } from '@ensconce/wire/attestation';
 import type { CasOptions } from '../src/cas.ts';
-import { casUnderTest, clientKeys, type CasUnderTest } from './cas-under-test.ts';
+import { casUnderTest, clientKeys, type CasUnderTest, type ClientKeys } from './cas-under-test.ts';
 import { attestOnce, imageFor, measure } from './service-under-test.ts';
 import { sessionOfSecrets } from './session-of-secrets.ts';
 
 /** A CAS under test with sessions of one service, `app`, each. */
 export interface Place extends CasUnderTest {
+  /** Who creates its sessions. */
+  readonly client: ClientKeys;
   /** `cas_url` and `cas_key` in YAML. */
   readonly named: string;
   /** Creates a session; the environment is that of its service. Resolves to its hash. */
@@ -57,7 +59,8 @@ export async function place(
     for (const value of seen) assert.equal(written.includes(value), false, 'a secret in a log');
   });
   const image = imageFor(cas);
-  const client = await under.connect(await clientKeys());
+  const keys = await clientKeys();
+  const client = await under.connect(keys);
   const start = async (name: string): Promise<AttestAnswer> => {
     const { answer, connection } = await attestOnce({ cas, vendor, image, configId: `${name}/app` });
     connection.socket.destroy();
@@ -65,6 +68,7 @@ export async function place(
   };
   return {
     ...under,
+    client: keys,
     audit,
     named: named({ port: cas.clientAddress.port, certificate: cas.certificate }),
     create: async (name, secrets, environment = { X: '$$SCONE::x$$' }, more = '', command, service) => {

@@ -2,6 +2,9 @@ import { formatAddress, parseAddress, type CasAddress } from '@ensconce/api/addr
 import { CasConnection } from '@ensconce/api/connection';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
+import { proveClient } from '@ensconce/api/prove-client';
+import { publicKeyOf } from '@ensconce/identity/self-signed';
+import { requestEvidence } from '@ensconce/las-client/evidence';
 import { loadIdentity, loadState, type AttestedCas, type Identity } from './cli-state.ts';
 
 const timeout = 30_000;
@@ -50,14 +53,20 @@ export async function withCas<Result>(
 ): Promise<Result> {
   const { address, entry, name } = attestedCasOf(io, named);
   if (entry.simulated) io.stderr(`warning: CAS ${name} runs on SIMULATED hardware, which protects nothing\n`);
+  const identity = as ?? (await loadIdentity(io));
   const cas = await CasConnection.open({
     address,
-    identity: as ?? (await loadIdentity(io)),
+    identity,
     pinned: entry.identity,
     timeout,
     signal: io.signal,
   });
   try {
+    const las = io.environment['ENSCONCE_LAS'];
+    if (las !== undefined) {
+      const makeEvidence = (data: Uint8Array) => requestEvidence({ socket: las, timeout }, data);
+      await proveClient(cas, publicKeyOf(identity.certificate), makeEvidence);
+    }
     return await use(cas);
   } finally {
     cas.close();

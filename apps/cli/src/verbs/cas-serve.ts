@@ -7,6 +7,9 @@ import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { maaClient } from '@ensconce/cas/maa-client';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
+import type { Session } from '@ensconce/policy/session';
+import { CliError } from '../errors.ts';
+import { loadSession } from '../state/session-file.ts';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
 import type { Io } from '../io.ts';
 import { loadIdentity } from '../state/cli-state.ts';
@@ -33,6 +36,7 @@ interface Options {
   readonly azureAuthority?: string;
   readonly azureVault?: readonly string[];
   readonly azureCa?: string;
+  readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
   readonly logLevel: string;
   readonly json?: true;
@@ -65,6 +69,10 @@ export const casServe: Verb = {
       .option(
         '--creator <key-hash...>',
         'who owns this CAS, and so may create top-level sessions; by default the identity of this command',
+      )
+      .option(
+        '--require-attested-clients <file>',
+        'session whose only service says what clients must run; others get no answer',
       )
       .option('--insecure-any-creator', 'let anybody with a certificate create top-level sessions')
       .option('--pccs <url>', "a PCCS to fetch collateral from; by default Intel's own service")
@@ -123,6 +131,7 @@ export const casServe: Verb = {
             debugMode: options.insecureAcceptDebug === true,
           },
           maaTokens: maaClient(options.maaProvider ?? []),
+          clientPolicy: clientPolicyOf(io, options.requireAttestedClients),
           creators: await creatorsOf(io, options),
           now: io.now,
           random: io.random,
@@ -152,6 +161,16 @@ function azureAuthority(text: string): string {
   const url = URL.parse(text);
   if (url?.protocol === 'https:' && url.pathname === '/' && url.search === '') return url.origin;
   throw new InvalidArgumentError('https://HOST[:PORT] expected.');
+}
+
+function clientPolicyOf(io: Io, file: string | undefined): Session | undefined {
+  if (file === undefined) return undefined;
+  const { session } = loadSession(io, file, { env: {} });
+  if (session.services.length === 1) return session;
+  throw new CliError(
+    'CLI_SESSION',
+    `${file}: one service, what clients must run, expected, ${session.services.length} found`,
+  );
 }
 
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {

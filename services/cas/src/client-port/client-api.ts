@@ -4,14 +4,16 @@ import { Hono, type Context } from 'hono';
 import type { Logger } from 'pino';
 import type { ErrorBody } from '@ensconce/api/schema';
 import { CasError, publicError, type CasErrorCode } from '../errors.ts';
-import { callerOf } from './client-of.ts';
-import { dispatch, methodsOf } from './dispatch.ts';
+import { addressOf, callerOf } from './client-of.ts';
+import { dispatch, methodsOf, targetOf } from './dispatch.ts';
 import { handlers, type HandlerContext } from './handlers.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { Uploads } from './uploads.ts';
 
 export interface ClientApiContext extends HandlerContext {
   readonly rateLimit: RateLimit;
+  /** Identities cost nothing, so what one address may ask for is bounded too. */
+  readonly addressLimit: RateLimit;
   readonly log: Logger;
 }
 
@@ -31,9 +33,13 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     return answerError(context, c, error);
   });
   api.use(async (c, next) => {
+    c.header('cache-control', 'no-store');
     const now = context.now().getTime();
     began.set(c.req.raw, now);
-    const wait = context.rateLimit.take(callerOf(c.env.incoming), now);
+    const wait = Math.max(
+      context.addressLimit.take(addressOf(c.env.incoming), now),
+      context.rateLimit.take(callerOf(c.env.incoming), now),
+    );
     if (wait > 0) {
       c.header('retry-after', String(wait));
       throw new CasError('CAS_RATE_LIMITED', 'request: fewer requests expected, too many found', {
@@ -41,10 +47,9 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
       });
     }
     await next();
-    c.header('cache-control', 'no-store');
   });
   api.all('*', async (c) => {
-    const path = new URL(c.req.url).pathname;
+    const { path } = targetOf(c.env.incoming);
     if (c.req.header('origin') !== undefined) {
       throw new CasError('CAS_REQUEST_INVALID', 'request: none of a web page expected, an Origin found', {
         hint: 'a page would act with the certificate of whoever looks at it',
@@ -53,7 +58,13 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     if (c.req.method === 'OPTIONS' && methodsOf(path).length > 0) {
       return c.body(null, 204, { allow: methodsOf(path).join(', ') });
     }
-    const { status, body, etag } = await dispatch(answering, c.req.raw, c.env.incoming, uploads);
+    const { status, body, etag } = await dispatch(
+      answering,
+      c.req.raw,
+      c.env.incoming,
+      uploads,
+      context.clients,
+    );
     if (etag !== undefined) c.header('etag', `"${etag}"`);
     return c.json(body as never, status as 200 | 201);
   });
@@ -79,11 +90,9 @@ function answerError(context: ClientApiContext, c: Context<Bindings>, error: unk
     context.log.error({ err: error, method: c.req.method, path: c.req.path }, 'request failed');
   }
   if (shown.code === 'CAS_METHOD_NOT_ALLOWED') {
-    c.header('allow', methodsOf(new URL(c.req.url).pathname).join(', '));
+    c.header('allow', methodsOf(targetOf(c.env.incoming).path).join(', '));
   }
   if (shown.status === 503) c.header('retry-after', '1');
-  // What is left of a body that was too long is not waited for.
-  if (shown.status === 413) c.header('connection', 'close');
   const body: ErrorBody = {
     msg: shown.msg,
     code: shown.code,

@@ -21,6 +21,7 @@ import type { StoredVersion } from '../sessions/session-record.ts';
 import { writeSession, type WriteContext, type WriteRequest } from '../sessions/write-session.ts';
 import { Gate } from '../state/gate.ts';
 import type { Serial } from '../state/serial.ts';
+import type { AttestedClients } from './attested-clients.ts';
 import type { Caller, Handlers } from './dispatch.ts';
 import type { OwnEvidence } from './own-evidence.ts';
 
@@ -29,6 +30,7 @@ export interface HandlerContext extends WriteContext {
   readonly values: SecretValues;
   readonly bindings: Bindings;
   readonly ownEvidence: OwnEvidence;
+  readonly clients: AttestedClients;
   readonly version: () => VersionAnswer;
 }
 
@@ -58,6 +60,14 @@ export function handlers(context: HandlerContext): Handlers {
       const exporter = socket.exportKeyingMaterial(exporterSize, exporterLabel, Buffer.alloc(0));
       return { status: 200, body: await context.ownEvidence(fromHex(body.nonce, 32), exporter) };
     },
+    readClientChallenge: (_, { incoming }) => ({
+      status: 200,
+      body: context.clients.challenge(incoming.socket as TLSSocket),
+    }),
+    attestClient: async ({ body }, { incoming, identity }) => ({
+      status: 200,
+      body: await context.clients.attest(incoming.socket as TLSSocket, identity, body),
+    }),
     readOpenApi: () => ({ status: 200, body: description }),
     postSession: post,
     postSessionOld: post,

@@ -3,10 +3,13 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { readExports, readValue } from '@ensconce/api/client';
+import { readExports, readSession, readValue } from '@ensconce/api/client';
+import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import { RefusedByCas } from '@ensconce/api/errors';
 import { defaultLimits } from '../limits.ts';
-import { clientKeys } from '../../test/cas-under-test.ts';
+import type { CasOptions } from '../cas.ts';
+import { evidenceVerifier } from '../evidence/verifier.ts';
+import { casMeasurement, casUnderTest, clientKeys } from '../../test/cas-under-test.ts';
 import { place, refused } from '../../test/place.ts';
 
 const day = 86_400_000;
@@ -179,4 +182,32 @@ void test('an authority of another CAS issues certificates, which are renewed, a
   assert.equal((await certificate()).leaf.serialNumber, third.leaf.serialNumber, 'due, but still good');
   now += day;
   refused(await taker.start('t'), 'CAS_IMPORT_UNAVAILABLE');
+});
+
+void test('a CAS that lets only attested clients in is shown evidence by the other CAS', async (t) => {
+  const [before, taker] = [await place(t), await place(t)];
+  await before.create('g', `  - {name: x, kind: ascii, size: 30, export: {session: t, ${taker.named}}}\n`);
+  const { X } = await before.environment('g');
+  await before.cas.close();
+  const clientsThatRun = (mrenclave: string): Partial<CasOptions> => ({
+    clientPolicy: parseSessionOrThrow(
+      `name: clients\nversion: "0.3.12"\nensconce: {accept_simulation: true}\nservices:\n- {name: cas, command: cas, attestation: [{mrenclave: "${mrenclave}"}]}\n`,
+    ),
+    verifier: evidenceVerifier({ insecureSimulatedVendor: taker.vendor }),
+  });
+  const { folder } = before;
+  const others = await casUnderTest(t, { ...clientsThatRun('ee'.repeat(32)), folder });
+  const at = (port: number): string => before.named.replace(/127[.0-9:]+/, `127.0.0.1:${port}`);
+  await taker.create('t', `  - {name: x, import: {session: g, ${at(others.cas.clientAddress.port)}}}\n`);
+  refused(await taker.start('t'), 'CAS_SERVICE_REFUSED');
+  await others.cas.close();
+  const giver = await casUnderTest(t, { ...clientsThatRun(casMeasurement), folder });
+  const hash = (await readSession(await taker.connect(taker.client), 't')).hash;
+  await taker.create(
+    't',
+    `  - {name: x, import: {session: g, ${at(giver.cas.clientAddress.port)}}}\n`,
+    undefined,
+    `predecessor: ${hash}`,
+  );
+  assert.deepEqual(await taker.environment('t'), { X });
 });

@@ -2,7 +2,8 @@ import { readExports } from '@ensconce/api/client';
 import { parseAddress } from '@ensconce/api/address';
 import { CasConnection } from '@ensconce/api/connection';
 import { RefusedByCas } from '@ensconce/api/errors';
-import { mostExports, type ExportRequest } from '@ensconce/api/exports';
+import { mostExports, type ExportAnswer, type ExportRequest } from '@ensconce/api/exports';
+import { proveClient, type MakeEvidence } from '@ensconce/api/prove-client';
 import { keyHash } from '@ensconce/policy/key-hash';
 import type { SecretImport } from '@ensconce/policy/session';
 import { SecretsError } from '@ensconce/secrets/errors';
@@ -38,9 +39,17 @@ export class OtherCases {
   readonly #gates = new Map<string, Gate>();
   readonly #asked = new Map<string, Promise<readonly Exported[]>>();
 
-  constructor(options: { readonly identity: CasIdentity; readonly clock: () => number }) {
+  /** Undefined where nobody makes evidence about this CAS. */
+  readonly #makeEvidence: MakeEvidence | undefined;
+
+  constructor(options: {
+    readonly identity: CasIdentity;
+    readonly clock: () => number;
+    readonly makeEvidence: MakeEvidence | undefined;
+  }) {
     this.#identity = options.identity;
     this.#clock = options.clock;
+    this.#makeEvidence = options.makeEvidence;
   }
 
   /**
@@ -116,11 +125,23 @@ export class OtherCases {
       // Before a byte of the question leaves.
       const found = keyHash(connection.publicKey);
       if (found !== cas.key) throw away(cas, `a CAS with the key hash ${found} answered`);
-      const { exports } = await readExports(connection, { ...request, timeout });
+      const { exports } = await this.#read(connection, { ...request, timeout });
       if (exports.length !== request.secrets.length) throw away(cas, 'an answer to another question');
       return exports.map(({ value, id }) => ({ value: parseExportedValue(value), id }));
     } finally {
       connection.close();
+    }
+  }
+
+  /** A CAS that lets nobody in without evidence gets some. */
+  async #read(connection: CasConnection, request: ExportRequest): Promise<ExportAnswer> {
+    try {
+      return await readExports(connection, request);
+    } catch (error) {
+      const unattested = error instanceof RefusedByCas && error.reason === 'CAS_CLIENT_UNATTESTED';
+      if (!unattested || this.#makeEvidence === undefined) throw error;
+      await proveClient(connection, this.#identity.publicKey, this.#makeEvidence);
+      return readExports(connection, request);
     }
   }
 

@@ -10,6 +10,7 @@ import { OtherCases } from './federation/other-cases.ts';
 import type { Session } from '@ensconce/policy/session';
 import { AttestedClients } from './client-port/attested-clients.ts';
 import { clientApi } from './client-port/client-api.ts';
+import { clientPolicy } from './client-port/client-policy.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
 import { RateLimit } from './client-port/rate-limit.ts';
@@ -133,11 +134,13 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       }),
     });
     const watermarks = new StoredWatermarks(state.store, writes);
+    const permissions = options.insecure ?? nothingInsecure;
     const mark = (): Promise<void> =>
       state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state));
     const api = clientApi({
       clients: new AttestedClients({
-        policy: options.clientPolicy,
+        policy: options.clientPolicy && clientPolicy(options.clientPolicy),
+        permissions,
         state,
         verifier,
         watermarks,
@@ -181,7 +184,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     });
     ports.push(clientPort);
     const serviceContext = {
-      permissions: options.insecure ?? nothingInsecure,
+      permissions,
       oneTimePasswords: new OneTimePasswords(state.store, writes),
       singletons: new Singletons(state.store, writes),
       ownPlatforms: ownPlatforms({ las: options.las, verifier, watermarks, now, random }),

@@ -7,8 +7,6 @@ import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { maaClient } from '@ensconce/cas/maa-client';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
-import type { Session } from '@ensconce/policy/session';
-import { CliError } from '../errors.ts';
 import { loadSession } from '../state/session-file.ts';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
 import type { Io } from '../io.ts';
@@ -131,7 +129,10 @@ export const casServe: Verb = {
             debugMode: options.insecureAcceptDebug === true,
           },
           maaTokens: maaClient(options.maaProvider ?? []),
-          clientPolicy: clientPolicyOf(io, options.requireAttestedClients),
+          clientPolicy:
+            options.requireAttestedClients === undefined
+              ? undefined
+              : loadSession(io, options.requireAttestedClients, { env: {} }).session,
           creators: await creatorsOf(io, options),
           now: io.now,
           random: io.random,
@@ -161,16 +162,6 @@ function azureAuthority(text: string): string {
   const url = URL.parse(text);
   if (url?.protocol === 'https:' && url.pathname === '/' && url.search === '') return url.origin;
   throw new InvalidArgumentError('https://HOST[:PORT] expected.');
-}
-
-function clientPolicyOf(io: Io, file: string | undefined): Session | undefined {
-  if (file === undefined) return undefined;
-  const { session } = loadSession(io, file, { env: {} });
-  if (session.services.length === 1) return session;
-  throw new CliError(
-    'CLI_SESSION',
-    `${file}: one service, what clients must run, expected, ${session.services.length} found`,
-  );
 }
 
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {

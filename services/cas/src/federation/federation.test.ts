@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { readExports, readSession, readValue } from '@ensconce/api/client';
+import { postSession, readExports, readSession, readValue } from '@ensconce/api/client';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import { RefusedByCas } from '@ensconce/api/errors';
 import { defaultLimits } from '../limits.ts';
@@ -11,6 +11,8 @@ import type { CasOptions } from '../cas.ts';
 import { evidenceVerifier } from '../evidence/verifier.ts';
 import { casMeasurement, casUnderTest, clientKeys } from '../../test/cas-under-test.ts';
 import { place, refused } from '../../test/place.ts';
+import { imageFor, measure } from '../../test/service-under-test.ts';
+import { sessionOfSecrets } from '../../test/session-of-secrets.ts';
 
 const day = 86_400_000;
 
@@ -210,4 +212,32 @@ void test('a CAS that lets only attested clients in is shown evidence by the oth
     `predecessor: ${hash}`,
   );
   assert.deepEqual(await taker.environment('t'), { X });
+});
+
+void test('a fragment of another CAS can say which program is meant, but not loosen what evidence must show', async (t) => {
+  const [giver, taker] = [await place(t), await place(t)];
+  const image = imageFor(taker.cas);
+  const to = `export: {session: t, ${taker.named}}`;
+  await giver.create(
+    'g',
+    `  - {name: code, kind: config-fragment, value: {mrenclave: ["${measure(image)}"]}, ${to}}
+  - {name: loose, kind: config-fragment, value: {mode: none}, ${to}}
+`,
+    {},
+  );
+  const text = sessionOfSecrets({
+    name: 't',
+    mrenclave: measure(image),
+    layer: image.layers[0] ?? '',
+    environment: { X: '$$SCONE::x$$' },
+    secrets: `  - {name: x, kind: ascii, value: of this session}
+  - {name: code, import: {session: g, ${giver.named}}}
+  - {name: loose, import: {session: g, ${giver.named}}}
+`,
+  }).replace(/attestation: .*/, () => 'attestation: ["$$SCONE::code$$"]');
+  const client = await taker.connect(taker.client);
+  const { hash } = await postSession(client, text);
+  assert.deepEqual(await taker.environment('t'), { X: 'of this session' });
+  await postSession(client, `${text}predecessor: ${hash}\nsecurity: {attestation: "$$SCONE::loose$$"}\n`);
+  refused(await taker.start('t'), 'CAS_SERVICE_REFUSED');
 });

@@ -55,9 +55,9 @@ export interface AttestContext {
   readonly configurations: PreparedConfigurations;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
-  readonly values: SecretValues;
   /** Hex SHA-256 of it. */
   readonly casIdentity: string;
+  readonly values: SecretValues;
   readonly descriptions: KnownDescriptions;
   readonly permissions: InsecurePermissions;
   readonly oneTimePasswords: OneTimePasswords;

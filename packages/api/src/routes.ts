@@ -6,6 +6,7 @@ import {
   vetoSession,
   withdrawSession,
 } from './routes/approvals.ts';
+import { readExports } from './routes/exports.ts';
 import { attestCas, attestClient, readClientChallenge, readOpenApi, readVersion } from './routes/service.ts';
 import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
 import {
@@ -43,6 +44,7 @@ export const routes = {
   readHistory,
   readValue,
   readValues,
+  readExports,
 } as const satisfies Readonly<Record<string, Route>>;
 
 export type Routes = typeof routes;

@@ -14,6 +14,7 @@ import {
   readCheckpoint,
   readSessionRecords,
 } from './routes/audit.ts';
+import { readExports } from './routes/exports.ts';
 import { attestCas, attestClient, readClientChallenge, readOpenApi, readVersion } from './routes/service.ts';
 import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
 import {
@@ -57,6 +58,7 @@ export const routes = {
   readAuditRecords,
   readSessionRecords,
   attestAuditKey,
+  readExports,
 } as const satisfies Readonly<Record<string, Route>>;
 
 export type Routes = typeof routes;

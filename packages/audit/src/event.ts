@@ -104,6 +104,25 @@ export const auditEvent = v.variant('type', [
     reason: v.array(v.string()),
   }),
   v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
+  v.strictObject({ type: v.literal('Secrets made'), session: v.string() }),
+  v.strictObject({
+    type: v.literal('Import bound'),
+    /** It imports from `other`, or exports to it. */
+    session: v.string(),
+    as: v.picklist(['importer', 'exporter']),
+    /** A name: of a session of this CAS, or of the one with key hash `cas`. */
+    other: v.string(),
+    cas: v.optional(v.string()),
+  }),
+  v.strictObject({
+    type: v.literal('Secrets exported'),
+    session: v.string(),
+    released: v.array(releasedOf),
+    /** Key hash of the other CAS. */
+    cas: v.string(),
+    /** Its session, as it says. */
+    importer: v.string(),
+  }),
   v.strictObject({
     type: v.literal('Value read'),
     session: v.string(),
@@ -163,6 +182,8 @@ const announcing: ReadonlySet<string> = new Set<AuditEvent['type']>([
   'Session update withdrawn',
   'Session deleted',
   'Certificates renewed',
+  'Secrets made',
+  'Import bound',
   'Volume FSPF tag updated',
   'Simulated evidence accepted for the first time',
   'State committed',
@@ -182,6 +203,7 @@ export function sessionsOf(event: AuditEvent): readonly string[] {
 /** The secrets and volumes of `owner` that left CAS with an event. */
 export function releasedFrom(event: AuditEvent, owner: string): Omit<Released, 'session'> {
   switch (event.type) {
+    case 'Secrets exported':
     case 'Service attested':
     case 'Service configured without evidence': {
       const own = event.released.filter((released) => released.session === owner);

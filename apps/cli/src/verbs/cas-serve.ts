@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { startCas } from '@ensconce/cas/cas';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
@@ -34,6 +35,9 @@ interface Options {
   readonly creator?: readonly string[];
   readonly auditor?: readonly string[];
   readonly ownerConfig?: string;
+  readonly azureAuthority?: string;
+  readonly azureVault?: readonly string[];
+  readonly azureCa?: string;
   readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
   readonly logLevel: string;
@@ -82,6 +86,16 @@ export const casServe: Verb = {
         'believe the SIMULATED vendor kept in this folder: it protects nothing',
       )
       .option(
+        '--azure-authority <url>',
+        'where applications get tokens for vaults (default: https://login.microsoftonline.com)',
+        azureAuthority,
+      )
+      .option(
+        '--azure-vault <host...>',
+        "vaults that sessions may use, as host[:port] or .suffix; by default those under Azure's own names",
+      )
+      .option('--azure-ca <file>', 'PEM authorities of both, instead of the public ones')
+      .option(
         '--insecure-accept-mode-none',
         'serve sessions with mode none WITHOUT EVIDENCE: whoever asks gets their secrets',
       )
@@ -110,6 +124,12 @@ export const casServe: Verb = {
             onFailure: (platform, error) =>
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
+          azure: {
+            authority: options.azureAuthority,
+            vaults: options.azureVault,
+            certificateAuthorities:
+              options.azureCa === undefined ? undefined : readFileSync(options.azureCa, 'utf8'),
+          },
           insecure: {
             modeNone: options.insecureAcceptModeNone === true,
             debugMode: options.insecureAcceptDebug === true,
@@ -145,6 +165,12 @@ export const casServe: Verb = {
       });
   },
 };
+
+function azureAuthority(text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === 'https:' && url.pathname === '/' && url.search === '') return url.origin;
+  throw new InvalidArgumentError('https://HOST[:PORT] expected.');
+}
 
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {
   if (options.insecureAnyCreator === true) return 'anybody';

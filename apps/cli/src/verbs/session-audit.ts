@@ -140,6 +140,12 @@ function lineOf(record: AuditRecord, session: string): string {
 function whoOf(event: AuditEvent): string[] {
   if ('service' in event) return [`${event.session}/${event.service}`];
   if (event.type === 'Service refused') return [event.configId, event.reason.join(': ')];
+  if (event.type === 'Secrets exported') return [`to session ${event.importer} of CAS ${event.cas}`];
+  if (event.type === 'Import bound')
+    return [
+      `as ${event.as} with ${event.other}`,
+      ...(event.cas === undefined ? [] : [`of CAS ${event.cas}`]),
+    ];
   if ('signer' in event) return [`by ${event.signer}`];
   if ('identity' in event) return [`by ${event.identity ?? 'a client without a certificate'}`];
   return [];

@@ -27,6 +27,12 @@ export class ReleaseList {
     };
   }
 
+  /** A secret of `of` by its name; where it is imported, of its exporters too. */
+  addSecret(of: StoredSession, name: string): void {
+    const secret = secretOf(of, name);
+    if (secret !== undefined) this.#addSecret(of, secret, longestChain);
+  }
+
   addVolume({ session, volume }: VolumeOwner): void {
     add(this.#volumes, session, volume);
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LateKeeper } from '../test/late-keeper.ts';
 import { change, contents, create, generator, open, same } from '../test/machine.ts';
 import type { Tree } from '../test/machine.ts';
 import { MemoryBacking, writeInto } from '../test/memory-backing.ts';
@@ -7,7 +8,7 @@ import type { Step } from '../test/memory-backing.ts';
 import { checkVolume } from './check.ts';
 import { VolumeError } from './errors.ts';
 import { MemoryTagKeeper } from './tag-keeper.ts';
-import type { TagKeeper, TagState } from './tag-keeper.ts';
+import type { TagState } from './tag-keeper.ts';
 import type { Durability } from './volume.ts';
 
 /** What the directory may hold after a crash before step `end`: steps not yet made durable may be lost, torn or swapped. */
@@ -53,35 +54,6 @@ interface Moment {
 }
 
 /** A run of a program with fsync now and then: every state the keeper ever had, and what was promised when. */
-/** Takes a tag only when told to, as a keeper at the end of a slow connection does. */
-class LateKeeper implements TagKeeper {
-  readonly protects = true;
-  readonly #keeper: TagKeeper;
-  #late: (() => void) | undefined;
-
-  constructor(keeper: TagKeeper) {
-    this.#keeper = keeper;
-  }
-
-  read(): TagState {
-    return this.#keeper.read();
-  }
-
-  acquire(expected: TagState, tag: Uint8Array): number | undefined {
-    return this.#keeper.acquire(expected, tag);
-  }
-
-  advance(...args: Parameters<TagKeeper['advance']>): void {
-    this.#late = () => this.#keeper.advance(...args);
-  }
-
-  answer(): void {
-    const late = this.#late;
-    this.#late = undefined;
-    late?.();
-  }
-}
-
 function run(seed: number, changes: number, durability: Durability = 'settled') {
   const backing = new MemoryBacking();
   const states: Moment[] = [];
@@ -90,7 +62,7 @@ function run(seed: number, changes: number, durability: Durability = 'settled') 
   );
   create(backing, keeper);
   const late = new LateKeeper(keeper);
-  const early = durability === 'tag-follows';
+  const early = durability === 'tag-follows-100ms';
   const machine = open(backing, early ? late : keeper, seed, undefined, durability);
   const base = new Map(backing.files);
   backing.steps.length = 0;
@@ -122,7 +94,7 @@ void test('after a crash at any step, with steps lost, torn or out of order, all
   let cases = 0;
   for (let seed = 1; seed <= 9; seed++) {
     // Every third run tells those who wait before the keeper has the tag.
-    const history = run(seed, 70, seed % 3 === 0 ? 'tag-follows' : 'settled');
+    const history = run(seed, 70, seed % 3 === 0 ? 'tag-follows-100ms' : 'settled');
     const { steps } = history.backing;
     for (let end = 0; end <= steps.length; end++) {
       for (const [variant, pick] of [

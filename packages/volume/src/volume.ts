@@ -21,10 +21,11 @@ import { Tree } from './tree.ts';
 
 /**
  * - `settled`: a commit counts when the keeper has its tag. No roll-back loses what was promised.
- * - `tag-follows`: it counts when it is on the disk, and the keeper is told at once. A crash loses nothing; who can both
- *   stop the writer and roll the directory back within that time can take away the commits of that time.
+ * - `tag-follows-100ms`: it counts when it is on the disk, and the keeper is told at once. A crash loses nothing; who can
+ *   stop the writer and roll the directory back can take away what was promised in the 100 ms before the keeper fell
+ *   silent. A commit that would stretch that time waits for the keeper.
  */
-export type Durability = 'settled' | 'tag-follows';
+export type Durability = 'settled' | 'tag-follows-100ms';
 
 export interface VolumeOptions {
   readonly backing: Backing;
@@ -36,6 +37,8 @@ export interface VolumeOptions {
   readonly log: (line: string) => void;
   /** When those who wait for a commit are told; `settled` unless given. */
   readonly durability?: Durability;
+  /** Milliseconds, monotonic: `tag-follows-100ms` needs it to hold its window. */
+  readonly clock?: () => number;
   /** Smaller than the format's in tests only. */
   readonly segmentSize?: number;
 }
@@ -48,6 +51,8 @@ const journalLimit = 16 * 1024 * 1024;
 const dirtyPageLimit = 512;
 /** … or when replay would run through more segments than this. */
 const chainLimit = 16;
+/** Milliseconds: what is promised before the keeper has the tag lies within so long a time. */
+const lossWindow = 100;
 
 /**
  * The state of a volume: a sorted map and the log of sealed frames below it. Changes are in memory until `commit`,
@@ -56,6 +61,7 @@ const chainLimit = 16;
 export class Volume {
   readonly keys: VolumeKeys;
   readonly #options: VolumeOptions;
+  readonly #clock: () => number;
   readonly #segments: Segments;
   readonly #tree: Tree;
   readonly #journal: JournalWriter;
@@ -75,6 +81,8 @@ export class Volume {
   #journalBytes = 0;
   #tag: Uint8Array;
   #settled: Uint8Array;
+  /** Tag of the newest commit that is on the disk. */
+  #durable: Uint8Array;
   #sequence: number;
   readonly epoch: number;
   /** The tag that an unreachable keeper was asked to take. */
@@ -83,8 +91,17 @@ export class Volume {
   #changed = false;
   #advancing = false;
   #waiting: ((error?: VolumeError) => void)[] = [];
+  /** When the oldest promise was made that the keeper does not have the tag of yet. */
+  #promisedSince: number | undefined;
+  /** Who waits asked for a checkpoint. */
+  #checkpointAsked = false;
   /** Commits that are on the disk and whose tag the keeper does not have yet. */
-  #unsettled: { finish: () => void; tell: (error?: VolumeError) => void }[] = [];
+  #unsettled: {
+    finish: () => void;
+    tell: (error?: VolumeError) => void;
+    /** When it was promised, if before the keeper has the tag. */
+    promised: number | undefined;
+  }[] = [];
   #failure: VolumeError | undefined;
   /** Called before a commit is sealed: puts what is kept elsewhere into the map. */
   prepare: () => void = () => undefined;
@@ -103,11 +120,14 @@ export class Volume {
     },
   ) {
     this.#options = options;
+    if (options.durability === 'tag-follows-100ms' && !options.clock)
+      throw new RangeError('a clock beside durability tag-follows-100ms expected');
+    this.#clock = options.clock ?? (() => 0);
     this.keys = keys;
     this.#segments = segments;
     this.#usage = state.usage;
     this.#chainStart = state.chainStart;
-    this.#tag = this.#settled = state.tag;
+    this.#tag = this.#settled = this.#durable = state.tag;
     this.#sequence = state.sequence;
     this.epoch = state.epoch;
     this.#tree = new Tree(
@@ -366,15 +386,24 @@ export class Volume {
    */
   commit(done: (error?: VolumeError) => void, checkpoint = false): void {
     this.#waiting.push(done);
-    if (!this.#advancing || this.#early) this.#commit(checkpoint);
+    this.#checkpointAsked ||= checkpoint;
+    if (!this.#advancing || this.#early) this.#commit();
   }
 
-  /** Whether those who wait are told before the keeper has the tag. */
+  /** Whether commits are on the disk whose tag the keeper does not have, and nobody is telling it. */
+  get owesTag(): boolean {
+    return !this.#failure && !this.#advancing && !equalBytes(this.#tag, this.#settled);
+  }
+
+  /** Whether those who wait may be told before the keeper has the tag. */
   get #early(): boolean {
-    return this.#options.durability === 'tag-follows';
+    if (this.#options.durability !== 'tag-follows-100ms') return false;
+    return this.#promisedSince === undefined || this.#clock() - this.#promisedSince < lossWindow;
   }
 
-  #commit(checkpoint: boolean): void {
+  #commit(): void {
+    const checkpoint = this.#checkpointAsked;
+    this.#checkpointAsked = false;
     const waiting = this.#waiting;
     this.#waiting = [];
     const tell = (error?: VolumeError): void => {
@@ -387,8 +416,10 @@ export class Volume {
       this.#writable();
       this.prepare();
       const settled = equalBytes(this.#tag, this.#settled);
-      if (!this.#changed && (settled || early)) {
-        tell();
+      if (!this.#changed && this.#durable === this.#tag) {
+        if (settled || early) tell();
+        // All is on the disk; the keeper has to know.
+        else this.#unsettled.push({ finish: () => undefined, promised: undefined, tell });
         if (!settled && !this.#advancing) this.#settle();
         return;
       }
@@ -405,8 +436,14 @@ export class Volume {
       tell(this.#fail(error));
       return;
     }
-    if (early) tell();
-    this.#unsettled.push({ finish, tell: early ? () => undefined : tell });
+    this.#durable = this.#tag;
+    let promised: number | undefined;
+    if (early) {
+      promised = this.#clock();
+      this.#promisedSince ??= promised;
+      tell();
+    }
+    this.#unsettled.push({ finish, promised, tell: early ? () => undefined : tell });
     if (!this.#advancing) this.#settle();
   }
 
@@ -417,6 +454,8 @@ export class Volume {
     this.#advancing = true;
     this.#advance(this.#tag, (error) => {
       this.#advancing = false;
+      if (!error)
+        this.#promisedSince = this.#unsettled.find(({ promised }) => promised !== undefined)?.promised;
       for (const { finish, tell } of groups) {
         if (error) {
           tell(error);
@@ -430,7 +469,7 @@ export class Volume {
         }
       }
       if (error) this.#options.log(error.message);
-      if (this.#waiting.length > 0) this.#commit(false);
+      if (this.#waiting.length > 0) this.#commit();
       else if (this.#unsettled.length > 0 && !this.#advancing) this.#settle();
     });
   }

@@ -61,6 +61,7 @@ export function volumeFilesystem(value: unknown, services: WorkerServices): File
     aead: evpAead(data.koffiPath),
     random: randomBytes,
     ...(data.durability && { durability: data.durability }),
+    clock: () => performance.now(),
     log,
   };
   const { create } = data;

@@ -41,6 +41,7 @@ export function open(
   seed: number,
   deadBytes?: number,
   durability: Durability = 'settled',
+  clock: () => number = () => 0,
 ): Machine {
   const next = generator(seed);
   const volume = Volume.open({
@@ -54,6 +55,7 @@ export function open(
         .digest(),
     log: () => undefined,
     durability,
+    clock,
     segmentSize: 96 * 1024,
   });
   let time = 0;

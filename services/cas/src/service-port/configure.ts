@@ -96,10 +96,11 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
   }
 }
 
-const configured = ({ name, path, policy, key }: GivenVolume): ConfiguredVolume => ({
+const configured = ({ name, path, policy, durability, key }: GivenVolume): ConfiguredVolume => ({
   name,
   path,
   policy,
+  ...(durability && { durability }),
   key: Buffer.from(key, 'hex').toString('base64'),
 });
 

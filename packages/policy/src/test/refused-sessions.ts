@@ -216,7 +216,7 @@ export const refusedSessions: readonly (readonly [
   [
     'a durability of a volume whose states CAS is not told',
     `${head}images:\n- {name: i, volumes: [{name: v, path: /d, update_policy: ephemeral, ensconce: {durability: tag-follows-100ms}}]}\nvolumes:\n- name: v\n`,
-    '4:22',
+    '4:23',
     /durability beside update_policy rollback_protected expected, ephemeral found/,
   ],
   [

@@ -63,7 +63,8 @@ function run(seed: number, changes: number, durability: Durability = 'settled') 
   create(backing, keeper);
   const late = new LateKeeper(keeper);
   const early = durability === 'tag-follows-100ms';
-  const machine = open(backing, early ? late : keeper, seed, undefined, durability);
+  let time = 0;
+  const machine = open(backing, early ? late : keeper, seed, undefined, durability, () => time);
   const base = new Map(backing.files);
   backing.steps.length = 0;
   states.length = 0;
@@ -82,6 +83,10 @@ function run(seed: number, changes: number, durability: Durability = 'settled') 
       promises.push({ steps: backing.steps.length, least: trees.length - 1 });
     }
     if (next(5) === 0) late.answer();
+    if (next(3) === 0 && !late.asked) {
+      time += 40;
+      machine.volume.settlePromises();
+    }
   }
   return { backing, base, start, states, trees, promises };
 }

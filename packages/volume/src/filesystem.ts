@@ -142,11 +142,11 @@ export class VolumeFilesystem implements Filesystem {
   tick(now: number): number {
     const interval = this.#options.commitInterval ?? 1000;
     this.#spaceCheck = 0;
-    if (this.#dirtySince < 0) {
-      if (!this.#volume.owesTag) return 3_600_000;
-      // The keeper was out of reach: it is asked again, also if nothing more is written.
-      this.#dirtySince = 0;
-    }
+    return Math.min(this.#volume.settlePromises(), this.#commitInTime(now, interval));
+  }
+
+  #commitInTime(now: number, interval: number): number {
+    if (this.#dirtySince < 0) return 3_600_000;
     if (this.#dirtySince === 0) this.#dirtySince = now;
     const left = this.#dirtySince + interval - now;
     if (left > 0 && !this.#volume.wantsCommit) return left;

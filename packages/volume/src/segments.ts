@@ -36,6 +36,12 @@ interface WriteSegment extends OpenSegment {
   flushed: number;
   /** Where the next frame goes. */
   end: number;
+  /** Everything before this offset is durable. */
+  durable: number;
+  /** Up to here the file holds bytes already, if zeros were written ahead. */
+  reserved: number;
+  /** Small flushes in a row. */
+  small: number;
 }
 
 export interface SegmentsOptions {
@@ -49,6 +55,11 @@ export interface SegmentsOptions {
 
 const bufferSize = 1024 * 1024;
 const openSegments = 128;
+/** After so many flushes of less than so many bytes, zeros are written so far ahead. */
+const smallFlushes = 8;
+const smallFlush = 128 * 1024;
+const ahead = 1024 * 1024;
+const zeros = new Uint8Array(ahead);
 
 /**
  * The log of a volume: files of sealed frames, each written once, front to back. A frame is sealed under the key of
@@ -121,7 +132,16 @@ export class Segments {
       const segment = { file, aead: aead(keys.segment(salt, number)) };
       this.#remember(number, segment);
       this.#unsynced.add(segment);
-      return { ...segment, number, header, flushed: 0, end: segmentHeaderSize };
+      return {
+        ...segment,
+        number,
+        header,
+        flushed: 0,
+        end: segmentHeaderSize,
+        durable: 0,
+        reserved: 0,
+        small: 0,
+      };
     }
   }
 
@@ -208,11 +228,31 @@ export class Segments {
 
   /** Makes everything that was appended durable. */
   sync(): void {
+    if (this.#current) this.#writeAhead(this.#current);
     this.flush();
     for (const segment of this.#unsynced) segment.file.sync();
     this.#unsynced.clear();
+    if (this.#current) this.#current.durable = this.#current.end;
     if (this.#namesChanged) this.#options.backing.syncNames();
     this.#namesChanged = false;
+  }
+
+  /**
+   * Whoever flushes often writes over zeros instead of making the file longer: a longer file costs the backing file
+   * system a commit of its own journal at each flush.
+   */
+  #writeAhead(segment: WriteSegment): void {
+    segment.small = segment.end - segment.durable < smallFlush ? segment.small + 1 : 0;
+    if (segment.small < smallFlushes || segment.end <= segment.reserved) return;
+    const length = Math.min(ahead, this.#limit - segment.end);
+    if (length <= 0) return;
+    try {
+      segment.file.write(segment.end, zeros, 0, length);
+      segment.reserved = segment.end + length;
+    } catch {
+      // No room: it goes without.
+      segment.reserved = Infinity;
+    }
   }
 
   #segment(number: number): OpenSegment {

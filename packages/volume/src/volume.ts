@@ -21,7 +21,7 @@ import { Tree } from './tree.ts';
 
 /**
  * - `settled`: a commit counts when the keeper has its tag. No roll-back loses what was promised.
- * - `tag-follows-100ms`: it counts when it is on the disk, and the keeper is told at once. A crash loses nothing; who can
+ * - `tag-follows-100ms`: it counts when it is on the disk, and the keeper is told soon after. A crash loses nothing; who can
  *   stop the writer and roll the directory back can take away what was promised in the 100 ms before the keeper fell
  *   silent. A commit that would stretch that time waits for the keeper.
  */
@@ -53,6 +53,10 @@ const dirtyPageLimit = 512;
 const chainLimit = 16;
 /** Milliseconds: what is promised before the keeper has the tag lies within so long a time. */
 const lossWindow = 100;
+/** Milliseconds for which promises are collected before the keeper is asked for all of them: well within the window. */
+const collectFor = 40;
+/** Milliseconds until a keeper that was out of reach is asked again. */
+const askAgainAfter = 1000;
 
 /**
  * The state of a volume: a sorted map and the log of sealed frames below it. Changes are in memory until `commit`,
@@ -93,6 +97,8 @@ export class Volume {
   #waiting: ((error?: VolumeError) => void)[] = [];
   /** When the oldest promise was made that the keeper does not have the tag of yet. */
   #promisedSince: number | undefined;
+  /** When the keeper is to be asked for what was promised. */
+  #settleAt = Infinity;
   /** Who waits asked for a checkpoint. */
   #checkpointAsked = false;
   /** Commits that are on the disk and whose tag the keeper does not have yet. */
@@ -390,9 +396,12 @@ export class Volume {
     if (!this.#advancing || this.#early) this.#commit();
   }
 
-  /** Whether commits are on the disk whose tag the keeper does not have, and nobody is telling it. */
-  get owesTag(): boolean {
-    return !this.#failure && !this.#advancing && !equalBytes(this.#tag, this.#settled);
+  /** Asks the keeper for what was promised before, if it is time. Returns the milliseconds until it will be. */
+  settlePromises(): number {
+    const left = this.#advancing || this.#failure ? Infinity : this.#settleAt - this.#clock();
+    if (left > 0) return left;
+    this.#settle();
+    return Infinity;
   }
 
   /** Whether those who wait may be told before the keeper has the tag. */
@@ -417,10 +426,13 @@ export class Volume {
       this.prepare();
       const settled = equalBytes(this.#tag, this.#settled);
       if (!this.#changed && this.#durable === this.#tag) {
-        if (settled || early) tell();
+        if (settled || early) {
+          tell();
+          return;
+        }
         // All is on the disk; the keeper has to know.
-        else this.#unsettled.push({ finish: () => undefined, promised: undefined, tell });
-        if (!settled && !this.#advancing) this.#settle();
+        this.#unsettled.push({ finish: () => undefined, promised: undefined, tell });
+        if (!this.#advancing) this.#settle();
         return;
       }
       finish = this.#seal(checkpoint);
@@ -437,25 +449,32 @@ export class Volume {
       return;
     }
     this.#durable = this.#tag;
-    let promised: number | undefined;
-    if (early) {
-      promised = this.#clock();
-      this.#promisedSince ??= promised;
-      tell();
+    if (!early) {
+      this.#unsettled.push({ finish, tell, promised: undefined });
+      if (!this.#advancing) this.#settle();
+      return;
     }
-    this.#unsettled.push({ finish, promised, tell: early ? () => undefined : tell });
-    if (!this.#advancing) this.#settle();
+    const promised = this.#clock();
+    this.#promisedSince ??= promised;
+    this.#settleAt = Math.min(this.#settleAt, promised + collectFor);
+    this.#unsettled.push({ finish, tell: () => undefined, promised });
+    tell();
+    this.settlePromises();
   }
 
   /** Has the keeper take the newest tag, and finishes all commits up to it. */
   #settle(): void {
     const groups = this.#unsettled;
     this.#unsettled = [];
+    this.#settleAt = Infinity;
     this.#advancing = true;
     this.#advance(this.#tag, (error) => {
       this.#advancing = false;
-      if (!error)
+      if (error && this.#promisedSince !== undefined) this.#settleAt = this.#clock() + askAgainAfter;
+      if (!error) {
         this.#promisedSince = this.#unsettled.find(({ promised }) => promised !== undefined)?.promised;
+        this.#settleAt = (this.#promisedSince ?? Infinity) + collectFor;
+      }
       for (const { finish, tell } of groups) {
         if (error) {
           tell(error);
@@ -470,7 +489,8 @@ export class Volume {
       }
       if (error) this.#options.log(error.message);
       if (this.#waiting.length > 0) this.#commit();
-      else if (this.#unsettled.length > 0 && !this.#advancing) this.#settle();
+      else if (this.#unsettled.some(({ promised }) => promised === undefined) && !this.#advancing)
+        this.#settle();
     });
   }
 

@@ -155,7 +155,10 @@ void test('every older state of the directory is refused, also by one step', () 
     for (const moment of history.states) {
       if (moment.steps <= end) continue;
       // The keeper has a tag whose state is not in the directory yet, unless its last step was all that was missing.
-      const later = steps.slice(end, moment.steps).some((step) => step.kind === 'write');
+      // Zeros written ahead are no part of a state.
+      const later = steps
+        .slice(end, moment.steps)
+        .some((step) => step.kind === 'write' && step.bytes.some((byte) => byte !== 0));
       if (!later) continue;
       assert.throws(
         () => open(new MemoryBacking(files), new MemoryTagKeeper(moment.state), 3),

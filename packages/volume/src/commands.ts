@@ -53,7 +53,7 @@ function optionsOf(place: VolumePlace, readOnly: boolean): VolumeOptions & { bac
   return {
     backing: new DirectoryBacking(place.directory, readOnly),
     volumeKey: place.volumeKey,
-    keeper: openKeeper(place.keeper ?? { kind: 'unprotected' }),
+    keeper: openKeeper(place.keeper ?? { kind: 'unprotected' }, place.koffiPath),
     aead: evpAead(place.koffiPath),
     random: randomBytes,
     log: place.log ?? (() => undefined),

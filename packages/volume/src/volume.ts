@@ -160,9 +160,8 @@ export class Volume {
     const { backing, keeper, random, volumeKey } = options;
     const state = keeper.read();
     // The keeper knows that a volume was begun and never had a state: it is begun again.
-    if (state.tag && isZero(state.tag))
-      for (const name of backing.list()) if (isOurs(name)) backing.remove(name);
-    if (backing.list().some((name) => name !== ownedByDisk))
+    if (state.tag && isZero(state.tag)) for (const name of backing.list(isOurs)) backing.remove(name);
+    if (backing.list((name) => name !== ownedByDisk).length > 0)
       throw new VolumeError('VOLUME_EXISTS', 'volume: an empty directory expected, files found', {
         hint: 'a new volume is never made over something else; choose an empty directory',
       });
@@ -632,7 +631,7 @@ export class Volume {
   /** Removes what earlier writers left: their heads, and segments of commits that never counted. */
   #tidy(): void {
     const { backing } = this.#options;
-    for (const name of backing.list()) {
+    for (const name of backing.list(isOurs)) {
       const epoch = epochOfHead(name);
       if (epoch !== undefined && epoch < this.epoch) backing.remove(name);
       const segment = segmentOfName(name);

@@ -525,7 +525,14 @@ export class VolumeFilesystem implements Filesystem {
     return length;
   }
 
-  fallocate(node: number, _handle: number, offset: number, length: number, mode: number): number {
+  fallocate(
+    node: number,
+    _handle: number,
+    offset: number,
+    length: number,
+    mode: number,
+    caller: Caller,
+  ): number {
     if (mode & ~(fallocateKeepSize | fallocatePunch | fallocateZero)) return -errno.EOPNOTSUPP;
     this.#changing(0);
     const inode = this.#inodes.get(node);
@@ -536,7 +543,9 @@ export class VolumeFilesystem implements Filesystem {
       if (held > offset) this.#contents.punch(inode, offset, held === inode.size ? roundUp(held) : held);
     } else if (length > this.#options.backing.space().free - reserve) return -errno.ENOSPC;
     if (!(mode & fallocateKeepSize) && end > inode.size) inode.size = end;
-    this.#dropPrivileges(inode);
+    // Unlike with WRITE and SETATTR the kernel does not say whether the caller may keep them (CAP_FSETID): root may.
+    if (caller.uid === 0) this.#xattrs.dropCapability(inode);
+    else this.#dropPrivileges(inode);
     inode.mtime = inode.ctime = this.#now();
     this.#inodes.changed(inode);
     return 0;

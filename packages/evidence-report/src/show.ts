@@ -1,13 +1,9 @@
 import { EvidenceError } from '@ensconce/evidence/errors';
-import { detectEvidence, type EvidenceFormat } from '@ensconce/evidence/detect';
-import { isAzureEvidence, parseAzureEvidence } from '@ensconce/evidence/azure/envelope';
-import { parseHclReport } from '@ensconce/evidence/azure/quote';
-import { parseHclRuntimeData } from '@ensconce/evidence/azure/body';
-import { parseNitroDocument } from '@ensconce/evidence/nitro/quote';
-import { parseSgxQuote } from '@ensconce/evidence/sgx/quote';
-import { parseSnpReport } from '@ensconce/evidence/snp/quote';
-import { parseTdxQuote } from '@ensconce/evidence/tdx/quote';
-import { requiredIntelCollateral } from '@ensconce/verify/intel/required';
+import { detectFormat } from '@ensconce/evidence/detect';
+import { requiredFor } from '@ensconce/verify/intel/required';
+import { unpackEvidence } from '@ensconce/evidence/packaging';
+import type { EvidenceFormat } from '@ensconce/evidence/format';
+import { knownFormats } from './formats.ts';
 import { verdictExitCodes, type CommandResult } from './exit-code.ts';
 
 const byteLimit = 128;
@@ -28,22 +24,12 @@ function printable(value: unknown): unknown {
   return value;
 }
 
-const parsers: Readonly<Record<EvidenceFormat, (bytes: Uint8Array) => object>> = {
-  sgx: (bytes) => {
-    const quote = parseSgxQuote(bytes, 'ignore');
-    return { ...quote, requiredCollateral: requiredIntelCollateral(quote) ?? null };
-  },
-  tdx: (bytes) => {
-    const quote = parseTdxQuote(bytes, 'ignore');
-    return { ...quote, requiredCollateral: requiredIntelCollateral(quote) ?? null };
-  },
-  snp: (bytes) => parseSnpReport(bytes, 'ignore'),
-  nitro: (bytes) => parseNitroDocument(bytes),
-  azure: (bytes) => {
-    const report = parseHclReport(isAzureEvidence(bytes) ? parseAzureEvidence(bytes).hclReport : bytes);
-    return { ...report, runtimeData: parseHclRuntimeData(report.runtimeData) };
-  },
-};
+/** Which collateral judging takes, where the evidence says. */
+function required(format: EvidenceFormat, evidence: Uint8Array): object {
+  return format === 'sgx' || format === 'tdx'
+    ? { requiredCollateral: requiredFor(evidence, format) ?? null }
+    : {};
+}
 
 function lines(value: unknown, indent: string): string[] {
   if (typeof value !== 'object' || value === null) return [];
@@ -58,15 +44,13 @@ function lines(value: unknown, indent: string): string[] {
 }
 
 /** `ensconce evidence show`: every field of the evidence, unverified. Exit code 0, or that of evidence that cannot be read. */
-export function showCommand(evidence: Uint8Array, json: boolean): CommandResult {
-  const format = detectEvidence(evidence);
+export function showCommand(packaged: Uint8Array, json: boolean): CommandResult {
   try {
+    const { evidence } = unpackEvidence(packaged);
+    const format = detectFormat(evidence);
     if (format === undefined)
-      throw new EvidenceError(
-        'EVIDENCE_UNSUPPORTED',
-        'an SGX or TDX quote, an SEV-SNP report, a Nitro document or Azure evidence expected, something else found',
-      );
-    const fields = printable(parsers[format](evidence));
+      throw new EvidenceError('EVIDENCE_UNSUPPORTED', `${knownFormats} expected, something else found`);
+    const fields = printable({ ...format.fields(evidence), ...required(format.name, evidence) });
     return {
       exitCode: 0,
       stdout: json ? `${JSON.stringify(fields, undefined, 2)}\n` : `${lines(fields, '').join('\n')}\n`,

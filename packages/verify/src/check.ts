@@ -27,30 +27,37 @@ export function passed(name: string, expected: string, found: string = expected)
   return Object.freeze({ name, ok: true, expected, found });
 }
 
-/** Collects checks in the order they are made. */
+/** What to do where a check has nothing better to say. */
+export const hints = {
+  evidence:
+    'it was changed on its way, or never made by the vendor’s hardware: have new evidence made, and ask who gave you this one',
+  collateral: 'it was changed or damaged: fetch it anew with `ensconce evidence collateral fetch`',
+} as const;
+
+/** Collects checks in the order they are made. Each that fails says what to do. */
 export class CheckList {
+  readonly #hint: string;
   readonly #checks: Check[] = [];
   #failure: Failure | undefined;
 
+  constructor(hint: string = hints.evidence) {
+    this.#hint = hint;
+  }
+
   /** Records one check and gives `ok` back. */
   that(name: string, ok: boolean, wording: Wording): boolean {
+    const { expected, found, hint = this.#hint } = wording;
     if (ok) {
-      this.#checks.push({ name, ok, expected: wording.expected, found: wording.found });
+      this.#checks.push(passed(name, expected, found));
       return true;
     }
     const failure = wording.failure ?? 'not-genuine';
-    this.#checks.push({
-      name,
-      ok,
-      expected: wording.expected,
-      found: wording.found,
-      ...(wording.hint === undefined ? {} : { hint: wording.hint }),
-      failure,
-    });
+    this.#checks.push(Object.freeze({ name, ok, expected, found, hint, failure }));
     this.#note(failure);
     return false;
   }
 
+  /** Takes over checks that another list recorded. */
   add(checks: readonly Check[]): void {
     for (const check of checks) {
       this.#checks.push(check);
@@ -67,7 +74,8 @@ export class CheckList {
     return this.#failure ?? 'genuine';
   }
 
+  /** All of them, frozen: nothing can be recorded afterwards. */
   get list(): readonly Check[] {
-    return this.#checks;
+    return Object.freeze(this.#checks);
   }
 }

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { utf8 } from '@ensconce/base/bytes';
 import { encodeFields } from '@ensconce/base/fields';
 
 /** Who proves itself to whom. The role is part of the report data, so evidence made for one never serves as the other. */
-export type BindingRole = 'service-to-cas' | 'cas-to-client';
+export type BindingRole = 'service-to-cas' | 'cas-to-client' | 'client-to-cas';
 
 export interface Binding {
   readonly role: BindingRole;
@@ -24,7 +24,7 @@ export const exporterLabel = 'EXPORTER-ensconce-attestation-1';
 export const exporterSize = 32;
 export const nonceSize = 32;
 
-const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
+const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
 /** The 64 bytes of report data that bind evidence to one TLS connection (docs/protocol/binding.md). */
 export function reportData(binding: Binding): Uint8Array {
@@ -38,5 +38,5 @@ export function reportData(binding: Binding): Uint8Array {
     utf8(binding.configId),
     sha256(binding.casIdentity),
   ]);
-  return createHash('sha512').update(encoded).digest();
+  return hash('sha512', encoded, 'buffer');
 }

@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { toHex } from '@ensconce/base/bytes';
 import type { LasAddress } from '@ensconce/las-client/evidence';
+import type { Session } from '@ensconce/policy/session';
+import { AttestedClients } from './client-port/attested-clients.ts';
 import { clientApi } from './client-port/client-api.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
@@ -12,11 +14,14 @@ import { StoredWatermarks } from './evidence/stored-watermarks.ts';
 import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
+import { KnownDescriptions } from './service-port/known-descriptions.ts';
+import { PreparedConfigurations } from './service-port/prepared-configurations.ts';
 import { serveService } from './service-port/serve-service.ts';
 import { ServicePort } from './service-port/service-port.ts';
 import { withFreshSecrets } from './sessions/renew-session.ts';
 import type { StoredSession } from './sessions/session-record.ts';
 import { Sessions } from './sessions/sessions.ts';
+import { upgradeSessions } from './sessions/upgrade.ts';
 import { Serial } from './state/serial.ts';
 import { openState, type State } from './state/state.ts';
 import { VolumeTags } from './volumes/volume-tags.ts';
@@ -35,8 +40,10 @@ export interface CasOptions {
   /** Where CAS gets evidence about itself; without it `cas attest` is answered with an error. */
   readonly las: LasAddress | undefined;
   readonly verifier: EvidenceVerifier;
-  /** Key hashes that may create sessions outside any namespace. */
+  /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
+  /** A session whose only service says what clients must run; without it clients need no evidence. */
+  readonly clientPolicy?: Session | undefined;
   readonly limits?: Partial<CasLimits>;
   readonly now: () => Date;
   readonly random: Random;
@@ -54,6 +61,9 @@ export interface Cas {
   /** Finishes what has begun, writes the end into the audit log and lets go of the state. */
   close(): Promise<void>;
 }
+
+/** One address may ask as often as so many identities. */
+const identitiesOfAddress = 10;
 
 /** Opens and verifies the state, then listens on both ports. */
 export async function startCas(options: CasOptions): Promise<Cas> {
@@ -79,10 +89,23 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       },
       state.store.sequence,
     );
+    upgradeSessions(state, random);
     const sessions = new Sessions(state);
     const refresh = (stored: StoredSession): Promise<StoredSession> =>
       withFreshSecrets({ state, sessions, writes, random, now }, stored);
+    const watermarks = new StoredWatermarks(state.store, writes);
+    const mark = (): Promise<void> =>
+      state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state));
     const api = clientApi({
+      clients: new AttestedClients({
+        policy: options.clientPolicy,
+        state,
+        verifier,
+        watermarks,
+        random,
+        now,
+        markSimulated: mark,
+      }),
       refresh,
       state,
       sessions,
@@ -90,9 +113,16 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       random,
       now,
       log,
-      mayCreateTopLevel: (keyHash) => options.creators === 'anybody' || options.creators.has(keyHash),
+      isOwner: (keyHash) =>
+        keyHash !== undefined && options.creators !== 'anybody' && options.creators.has(keyHash),
+      anybodyCreates: options.creators === 'anybody',
       ownEvidence: ownEvidence(options.las, state.identity.publicKey),
       rateLimit: new RateLimit(limits.rate),
+      addressLimit: new RateLimit({
+        perSecond: limits.rate.perSecond * identitiesOfAddress,
+        burst: limits.rate.burst * identitiesOfAddress,
+        callers: limits.rate.callers,
+      }),
       version: () => ({
         product: 'ensconce-cas',
         version: casVersion,
@@ -114,16 +144,18 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       state,
       sessions,
       volumeTags: new VolumeTags({ state, writes, random }),
+      configurations: new PreparedConfigurations(),
       refresh,
       verifier,
-      watermarks: new StoredWatermarks(state.store, writes),
+      watermarks,
       random,
       now,
       log,
       casPublicKey: state.identity.publicKey,
+      casIdentity: identity,
+      descriptions: new KnownDescriptions(),
       timeout: limits.services.timeout,
-      markSimulated: () =>
-        state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state)),
+      markSimulated: mark,
     };
     const servicePort = await ServicePort.open({
       listen: options.serviceListen,

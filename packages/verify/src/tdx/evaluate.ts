@@ -7,8 +7,9 @@ import {
   type TcbJudgement,
   type TcbStatus,
 } from '../intel/status.ts';
-import { selectIsvLevel, selectTcbLevel, shortfall } from '../intel/tcb-level.ts';
-import type { Judged } from '../intel/judge.ts';
+import { findShortfall, quotingEnclave, tdxModule, type Versioned } from '../intel/shortfall.ts';
+import { selectIsvLevel, selectTcbLevel } from '../intel/tcb-level.ts';
+import type { Pairing } from '../intel/pairing.ts';
 import type { ModuleIdentity } from './module.ts';
 
 interface Part {
@@ -24,8 +25,8 @@ export interface TdTcb {
   readonly module: ModuleIdentity;
 }
 
-function evaluatePart({ certified, prepared }: Judged, qe: LevelMatch | null, tcb: TdTcb): Part {
-  const platform = selectTcbLevel(prepared.tcbInfo, certified.pck, tcb.svn);
+function evaluatePart({ chain, prepared }: Pairing, qe: LevelMatch | null, tcb: TdTcb): Part {
+  const platform = selectTcbLevel(prepared.tcbInfo, chain.pck, tcb.svn);
   const { versioned } = tcb.module;
   const module = versioned === undefined ? null : selectIsvLevel(versioned.levels, tcb.svn[0] ?? 0);
   if (platform === null || qe === null || (versioned !== undefined && module === null))
@@ -49,24 +50,38 @@ export function relaunchStatus(launch: TcbStatus, current: TcbStatus): TcbStatus
   return configuration ? 'TDRelaunchAdvisedConfigurationNeeded' : 'TDRelaunchAdvised';
 }
 
+function moduleOf({ svn, module: { versioned } }: TdTcb): Versioned[] {
+  return versioned === undefined ? [] : [tdxModule(versioned.id, svn[0] ?? 0, versioned.levels)];
+}
+
 /** Rates a TD by its launch TCB and, where the body has one, by the current TCB. */
-export function evaluateTd(judged: Judged, qeSvn: number, launch: TdTcb, current: TdTcb | null): Evaluation {
-  const qe = selectIsvLevel(judged.prepared.qeIdentity.levels, qeSvn);
-  const atLaunch = evaluatePart(judged, qe, launch);
-  const now = current === null ? null : evaluatePart(judged, qe, current);
+export function evaluateTd(
+  pairing: Pairing,
+  qeSvn: number,
+  launch: TdTcb,
+  current: TdTcb | null,
+): Evaluation {
+  const qe = selectIsvLevel(pairing.prepared.qeIdentity.levels, qeSvn);
+  const atLaunch = evaluatePart(pairing, qe, launch);
+  const now = current === null ? null : evaluatePart(pairing, qe, current);
   const tcb: TcbJudgement = {
-    evaluationDataNumber: judged.prepared.tcbInfo.evaluationDataNumber,
+    evaluationDataNumber: pairing.prepared.tcbInfo.evaluationDataNumber,
     newestDate: newestOf(
-      judged.prepared.tcbInfo.levels,
-      judged.prepared.qeIdentity.levels,
+      pairing.prepared.tcbInfo.levels,
+      pairing.prepared.qeIdentity.levels,
       launch.module.versioned?.levels ?? [],
     ),
     missedDate: firstMissed(
-      [judged.prepared.tcbInfo.levels, atLaunch.platform],
-      [judged.prepared.qeIdentity.levels, qe],
+      [pairing.prepared.tcbInfo.levels, atLaunch.platform],
+      [pairing.prepared.qeIdentity.levels, qe],
       [launch.module.versioned?.levels ?? [], atLaunch.module],
     ),
-    shortfall: shortfall(judged.prepared.tcbInfo, judged.certified.pck, launch.svn),
+    shortfall: findShortfall(
+      pairing.prepared.tcbInfo,
+      pairing.chain.pck,
+      [...moduleOf(launch), quotingEnclave(qeSvn, pairing.prepared.qeIdentity.levels)],
+      launch.svn,
+    ),
     platform: atLaunch.platform,
     qe,
     module:

@@ -2,7 +2,6 @@ import type { CollateralSource } from '@ensconce/collateral/source';
 import { Watermarks, type WatermarkStore } from '@ensconce/collateral/watermarks';
 import { nodeCrypto } from '@ensconce/crypto-node/provider';
 import { VerificationCache } from '@ensconce/verify/cache';
-import { requiredFor } from '@ensconce/verify/intel/required';
 import type { IntelCollateral } from '@ensconce/verify/intel/collateral';
 import { verifySgxQuote } from '@ensconce/verify/sgx/verify';
 import { verifySnpReport } from '@ensconce/verify/snp/verify';
@@ -11,6 +10,7 @@ import type { AmdCollateral } from '@ensconce/verify/snp/collateral';
 import type { EvidenceFormat } from '@ensconce/wire/evidence-format';
 import type { Verdict } from '@ensconce/verify/verdict';
 import { requiredForReport, tableCertificates, withCertificates } from './amd.ts';
+import { RequiredCollateral } from './required-collateral.ts';
 import { Gate } from '../state/gate.ts';
 import { within } from './within.ts';
 
@@ -71,6 +71,7 @@ interface Kept {
 /** A verifier with its own memory of what it verified. */
 export function evidenceVerifier(options: VerifierOptions): EvidenceVerifier {
   const cache = new VerificationCache();
+  const requirements = new RequiredCollateral();
   const vendor = options.insecureSimulatedVendor;
   const roots = [vendor?.rootCertificate, vendor?.amdRootCertificate].filter((root) => root !== undefined);
   const lookUps = new Gate({ running: 16, waiting: 256 });
@@ -117,7 +118,7 @@ export function evidenceVerifier(options: VerifierOptions): EvidenceVerifier {
         cache,
         insecureSimulatedRoots: roots,
       });
-    const required = requiredFor(evidence, format);
+    const required = requirements.of(evidence, format);
     if (required === undefined) return judge(undefined);
     const key = `${required.tee} ${required.fmspc} ${required.ca}`;
     let entry = kept.get(key);

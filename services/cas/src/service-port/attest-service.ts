@@ -1,9 +1,9 @@
-import { createHash, timingSafeEqual, type X509Certificate } from 'node:crypto';
+import { timingSafeEqual, type X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
-import { fromHex, toHex } from '@ensconce/base/bytes';
+import { fromHex } from '@ensconce/base/bytes';
 import { describeIssue } from '@ensconce/base/issue';
 import { guestConfigId, guestHostData, imageRegister, type GuestPurpose } from '@ensconce/measurement/guest';
-import { measureDescription, parseDescription, type ImageDescription } from '@ensconce/measurement/image';
+import { measureDescription, type ImageDescription } from '@ensconce/measurement/image';
 import { findService } from '@ensconce/policy/session';
 import type { Verdict } from '@ensconce/verify/verdict';
 import type { Appraisal } from '@ensconce/verify/appraisal';
@@ -13,6 +13,8 @@ import type { Configuration } from '@ensconce/wire/configuration';
 import { CollateralError } from '@ensconce/collateral/errors';
 import type { WatermarkStore } from '@ensconce/collateral/watermarks';
 import { SecretsError } from '@ensconce/secrets/errors';
+import { X509Error } from '@ensconce/x509/errors';
+import { subjectPublicKeyInfo } from '@ensconce/x509/spki';
 import { CasError } from '../errors.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
 import { importedSecrets, type Imported } from '../sessions/imports.ts';
@@ -22,6 +24,8 @@ import type { GivenVolume } from '../volumes/given-volumes.ts';
 import type { VolumeTags } from '../volumes/volume-tags.ts';
 import { appraiseService, untrustworthy } from './appraise.ts';
 import { configure } from './configure.ts';
+import type { KnownDescriptions } from './known-descriptions.ts';
+import type { PreparedConfigurations } from './prepared-configurations.ts';
 import { parseConfigId, type ConfigId } from './config-id.ts';
 import { genuineClaims, type ServiceClaims } from './genuine.ts';
 
@@ -38,8 +42,12 @@ export interface AttestContext {
   readonly watermarks: WatermarkStore;
   readonly sessions: Sessions;
   readonly volumeTags: VolumeTags;
+  readonly configurations: PreparedConfigurations;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
+  /** Hex SHA-256 of it. */
+  readonly casIdentity: string;
+  readonly descriptions: KnownDescriptions;
   /** The same session with certificates that are good for a while. */
   readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
   readonly now: () => Date;
@@ -87,15 +95,18 @@ export async function attestService(
     purpose: purposeOf(context, id, measurement),
   });
   const stored = await context.refresh(found);
-  const { configuration, volumes } = await configure({
-    stored,
-    service,
-    description,
-    measurement,
-    imported: await importedFor(context, stored),
-    now: context.now(),
-    volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
-  });
+  const { configuration, volumes } = await context.configurations.of(
+    {
+      stored,
+      service,
+      description,
+      measurement,
+      imported: await importedFor(context, stored),
+      now: context.now(),
+      volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
+    },
+    configure,
+  );
   return { id, appraisal, claims, measurement, configuration, volumes };
 }
 
@@ -146,7 +157,7 @@ function checkFormat(message: Attest): void {
 
 function purposeOf(context: AttestContext, id: ConfigId, measurement: string): GuestPurpose {
   return {
-    casIdentity: toHex(createHash('sha256').update(context.casPublicKey).digest()),
+    casIdentity: context.casIdentity,
     configId: `${id.session}/${id.service}`,
     measurement,
   };
@@ -158,12 +169,24 @@ function expectedReportData(context: AttestContext, connection: PeerConnection, 
   }
   return reportData({
     role: 'service-to-cas',
-    publicKey: connection.certificate.publicKey.export({ type: 'spki', format: 'der' }),
+    publicKey: publicKeyOf(connection.certificate),
     exporter: connection.exporter,
     nonce: connection.nonce,
     configId: message.configId,
     casIdentity: context.casPublicKey,
   });
+}
+
+/** As it stands in the certificate: to have OpenSSL write it anew takes as long as a signature. */
+function publicKeyOf(certificate: X509Certificate): Uint8Array {
+  try {
+    return subjectPublicKeyInfo(certificate.raw);
+  } catch (cause) {
+    if (!(cause instanceof X509Error)) throw cause;
+    throw new CasError('CAS_PROTOCOL', 'attest: a client certificate in DER expected, another one found', {
+      cause,
+    });
+  }
 }
 
 /** Evidence that was made for another connection, key, challenge, service or CAS is somebody else's. */
@@ -217,14 +240,13 @@ function checkDescription(
   }
   let description: ImageDescription;
   try {
-    description = parseDescription(encoded);
+    description = context.descriptions.read(encoded, measurement);
   } catch (cause) {
     throw untrustworthy(`the measured image description is not of the documented form: ${messageOf(cause)}`);
   }
-  const identity = toHex(createHash('sha256').update(context.casPublicKey).digest());
-  if (description.cas.identity !== identity) {
+  if (description.cas.identity !== context.casIdentity) {
     throw untrustworthy(
-      `image: it obeys the CAS ${description.cas.identity}, this one is ${identity}`,
+      `image: it obeys the CAS ${description.cas.identity}, this one is ${context.casIdentity}`,
       'transform the image for this CAS, or start it with the address of its own',
     );
   }

@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+
+/** Linux counts in hundredths of a second on every machine that Node runs on. */
+const ticksPerSecond = 100;
+
+/** Seconds of CPU that all threads of a process have used, in its own code and in the kernel for it. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The second field is the name in brackets, which may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/** Bytes of a process that are in memory. */
+export function residentBytes(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(line?.[1]) * 1024;
+}

@@ -1,0 +1,15 @@
+import { DerReader, tags } from './der.ts';
+
+/**
+ * The SubjectPublicKeyInfo (DER) of a certificate, as it stands there. Reads nothing else of it: for who knows already that the
+ * peer holds the key, and needs its name. Throws `X509Error`.
+ */
+export function subjectPublicKeyInfo(certificate: Uint8Array): Uint8Array {
+  const outer = new DerReader(certificate, 'certificate');
+  const body = outer.sequence().sequence('TBSCertificate');
+  outer.end();
+  body.optional(0xa0);
+  body.next(tags.integer, 'serial number');
+  for (const name of ['signature', 'issuer', 'validity', 'subject']) body.next(tags.sequence, name);
+  return body.next(tags.sequence, 'subjectPublicKeyInfo').whole;
+}

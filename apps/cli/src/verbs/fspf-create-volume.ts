@@ -14,7 +14,7 @@ export const fspfCreateVolume: Verb = {
   summary: "SCONE's form of `volume create`: makes the key too, and prints key and tag",
   examples: [
     'ensconce fspf create-volume ./data',
-    'eval "$(ensconce fspf create-volume --envar-output ./data)"   # then $VOLUME_KEY and $VOLUME_TAG',
+    'ensconce fspf create-volume --envar-output ./data > volume.env',
   ],
   define(command, io) {
     command

@@ -114,7 +114,7 @@ export const volumeMount: Verb = {
   examples: [
     'ensconce volume mount ./data /mnt --key-file key --tag-file /safe/data.tag',
     'ensconce volume mount ./data /mnt --key-file - --foreground < key',
-    'mount -t fuse.ensconce -o key-file=/etc/data.key,tag-file=/safe/data.tag /srv/data /mnt',
+    'ensconce volume mount /srv/data /mnt -o key-file=/etc/data.key,tag-file=/safe/data.tag,ro',
   ],
   define(command, io) {
     withVolumeOptions(

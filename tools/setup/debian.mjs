@@ -11,6 +11,8 @@ const programs = {
   // The server itself is not in PATH; both come with the package of that name.
   postgresql: 'pg_ctlcluster',
   'xz-utils': 'xz',
+  softhsm2: 'softhsm2-util',
+  opensc: 'pkcs11-tool',
 };
 
 /** The files by which a package is known to be there that brings no program. */
@@ -26,7 +28,7 @@ const nodeNeeds = ['libatomic1'];
 const needs = {
   setup: ['runc', 'umoci'],
   demo: ['runc', 'umoci'],
-  test: ['runc', 'crun', 'umoci', 'skopeo', 'squashfs-tools', 'zstd', 'strace'],
+  test: ['runc', 'crun', 'umoci', 'skopeo', 'squashfs-tools', 'zstd', 'strace', 'softhsm2', 'opensc'],
   bench: ['runc', 'umoci', 'skopeo', 'squashfs-tools', 'zstd'],
   'bench volume': ['gocryptfs', 'securefs', 'postgresql', 'sqlite3', 'python3', 'xz-utils', 'linux-source'],
 };

@@ -9,7 +9,7 @@ import { VolumeKeys } from './keys.ts';
 import { Segments } from './segments.ts';
 import { UnprotectedTagKeeper } from './tag-keeper.ts';
 import { cellBytes, decodeCell } from './units.ts';
-import { readVolumeHeader } from './volume.ts';
+import { readVolumeHeader } from './volume-header.ts';
 
 const { directory, volumeKey, koffiPath } = workerData as CheckWorkerData;
 const backing = new DirectoryBacking(directory, true);

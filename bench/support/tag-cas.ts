@@ -33,7 +33,7 @@ export async function startTagCas(): Promise<TagCas> {
     await stage.service(['las', 'serve', '--simulate', '--state', vendorFolder, '--socket', socket]);
     const state = ['--state', stage.path('cas'), '--las', socket];
     const listen = ['--listen-client', '127.0.0.1:0', '--listen-service', '127.0.0.1:0'];
-    const simulation = ['--insecure-accept-simulation', vendorFolder];
+    const simulation = ['--insecure-accept-simulation', vendorFolder, '--insecure-any-creator'];
     const cas = await stage.service(['cas', 'serve', ...state, ...listen, ...simulation]);
     const vendor = await openSimulatedVendor({ folder: vendorFolder, now: () => new Date() });
     const identity = cas['identity'] as string;

@@ -143,7 +143,8 @@ export class VolumeFilesystem implements Filesystem {
     this.#dirtySince = -1;
     this.#volume.commit((error) => {
       if (!error) {
-        this.#compaction.run();
+        if (this.#space.full) this.#compaction.makeRoom();
+        else this.#compaction.run();
         return;
       }
       this.#options.log(`a commit failed: ${error.message}`);

@@ -190,6 +190,11 @@ export class Segments {
     return segment;
   }
 
+  /** Has the next frame begin a new segment. */
+  startNew(): void {
+    if (this.#current) this.#roll(this.#current);
+  }
+
   /** Goes on in a new segment; the old one ends with a link to it. After a failure the same is tried again. */
   #roll(old: WriteSegment): WriteSegment {
     this.flush();

@@ -583,12 +583,30 @@ export class Volume {
 
   /**
    * Segments whose contents should move so that they can go: those that hold least, up to `most` live bytes together,
-   * if more than `dead` bytes and more than half as many as are live would be given back in all.
+   * if more than `dead` bytes and more than half as many as are live would be given back in all. Where room is `tight`,
+   * how many are live does not count, and never more than `most` are moved.
    */
-  sparseSegments(dead: number, most: number): Set<number> {
+  sparseSegments(dead: number, most: number, tight = false): Set<number> {
     const complete = (segment: number): boolean =>
       segment < this.#chainStart && segment !== this.#segments.current;
-    return this.#usage.sparse(dead, most, complete, (segment) => this.#segments.size(segment));
+    return this.#usage.sparse(dead, most, complete, (segment) => this.#segments.size(segment), tight);
+  }
+
+  /** Bytes that nothing refers to in the segments that cannot go yet: the newest, and those that replay runs through. */
+  get deadInNewest(): number {
+    let dead = 0;
+    for (let segment = this.#chainStart; segment <= (this.#segments.current ?? 0); segment++) {
+      if (!this.#usage.live.has(segment) && segment !== this.#segments.current) continue;
+      dead += this.#segments.size(segment) - Math.max(0, this.#usage.live.get(segment) ?? 0);
+    }
+    return dead;
+  }
+
+  /** What is written from now on goes to a new segment, so that after the next checkpoint the newest ones can go. */
+  startSegment(): void {
+    this.#writable();
+    this.#segments.startNew();
+    this.#changed = true;
   }
 
   /** Has the next checkpoint move the pages that lie in these segments. */

@@ -50,6 +50,8 @@ export async function startCas(folder: string, las: string, options: CasOptions 
       '--listen-service',
       options.service ?? '127.0.0.1:0',
       ...(options.acceptSimulation === false ? [] : ['--insecure-accept-simulation', join(folder, 'vendor')]),
+      // Each test has an identity of its own.
+      '--insecure-any-creator',
       '--json',
     ],
     { timeout: 900_000, env: { HOME: folder } },

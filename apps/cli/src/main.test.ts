@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import * as v from 'valibot';
-import { shell, simulatedLas, type Shell } from '../test/shell.ts';
+import { runningCas, type RunningCas } from '../test/running-cas.ts';
+import { shell } from '../test/shell.ts';
 
 const mrenclave = 'ca'.repeat(32);
 const sessionFile = `# the session of the app
@@ -15,42 +15,12 @@ services:
     attestation: [{mrenclave: ["${'aa'.repeat(32)}"]}]
 `;
 
-interface Running extends Shell {
-  readonly address: string;
-  readonly vendor: string;
-  readonly identity: string;
-  readonly file: string;
-  readonly stop: () => Promise<unknown>;
-}
-
-/** A CAS with a LAS, started as a user would, and a session file. */
-async function running(t: TestContext): Promise<Running> {
-  const user = shell(t);
-  const vendor = join(user.folder, 'vendor');
-  const socket = join(user.folder, 'las.sock');
-  await simulatedLas(t, { socket, vendorFolder: vendor, mrenclave });
-  const { stdout, stop } = await user.start(
-    'cas',
-    'serve',
-    '--state',
-    join(user.folder, 'state'),
-    '--las',
-    socket,
-    '--json',
-    '--listen-client',
-    '127.0.0.1:0',
-    '--listen-service',
-    '127.0.0.1:0',
-    '--insecure-accept-simulation',
-    vendor,
-    '--log-level',
-    'silent',
-  );
-  const ready = v.object({ client: v.string(), identity: v.string() });
-  const { client, identity } = v.parse(ready, JSON.parse(stdout));
-  const file = join(user.folder, 'session.yml');
+/** A running CAS, and a session file. */
+async function running(t: TestContext): Promise<RunningCas & { readonly file: string }> {
+  const cas = await runningCas(t, mrenclave);
+  const file = join(cas.folder, 'session.yml');
   writeFileSync(file, sessionFile);
-  return { ...user, address: client, vendor, identity, file, stop };
+  return { ...cas, file };
 }
 
 void test('from an attested CAS to an updated session', async (t) => {
@@ -115,6 +85,44 @@ void test('what CAS refuses has exit code 3, one line and a hint', async (t) => 
   );
   assert.equal((await run('session', 'read', 'absent')).code, 3);
   assert.equal((await run('session', 'update', file, '-e', 'NAME=absent')).code, 3);
+});
+
+void test('a session is listed, has a history, is deleted only on purpose and returns to its owner', async (t) => {
+  const { run, address, vendor, file } = await running(t);
+  await run('cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor);
+  const created = (await run('session', 'create', file, '-e', 'NAME=app')).stdout.trim();
+  await run('session', 'create', file, '-e', 'NAME=other');
+  assert.equal((await run('session', 'list')).stdout, 'app\nother\n');
+  const limited = await run('session', 'list', '--limit', '1', '--json');
+  assert.deepEqual(JSON.parse(limited.stdout), { sessions: ['app'], more: true });
+  const refused = await run('session', 'delete', 'app');
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /--yes expected: its secrets will be gone for good\nhint: /);
+  const deleted = await run('session', 'delete', 'app', '--yes');
+  assert.equal(deleted.code, 0, deleted.stderr);
+  assert.equal((await run('session', 'list')).stdout, 'other\n');
+  const gone = await run('session', 'read', 'app');
+  assert.equal(gone.code, 3);
+  assert.match(gone.stderr, new RegExp(`it was deleted .*\nhint: .*predecessor: ${deleted.stdout}`));
+  const history = (await run('session', 'history', 'app')).stdout.trimEnd().split('\n');
+  assert.deepEqual(
+    history.map((line) => line.slice(0, 64)),
+    [deleted.stdout.trim(), created],
+  );
+  assert.match((await run('session', 'update', file, '-e', 'NAME=app')).stderr, /hint: .*--bring-back/);
+  const back = await run('session', 'update', file, '-e', 'NAME=app', '--bring-back');
+  assert.equal(back.code, 0, back.stderr);
+  assert.equal((await run('session', 'list')).stdout, 'app\nother\n');
+});
+
+void test('only who started CAS, or whom that names, creates top-level sessions', async (t) => {
+  const { address, vendor, file } = await running(t);
+  const stranger = shell(t);
+  const trust = ['--mrenclave', mrenclave, '--insecure-accept-simulation', vendor];
+  await stranger.run('cas', 'attest', address, ...trust);
+  const refused = await stranger.run('session', 'create', file, '-e', 'NAME=app');
+  assert.equal(refused.code, 3);
+  assert.match(refused.stderr, /this identity may not create top-level sessions/);
 });
 
 void test('a CAS is not trusted because it was there first', async (t) => {

@@ -14,18 +14,32 @@ import { evidenceVerify } from './verbs/evidence-verify.ts';
 import { image } from './verbs/image.ts';
 import { lasServe } from './verbs/las-serve.ts';
 import { run } from './verbs/run.ts';
-import { selfShow } from './verbs/self-show.ts';
 import { selfShowCertificate } from './verbs/self-show-certificate.ts';
 import { selfShowKeyHash } from './verbs/self-show-key-hash.ts';
+import { selfShowSessionSigningKey } from './verbs/self-show-session-signing-key.ts';
+import { selfShow } from './verbs/self-show.ts';
+import { sessionAddSignature } from './verbs/session-add-signature.ts';
+import { sessionApprovals } from './verbs/session-approvals.ts';
+import { sessionApprove } from './verbs/session-approve.ts';
 import { sessionCalculateHash } from './verbs/session-calculate-hash.ts';
 import { sessionCheck } from './verbs/session-check.ts';
 import { sessionCreate } from './verbs/session-create.ts';
+import { sessionDelete } from './verbs/session-delete.ts';
 import { sessionDiff } from './verbs/session-diff.ts';
+import { sessionEncrypt } from './verbs/session-encrypt.ts';
 import { sessionExplain } from './verbs/session-explain.ts';
+import { sessionMessage } from './verbs/session-message.ts';
+import { sessionPropose } from './verbs/session-propose.ts';
+import { sessionHistory } from './verbs/session-history.ts';
+import { sessionList } from './verbs/session-list.ts';
 import { sessionRead } from './verbs/session-read.ts';
 import { sessionSchemaVerb } from './verbs/session-schema.ts';
+import { sessionSignWithCliIdentity } from './verbs/session-sign-with-cli-identity.ts';
+import { sessionSign } from './verbs/session-sign.ts';
 import { sessionUpdate } from './verbs/session-update.ts';
 import { sessionVerify } from './verbs/session-verify.ts';
+import { sessionVeto } from './verbs/session-veto.ts';
+import { sessionWithdraw } from './verbs/session-withdraw.ts';
 import { volumeAdd } from './verbs/volume-add.ts';
 import { volumeCheck } from './verbs/volume-check.ts';
 import { volumeCreate } from './verbs/volume-create.ts';
@@ -55,8 +69,21 @@ export const verbs: readonly Verb[] = [
   sessionCreate,
   sessionUpdate,
   sessionRead,
+  sessionList,
+  sessionHistory,
+  sessionDelete,
   sessionVerify,
   sessionCalculateHash,
+  sessionSign,
+  sessionSignWithCliIdentity,
+  sessionMessage,
+  sessionAddSignature,
+  sessionEncrypt,
+  sessionPropose,
+  sessionApprovals,
+  sessionApprove,
+  sessionVeto,
+  sessionWithdraw,
   sessionExplain,
   sessionDiff,
   sessionSchemaVerb,
@@ -71,5 +98,6 @@ export const verbs: readonly Verb[] = [
   selfShow,
   selfShowKeyHash,
   selfShowCertificate,
+  selfShowSessionSigningKey,
   completion,
 ];

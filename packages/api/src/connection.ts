@@ -2,12 +2,12 @@ import { createHash, type X509Certificate } from 'node:crypto';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { connect, type TLSSocket } from 'node:tls';
 import * as v from 'valibot';
-import { describeIssue } from '@ensconce/base/issue';
 import { toHex } from '@ensconce/base/bytes';
 import { parseJson } from '@ensconce/base/json';
 import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
 import { formatAddress, type CasAddress } from './address.ts';
 import { ApiError, RefusedByCas } from './errors.ts';
+import type { Method } from './route.ts';
 import { answerLimit, errorBody } from './schema.ts';
 
 export interface ConnectionOptions {
@@ -22,8 +22,10 @@ export interface ConnectionOptions {
 }
 
 export interface ApiRequest {
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: Method;
+  /** With its query, percent-encoded. */
   readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body?: { readonly type: string; readonly content: Uint8Array };
 }
 
@@ -76,26 +78,14 @@ export class CasConnection {
     return connection;
   }
 
-  /** Sends one request and reads its answer with `schema`; an answer that is not 2xx becomes {@link RefusedByCas}. */
-  async call<Schema extends v.GenericSchema>(
-    schema: Schema,
-    what: ApiRequest,
-  ): Promise<v.InferOutput<Schema>> {
+  /** Sends one request; an answer that is not 2xx becomes {@link RefusedByCas}. The value is JSON that no schema has read. */
+  async exchange(what: ApiRequest): Promise<{ readonly status: number; readonly value: unknown }> {
     const { status, body } = await this.#exchange(what);
     const value = parseJson(body, `answer of CAS with status ${status}`, answerLimit);
-    if (status < 200 || status > 299) {
-      const refused = v.safeParse(errorBody, value);
-      if (refused.success) throw new RefusedByCas(status, refused.output);
-      throw new ApiError('API_ANSWER', `CAS: an answer expected, status ${status} without a reason found`);
-    }
-    const parsed = v.safeParse(schema, value);
-    if (!parsed.success) {
-      throw new ApiError(
-        'API_ANSWER',
-        `CAS: an answer of the documented form expected, ${describeIssue(parsed.issues[0])}`,
-      );
-    }
-    return parsed.output;
+    if (status >= 200 && status <= 299) return { status, value };
+    const refused = v.safeParse(errorBody, value);
+    if (refused.success) throw new RefusedByCas(status, refused.output);
+    throw new ApiError('API_ANSWER', `CAS: an answer expected, status ${status} without a reason found`);
   }
 
   close(): void {
@@ -115,6 +105,7 @@ export class CasConnection {
             headers: {
               host: formatAddress(address),
               accept: 'application/json',
+              ...what.headers,
               ...(what.body === undefined
                 ? {}
                 : { 'content-type': what.body.type, 'content-length': what.body.content.length }),

@@ -6,11 +6,29 @@ export const apiPort = 8081;
 export const requestLimit = 1_048_576;
 /** Largest answer that a client reads, bytes. */
 export const answerLimit = 4_194_304;
-export const sessionMediaType = 'application/yaml';
 
-const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits expected'));
+export const hash = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits expected'),
+);
 const base64 = v.pipe(v.string(), v.base64());
+/** 32 hex digits, random: a session keeps it whatever becomes of it. */
+const sessionId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
+/** Bounded only: a name that no session can have is a session that does not exist. */
+export const sessionName = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
+export const secretName = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
 const text = v.pipe(v.string(), v.maxLength(8192));
+
+/** How many entries a page has at most. */
+export const pageLimit = v.pipe(
+  v.string(),
+  v.regex(/^(?:[1-9]\d{0,2}|1000)$/, 'a number from 1 to 1000 expected'),
+);
+/** `If-Match`: one strong entity tag, the hash of a version. */
+export const ifMatch = v.pipe(
+  v.string(),
+  v.regex(/^"[0-9a-f]{64}"$/, 'the hash of one version in quotes expected'),
+);
 
 /** Every answer that is not 2xx: a cause chain, outermost first. */
 export const errorBody = v.strictObject({
@@ -31,6 +49,7 @@ export type SessionWritten = v.InferOutput<typeof sessionWritten>;
 
 /** Answer to `GET /v1/sessions/<name>`. */
 export const sessionRead = v.strictObject({
+  id: sessionId,
   name: v.string(),
   hash,
   predecessor: v.nullable(hash),
@@ -45,6 +64,44 @@ export const sessionRead = v.strictObject({
   redacted: v.boolean(),
 });
 export type SessionRead = v.InferOutput<typeof sessionRead>;
+
+/** Answer to `GET /v1/sessions`: a page of names. */
+export const sessionList = v.strictObject({
+  sessions: v.array(v.strictObject({ name: v.string() })),
+  /** `cursor` of the next page; null where this was the last. */
+  next: v.nullable(v.string()),
+});
+export type SessionList = v.InferOutput<typeof sessionList>;
+
+/** Answer to `GET /v1/history/<name>`: a page of versions, newest first. */
+export const history = v.strictObject({
+  name: v.string(),
+  id: sessionId,
+  versions: v.array(
+    v.strictObject({
+      hash,
+      predecessor: v.nullable(hash),
+      written: v.string(),
+      /** When its text was deleted. */
+      deleted: v.nullable(v.string()),
+    }),
+  ),
+  next: v.nullable(hash),
+});
+export type History = v.InferOutput<typeof history>;
+
+/** Answer to `DELETE /v1/sessions/<name>`. */
+export const sessionDeleted = v.strictObject({
+  name: v.string(),
+  /** Of the tombstone: the predecessor that brings the session back. */
+  hash,
+  predecessor: hash,
+});
+export type SessionDeleted = v.InferOutput<typeof sessionDeleted>;
+
+/** Answer to `GET /v1/openapi.json`. */
+export const openApiAnswer = v.looseObject({ openapi: v.literal('3.1.0') });
+export type OpenApiAnswer = v.InferOutput<typeof openApiAnswer>;
 
 /** Answer to `GET /v1/version`. What CAS says of itself proves nothing: only evidence does. */
 export const versionAnswer = v.strictObject({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { accessStatus, mayAccess, mayListSessions } from './access.ts';
+import { accessStatus, canBeSigned, mayAccess, mayListSessions, namedKeys } from './access.ts';
 import { keyHashOfPublicKey } from './key-hash.ts';
 import { parseSessionOrThrow } from './parse.ts';
 import type { AccessRule, Creator } from './session.ts';
@@ -76,4 +76,18 @@ void test('who may create sessions may list them', () => {
 void test('what cannot be resolved is satisfied by nobody, also inside require', () => {
   assert.equal(mayAccess(update('["$$SCONE::who$$"]'), { keyHash: 'creatorkey' }, creator).allowed, false);
   assert.equal(mayAccess(update('[{require-all: ["$$SCONE::who$$"]}]'), signed(one), creator).allowed, false);
+});
+
+void test('those who will not sign stop a rule as soon as it cannot be satisfied without them', () => {
+  const rule = update(
+    `[{require-all: [{require-at-least-2: [${member(one)}, ${member(two)}, ${member(three)}]}, ${member(veto)}]}]`,
+  );
+  const without = (...who: readonly Signer[]): boolean =>
+    canBeSigned(rule, new Set(who.map(({ keyHash }) => keyHash)), creator);
+  assert.deepEqual(namedKeys(rule, creator), new Set(signers.map(({ keyHash }) => keyHash)));
+  assert.equal(without(), true);
+  assert.equal(without(one), true);
+  assert.equal(without(one, two), false);
+  assert.equal(without(veto), false);
+  assert.equal(canBeSigned(update('[NONE]'), new Set(), creator), false);
 });

@@ -1,4 +1,4 @@
-import type { AccessEntry, AccessPolicy, AccessRule, Creator } from './session.ts';
+import type { AccessEntry, AccessPolicy, AccessRule, Creator, Session } from './session.ts';
 
 /** Who asks: the key of the TLS client certificate, and the keys of signatures that were verified over this request. */
 export interface Identity {
@@ -28,6 +28,9 @@ export function mayAccess(rule: AccessRule, identity: Identity, creator: Creator
     reason: `${missing === '' ? 'nobody' : missing} expected, ${describeIdentity(identity)} found`,
   };
 }
+
+/** Who may delete a session: as its extension says or, without a word there, who may update it. */
+export const deleteRule = (session: Session): AccessRule => session.delete ?? session.accessPolicy.update;
 
 /** Who may create sessions may list them too (§1.6). */
 export function mayListSessions(
@@ -86,6 +89,26 @@ export function accessStatus(
     const needed = entry.atLeast === 'all' ? entry.of.length : entry.atLeast;
     return { ...status, needed, members: accessStatus(entry.of, identity, creator) };
   });
+}
+
+/** The key hashes that a rule names anywhere, the creator's for `CREATOR`: whose say can count. */
+export function namedKeys(rule: AccessRule, creator: Creator | undefined): ReadonlySet<string> {
+  const keys = rule.flatMap((entry) => {
+    if (entry.kind === 'key' || entry.kind === 'signer') return [entry.keyHash];
+    if (entry.kind === 'creator') return creator === undefined ? [] : [creator.keyHash];
+    return entry.kind === 'require' ? [...namedKeys(entry.of, creator)] : [];
+  });
+  return new Set(keys);
+}
+
+/** Whether signatures can still satisfy a rule when some will never sign. */
+export function canBeSigned(
+  rule: AccessRule,
+  against: ReadonlySet<string>,
+  creator: Creator | undefined,
+): boolean {
+  const signers = [...namedKeys(rule, creator)].filter((key) => !against.has(key));
+  return mayAccess(rule, { signers }, creator).allowed;
 }
 
 function unknownEntry(entry: never): never {

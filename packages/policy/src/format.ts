@@ -71,12 +71,15 @@ export function formatSession(session: Session, options: FormatOptions): string 
   return stringify(plain);
 }
 
-function formatExtension({ acceptSimulation, minimumTcbDate, advisoryGraceDays }: Session): Plain {
-  if (!acceptSimulation && minimumTcbDate === undefined && advisoryGraceDays === undefined) return undefined;
+function formatExtension(session: Session): Plain {
+  const { acceptSimulation, minimumTcbDate, advisoryGraceDays, delete: deletion } = session;
+  const given = [minimumTcbDate, advisoryGraceDays, deletion].some((value) => value !== undefined);
+  if (!acceptSimulation && !given) return undefined;
   return {
     accept_simulation: acceptSimulation ? true : undefined,
     minimum_tcb_date: minimumTcbDate?.slice(0, 10),
     advisory_grace_days: advisoryGraceDays,
+    delete: deletion && formatRule(deletion),
   };
 }
 

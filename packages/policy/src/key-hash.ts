@@ -23,7 +23,12 @@ function base58(bytes: Uint8Array): string {
 
 /** @param spki DER SubjectPublicKeyInfo. */
 export function keyHash(spki: Uint8Array): string {
-  return base58(createHash('sha256').update(spki).digest());
+  return keyHashOfDigest(createHash('sha256').update(spki).digest());
+}
+
+/** @param digest SHA-256 of the DER SubjectPublicKeyInfo: the form in which a CAS's identity is written. */
+export function keyHashOfDigest(digest: Uint8Array): string {
+  return base58(digest);
 }
 
 function hashOf(key: KeyObject): string {

@@ -29,6 +29,8 @@ export interface Session {
   readonly acceptSimulation: boolean;
   /** `ensconce.minimum_tcb_date`, ISO 8601: TCB levels published before it are refused. */
   readonly minimumTcbDate?: string | undefined;
+  /** `ensconce.delete`: who may delete the session; whom `update` names where it is absent. */
+  readonly delete?: AccessRule | undefined;
   /** `ensconce.advisory_grace_days`: for how long a platform may lack an update. */
   readonly advisoryGraceDays?: number | undefined;
 }

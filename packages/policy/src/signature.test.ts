@@ -5,9 +5,20 @@ import { PolicyError } from './errors.ts';
 import { keyHashOfPublicKey } from './key-hash.ts';
 import { parseSessionOrThrow } from './parse.ts';
 import { withPredecessor } from './session.ts';
-import { addSignature, signatureMessage, signSession, verifySignatures } from './signature.ts';
+import {
+  addSignature,
+  addVeto,
+  signatureMessage,
+  signMessage,
+  signVersion,
+  verifySignatures,
+  verifyVeto,
+  versionOf,
+  vetoMessage,
+} from './signature.ts';
 
-const session = parseSessionOrThrow('name: s\nversion: "0.3"\n');
+const parsed = parseSessionOrThrow('name: s\nversion: "0.3"\n');
+const session = versionOf(parsed);
 const expires = new Date('2026-06-01T00:00:00Z');
 const scope = { cas: 'thisCas', expires };
 const now = new Date('2026-05-01T00:00:00Z');
@@ -20,7 +31,7 @@ function refused(message: RegExp) {
 
 void test('Ed25519 and P-384 keys sign; each signer counts once', () => {
   const signatures = [keys[0], keys[1], keys[0]].map(({ privateKey }) =>
-    signSession(session, scope, privateKey),
+    signVersion(session, scope, privateKey),
   );
   const hashes = keys.map(({ publicKey }) =>
     keyHashOfPublicKey(publicKey.export({ type: 'spki', format: 'pem' })),
@@ -41,14 +52,16 @@ void test('a signature made elsewhere over the same message is taken', () => {
 });
 
 void test('a changed session, another CAS, another date, another signer and the past are refused', () => {
-  const [one, two] = keys.map(({ privateKey }) => signSession(session, scope, privateKey)) as [
-    ReturnType<typeof signSession>,
-    ReturnType<typeof signSession>,
+  const [one, two] = keys.map(({ privateKey }) => signVersion(session, scope, privateKey)) as [
+    ReturnType<typeof signVersion>,
+    ReturnType<typeof signVersion>,
   ];
-  const changed = parseSessionOrThrow('name: s\nversion: "0.3"\nsalt: 00000000000000000000000000000000\n');
+  const changed = versionOf(
+    parseSessionOrThrow('name: s\nversion: "0.3"\nsalt: 00000000000000000000000000000000\n'),
+  );
   assert.throws(() => verifySignatures(changed, [one], 'thisCas', now), refused(/over this session/));
   assert.throws(
-    () => verifySignatures(withPredecessor(session, 'ab'.repeat(32)), [one], 'thisCas', now),
+    () => verifySignatures(versionOf(withPredecessor(parsed, 'ab'.repeat(32))), [one], 'thisCas', now),
     refused(/over this/),
   );
   assert.throws(() => verifySignatures(session, [one], 'otherCas', now), refused(/for another CAS/));
@@ -78,5 +91,18 @@ void test('a changed session, another CAS, another date, another signer and the 
     refused(/signature 2/),
   );
   const weak = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  assert.throws(() => signSession(session, scope, weak.privateKey), refused(/P-384/));
+  assert.throws(() => signVersion(session, scope, weak.privateKey), refused(/P-384/));
+});
+
+void test('a veto holds for one version at one CAS and is no approval', () => {
+  const [{ privateKey, publicKey }] = keys;
+  const of = { name: 's', hash: 'cd'.repeat(32) };
+  const pem = publicKey.export({ type: 'spki', format: 'pem' });
+  const veto = addVeto(of, scope, pem, signMessage(vetoMessage(of, scope), privateKey));
+  assert.equal(verifyVeto(of, veto, 'thisCas', now), keyHashOfPublicKey(pem));
+  assert.throws(() => verifyVeto({ ...of, name: 't' }, veto, 'thisCas', now), refused(/veto: a signature/));
+  assert.throws(() => verifyVeto(of, veto, 'otherCas', now), refused(/for another CAS/));
+  assert.throws(() => verifySignatures(session, [veto], 'thisCas', now), refused(/another found/));
+  const approval = signVersion(session, scope, privateKey);
+  assert.throws(() => verifyVeto(session, approval, 'thisCas', now), refused(/another found/));
 });

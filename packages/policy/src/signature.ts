@@ -23,12 +23,36 @@ export interface SignatureScope {
   readonly expires: Date;
 }
 
+/** Which version of which session a signature or veto is about. */
+export interface SessionVersion {
+  readonly name: string;
+  /** Session hash, hex. */
+  readonly hash: string;
+  /** Hex; absent where the session is created. */
+  readonly predecessor?: string | undefined;
+}
+
+/** @param session with its creator, which the hash covers. */
+export function versionOf(session: Session): SessionVersion {
+  return { name: session.name, hash: sessionHash(session), predecessor: session.predecessor };
+}
+
 /** The bytes that are signed; an external signer (a hardware token) gets exactly these. */
-export function signatureMessage(session: Session, scope: SignatureScope): Uint8Array {
+export function signatureMessage(of: SessionVersion, scope: SignatureScope): Uint8Array {
   return encodeFields('ensconce session signature 1', [
-    utf8(session.name),
-    fromHex(sessionHash(session), 32),
-    session.predecessor === undefined ? new Uint8Array() : fromHex(session.predecessor, 32),
+    utf8(of.name),
+    fromHex(of.hash, 32),
+    of.predecessor === undefined ? new Uint8Array() : fromHex(of.predecessor, 32),
+    utf8(scope.cas),
+    utf8(expiry(scope.expires)),
+  ]);
+}
+
+/** What a veto signs: that its signer wants this version of this session never to count at this CAS. */
+export function vetoMessage(of: SessionVersion, scope: SignatureScope): Uint8Array {
+  return encodeFields('ensconce session veto 1', [
+    utf8(of.name),
+    fromHex(of.hash, 32),
     utf8(scope.cas),
     utf8(expiry(scope.expires)),
   ]);
@@ -36,13 +60,32 @@ export function signatureMessage(session: Session, scope: SignatureScope): Uint8
 
 /** Puts a signature that was made elsewhere beside what it covers, once it verifies. Throws `POLICY_SIGNATURE`. */
 export function addSignature(
-  session: Session,
+  of: SessionVersion,
+  scope: SignatureScope,
+  signer: string,
+  signature: Uint8Array,
+): SessionSignature {
+  return addTo(signatureMessage(of, scope), scope, signer, signature);
+}
+
+/** The same for a veto. */
+export function addVeto(
+  of: SessionVersion,
+  scope: SignatureScope,
+  signer: string,
+  signature: Uint8Array,
+): SessionSignature {
+  return addTo(vetoMessage(of, scope), scope, signer, signature);
+}
+
+function addTo(
+  message: Uint8Array,
   scope: SignatureScope,
   signer: string,
   signature: Uint8Array,
 ): SessionSignature {
   const key = signerKey(signer);
-  if (!isSignature(key, signatureMessage(session, scope), signature)) {
+  if (!isSignature(key, message, signature)) {
     throw new PolicyError(
       'POLICY_SIGNATURE',
       'a signature by this key over this session expected, another found',
@@ -56,15 +99,20 @@ export function addSignature(
   };
 }
 
-/** Signs with a key at hand. */
-export function signSession(
-  session: Session,
+/** Signs bytes with a key at hand, as {@link addSignature} and {@link addVeto} take it. */
+export function signMessage(message: Uint8Array, privateKey: KeyObject): Uint8Array {
+  return sign(digestOf(createPublicKey(privateKey)), message, privateKey);
+}
+
+/** Signs a version of a session with a key at hand. */
+export function signVersion(
+  of: SessionVersion,
   scope: SignatureScope,
   privateKey: KeyObject,
 ): SessionSignature {
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' });
-  const message = signatureMessage(session, scope);
-  return addSignature(session, scope, publicKey, sign(digestOf(signerKey(publicKey)), message, privateKey));
+  signerKey(publicKey);
+  return addSignature(of, scope, publicKey, signMessage(signatureMessage(of, scope), privateKey));
 }
 
 /**
@@ -74,48 +122,64 @@ export function signSession(
  * @param cas key hash of the CAS that verifies.
  */
 export function verifySignatures(
-  session: Session,
+  of: SessionVersion,
   signatures: readonly SessionSignature[],
   cas: string,
   now: Date,
 ): readonly string[] {
-  const signers = signatures.map((entry, index) => {
-    const what = `signature ${index + 1} of ${signatures.length}`;
-    const expires = new Date(entry.expires);
-    if (Number.isNaN(expires.getTime()) || expiry(expires) !== entry.expires) {
-      throw new PolicyError(
-        'POLICY_SIGNATURE',
-        `${what}: expiry as YYYY-MM-DDThh:mm:ssZ expected, something else found`,
-      );
-    }
-    if (entry.cas !== cas) {
-      throw new PolicyError(
-        'POLICY_SIGNATURE',
-        `${what}: one for CAS ${cas} expected, one for another CAS found`,
-      );
-    }
-    if (expires.getTime() <= now.getTime()) {
-      throw new PolicyError(
-        'POLICY_SIGNATURE',
-        `${what}: one that is still valid expected, one that ended ${entry.expires} found`,
-      );
-    }
-    const key = signerKey(entry.signer);
-    const bytes = /^[A-Za-z0-9+/]{1,1024}={0,2}$/.test(entry.signature)
-      ? Buffer.from(entry.signature, 'base64')
-      : new Uint8Array();
-    if (!isSignature(key, signatureMessage(session, { cas, expires }), bytes)) {
-      throw new PolicyError(
-        'POLICY_SIGNATURE',
-        `${what}: a signature by its signer over this session expected, another found`,
-        {
-          hint: 'a session that changed in any way after signing must be signed again',
-        },
-      );
-    }
-    return keyHash(key.export({ type: 'spki', format: 'der' }));
-  });
+  const signers = signatures.map((entry, index) =>
+    verifyEntry((scope) => signatureMessage(of, scope), entry, {
+      what: `signature ${index + 1} of ${signatures.length}`,
+      cas,
+      now,
+    }),
+  );
   return [...new Set(signers)];
+}
+
+/** The key hash of who vetoes. Throws `POLICY_SIGNATURE`. */
+export function verifyVeto(of: SessionVersion, veto: SessionSignature, cas: string, now: Date): string {
+  return verifyEntry((scope) => vetoMessage(of, scope), veto, { what: 'veto', cas, now });
+}
+
+function verifyEntry(
+  messageFor: (scope: SignatureScope) => Uint8Array,
+  entry: SessionSignature,
+  { what, cas, now }: { readonly what: string; readonly cas: string; readonly now: Date },
+): string {
+  const expires = new Date(entry.expires);
+  if (Number.isNaN(expires.getTime()) || expiry(expires) !== entry.expires) {
+    throw new PolicyError(
+      'POLICY_SIGNATURE',
+      `${what}: expiry as YYYY-MM-DDThh:mm:ssZ expected, something else found`,
+    );
+  }
+  if (entry.cas !== cas) {
+    throw new PolicyError(
+      'POLICY_SIGNATURE',
+      `${what}: one for CAS ${cas} expected, one for another CAS found`,
+    );
+  }
+  if (expires.getTime() <= now.getTime()) {
+    throw new PolicyError(
+      'POLICY_SIGNATURE',
+      `${what}: one that is still valid expected, one that ended ${entry.expires} found`,
+    );
+  }
+  const key = signerKey(entry.signer);
+  const bytes = /^[A-Za-z0-9+/]{1,1024}={0,2}$/.test(entry.signature)
+    ? Buffer.from(entry.signature, 'base64')
+    : new Uint8Array();
+  if (!isSignature(key, messageFor({ cas, expires }), bytes)) {
+    throw new PolicyError(
+      'POLICY_SIGNATURE',
+      `${what}: a signature by its signer over this session expected, another found`,
+      {
+        hint: 'a session that changed in any way after signing must be signed again',
+      },
+    );
+  }
+  return keyHash(key.export({ type: 'spki', format: 'der' }));
 }
 
 function signerKey(pem: string): KeyObject {

@@ -19,6 +19,7 @@ import { ServicePort } from './service-port/service-port.ts';
 import { withFreshSecrets } from './sessions/renew-session.ts';
 import type { StoredSession } from './sessions/session-record.ts';
 import { Sessions } from './sessions/sessions.ts';
+import { upgradeSessions } from './sessions/upgrade.ts';
 import { Serial } from './state/serial.ts';
 import { openState, type State } from './state/state.ts';
 import { VolumeTags } from './volumes/volume-tags.ts';
@@ -37,7 +38,7 @@ export interface CasOptions {
   /** Where CAS gets evidence about itself; without it `cas attest` is answered with an error. */
   readonly las: LasAddress | undefined;
   readonly verifier: EvidenceVerifier;
-  /** Key hashes that may create sessions outside any namespace. */
+  /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
   readonly limits?: Partial<CasLimits>;
   readonly now: () => Date;
@@ -81,6 +82,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       },
       state.store.sequence,
     );
+    upgradeSessions(state, random);
     const sessions = new Sessions(state);
     const refresh = (stored: StoredSession): Promise<StoredSession> =>
       withFreshSecrets({ state, sessions, writes, random, now }, stored);
@@ -92,7 +94,9 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       random,
       now,
       log,
-      mayCreateTopLevel: (keyHash) => options.creators === 'anybody' || options.creators.has(keyHash),
+      isOwner: (keyHash) =>
+        keyHash !== undefined && options.creators !== 'anybody' && options.creators.has(keyHash),
+      anybodyCreates: options.creators === 'anybody',
       ownEvidence: ownEvidence(options.las, state.identity.publicKey),
       rateLimit: new RateLimit(limits.rate),
       version: () => ({

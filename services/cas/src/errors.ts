@@ -1,77 +1,30 @@
+import { publicForms, type PublicCode, type PublicForm } from '@ensconce/api/codes';
 import { causeChain, EnsconceError, hintOf } from '@ensconce/base/errors';
 
-/** Append-only: codes appear in answers, in the audit log and in other people's scripts. */
+/** Those that leave CAS stand in the table of the API; the others keep their reasons to the log. */
 export type CasErrorCode =
+  | PublicCode
   | 'CAS_STATE_LOCKED'
   | 'CAS_STATE_CORRUPT'
   | 'CAS_STATE_ROLLED_BACK'
   | 'CAS_STATE_KEY'
-  | 'CAS_STATE_WRITE'
   | 'CAS_AUDIT_CORRUPT'
-  | 'CAS_AUDIT_WRITE'
-  | 'CAS_PORT'
-  | 'CAS_REQUEST_INVALID'
-  | 'CAS_REQUEST_TOO_LARGE'
-  | 'CAS_RATE_LIMITED'
-  | 'CAS_BUSY'
-  | 'CAS_IDENTITY_REQUIRED'
-  | 'CAS_SESSION_INVALID'
-  | 'CAS_SESSION_NOT_FOUND'
-  | 'CAS_SESSION_FORBIDDEN'
-  | 'CAS_SESSION_EXISTS'
-  | 'CAS_PREDECESSOR_MISMATCH'
-  | 'CAS_VALUE_NOT_FOUND'
-  | 'CAS_ROUTE_NOT_FOUND'
-  | 'CAS_EVIDENCE_UNAVAILABLE'
-  | 'CAS_EVIDENCE_REFUSED'
-  | 'CAS_EVIDENCE_UNDECIDED'
-  | 'CAS_BINDING_MISMATCH'
-  | 'CAS_SERVICE_REFUSED'
-  | 'CAS_SERVICE_UNSUPPORTED'
-  | 'CAS_PROTOCOL'
-  | 'CAS_INTERNAL';
+  | 'CAS_PORT';
 
 /** An error of CAS itself, or of a request to it. */
 export class CasError extends EnsconceError<CasErrorCode> {}
-
-interface PublicForm {
-  /** HTTP status on the client port. */
-  readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 422 | 429 | 500 | 503;
-  /** Whether the same request may succeed later. */
-  readonly retry: boolean;
-}
-
-/** How each error that can leave CAS looks from outside. What is not here is an internal error and keeps its reasons to the log. */
-const publicForms: { readonly [Code in CasErrorCode]?: PublicForm } = {
-  CAS_REQUEST_INVALID: { status: 400, retry: false },
-  CAS_REQUEST_TOO_LARGE: { status: 413, retry: false },
-  CAS_RATE_LIMITED: { status: 429, retry: true },
-  CAS_BUSY: { status: 503, retry: true },
-  CAS_IDENTITY_REQUIRED: { status: 401, retry: false },
-  CAS_SESSION_INVALID: { status: 422, retry: false },
-  CAS_SESSION_NOT_FOUND: { status: 404, retry: false },
-  CAS_SESSION_FORBIDDEN: { status: 403, retry: false },
-  CAS_SESSION_EXISTS: { status: 409, retry: false },
-  CAS_PREDECESSOR_MISMATCH: { status: 409, retry: false },
-  CAS_VALUE_NOT_FOUND: { status: 404, retry: false },
-  CAS_ROUTE_NOT_FOUND: { status: 404, retry: false },
-  CAS_EVIDENCE_UNAVAILABLE: { status: 503, retry: true },
-  CAS_EVIDENCE_REFUSED: { status: 403, retry: false },
-  CAS_EVIDENCE_UNDECIDED: { status: 503, retry: true },
-  CAS_BINDING_MISMATCH: { status: 403, retry: false },
-  CAS_SERVICE_REFUSED: { status: 403, retry: false },
-  CAS_SERVICE_UNSUPPORTED: { status: 422, retry: false },
-  CAS_PROTOCOL: { status: 400, retry: false },
-  CAS_AUDIT_WRITE: { status: 503, retry: true },
-  CAS_STATE_WRITE: { status: 503, retry: true },
-};
 
 /** Messages may quote what a stranger sent, so they are bounded where they leave. */
 const longestChain = 32;
 const longestMessage = 1000;
 
+function formOf(code: CasErrorCode): Pick<PublicForm, 'status' | 'retry'> | undefined {
+  const form = (publicForms as Readonly<Partial<Record<CasErrorCode, PublicForm>>>)[code];
+  return form === undefined ? undefined : { status: form.status, retry: form.retry };
+}
+
 /** What a client or service is told about an error. */
-export interface PublicError extends PublicForm {
+export interface PublicError extends Pick<PublicForm, 'status' | 'retry'> {
   readonly msg: string[];
   readonly code: CasErrorCode;
   readonly hint: string | undefined;
@@ -82,7 +35,7 @@ export interface PublicError extends PublicForm {
  * nothing but that it is internal, because its messages were not written with strangers in mind.
  */
 export function publicError(error: unknown): PublicError {
-  const form = error instanceof CasError ? publicForms[error.code] : undefined;
+  const form = error instanceof CasError ? formOf(error.code) : undefined;
   if (!(error instanceof CasError) || form === undefined) {
     return {
       status: 500,

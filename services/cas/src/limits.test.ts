@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
-import { connect } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 import * as fc from 'fast-check';
 import { version } from '@ensconce/api/client';
@@ -12,7 +13,7 @@ import { attestOnce, imageFor, openService } from '../test/service-under-test.ts
 import { defaultLimits } from './limits.ts';
 
 const impatient = {
-  clients: { connections: 20, timeout: 300 },
+  clients: { connections: 20, perAddress: 10, timeout: 300 },
   services: { connections: 20, pending: 2, timeout: 300 },
 };
 
@@ -53,6 +54,80 @@ void test('connections that are not attested are bounded, attested ones do not c
   await assert.rejects(openService(started.cas), 'the third one waits for nothing');
   for (const { socket } of open) socket.destroy();
   await new Promise((resolve) => setTimeout(resolve, 50));
+  await alive(started);
+});
+
+void test('one address does not get all connections of the client port', async (t) => {
+  const started = await casUnderTest(t, {
+    limits: { ...impatient, clients: { connections: 20, perAddress: 4, timeout: 2000 } },
+  });
+  const port = started.cas.clientAddress.port;
+  const open = Array.from({ length: 6 }, () =>
+    connectPlain({ port, host: '127.0.0.1', localAddress: '127.0.0.2' }),
+  );
+  let refused = 0;
+  for (const socket of open) {
+    socket.on('error', () => {});
+    socket.on('close', () => refused++);
+    socket.resume();
+  }
+  await sleep(200);
+  assert.equal(refused, 2);
+  await alive(started);
+  for (const socket of open) socket.destroy();
+});
+
+/** A TLS connection to the client port that speaks HTTP by hand. */
+async function byHand(started: CasUnderTest): Promise<TLSSocket> {
+  const keys = await clientKeys();
+  const socket = connect({
+    port: started.cas.clientAddress.port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    key: keys.privateKey,
+    cert: keys.certificate,
+  });
+  socket.on('error', () => {});
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+const closing = (socket: TLSSocket): Promise<void> =>
+  new Promise((resolve) => socket.once('close', () => resolve()));
+
+void test('requests that arrive byte by byte are hung up on, and stop nobody else', async (t) => {
+  const started = await casUnderTest(t, {
+    limits: { ...impatient, clients: { connections: 100, perAddress: 100, timeout: 300 } },
+  });
+  const beginnings = [
+    'GET /v1/version HTTP/1.1\r\nhost: x\r\nx: ',
+    'POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n',
+    'POST /v1/sessions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n',
+  ];
+  const slow = Array.from({ length: 30 }, async (_, i) => {
+    const socket = await byHand(started);
+    const closed = closing(socket);
+    socket.write(beginnings[i % beginnings.length] as string);
+    const drip = setInterval(() => socket.write(i % 3 === 2 ? '1\r\na\r\n' : 'a'), 50);
+    socket.once('close', () => clearInterval(drip));
+    socket.resume();
+    return closed;
+  });
+  await alive(started);
+  await Promise.all(slow);
+  await alive(started);
+});
+
+void test('who asks and never reads the answers is hung up on', async (t) => {
+  const started = await casUnderTest(t, {
+    limits: { ...impatient, rate: { perSecond: 1e6, burst: 1e6, callers: 10 } },
+  });
+  const socket = await byHand(started);
+  const closed = closing(socket);
+  socket.pause();
+  const ask = 'GET /v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n';
+  socket.write(ask.repeat(2000));
+  await closed;
   await alive(started);
 });
 

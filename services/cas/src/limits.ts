@@ -2,7 +2,9 @@
 export interface CasLimits {
   readonly clients: {
     readonly connections: number;
-    /** Milliseconds for a handshake, and for a request to arrive. */
+    /** Of one address. */
+    readonly perAddress: number;
+    /** Milliseconds for a handshake, for a request to arrive, and without a byte in either direction. */
     readonly timeout: number;
   };
   readonly services: {
@@ -18,7 +20,7 @@ export interface CasLimits {
 }
 
 export const defaultLimits: CasLimits = {
-  clients: { connections: 4096, timeout: 20_000 },
+  clients: { connections: 4096, perAddress: 1024, timeout: 20_000 },
   services: { connections: 65_536, pending: 512, timeout: 20_000 },
   rate: { perSecond: 100, burst: 400, callers: 65_536 },
 };

@@ -2,7 +2,7 @@ import { formatAddress, parseAddress, type CasAddress } from '@ensconce/api/addr
 import { CasConnection } from '@ensconce/api/connection';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
-import { loadIdentity, loadState, type AttestedCas } from './cli-state.ts';
+import { loadIdentity, loadState, type AttestedCas, type Identity } from './cli-state.ts';
 
 const timeout = 30_000;
 
@@ -37,17 +37,22 @@ export function attestedCasOf(
   return { name, address, entry };
 }
 
-/** Does something over a connection to an attested CAS, as this identity. Another CAS at that address is refused. */
+/**
+ * Does something over a connection to an attested CAS. Another CAS at that address is refused.
+ *
+ * @param as who asks: this command's identity if absent.
+ */
 export async function withCas<Result>(
   io: Io,
   named: string | undefined,
   use: (cas: CasConnection) => Promise<Result>,
+  as?: Identity,
 ): Promise<Result> {
   const { address, entry, name } = attestedCasOf(io, named);
   if (entry.simulated) io.stderr(`warning: CAS ${name} runs on SIMULATED hardware, which protects nothing\n`);
   const cas = await CasConnection.open({
     address,
-    identity: await loadIdentity(io),
+    identity: as ?? (await loadIdentity(io)),
     pinned: entry.identity,
     timeout,
     signal: io.signal,

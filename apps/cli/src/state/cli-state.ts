@@ -1,3 +1,4 @@
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
@@ -26,6 +27,8 @@ const stateSchema = v.strictObject({
   version: v.literal(1),
   /** PEM pair. */
   identity: v.optional(v.strictObject({ privateKey: v.string(), certificate: v.string() })),
+  /** PKCS#8 PEM, Ed25519: signs sessions where no other key is named. */
+  signingKey: v.optional(v.string()),
   /** Address of the CAS that is meant where none is named. */
   defaultCas: v.optional(v.string()),
   /** By address, `host:port`. */
@@ -91,6 +94,17 @@ function linkUnlessThere(temporary: string, path: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
+}
+
+/** The key of this command that signs sessions; made at first use. */
+export async function loadSigningKey(io: Io): Promise<KeyObject> {
+  // The first write of the file is that of the identity, which two processes never make twice.
+  await loadIdentity(io);
+  const state = loadState(io);
+  if (state.signingKey !== undefined) return createPrivateKey(state.signingKey);
+  const { privateKey } = generateKeyPairSync('ed25519');
+  saveState(io, { ...state, signingKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) });
+  return privateKey;
 }
 
 /** The identity of this command; made at first use. */

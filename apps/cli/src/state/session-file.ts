@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Problem } from '@ensconce/policy/problem';
 import { parseSession } from '@ensconce/policy/parse';
-import type { Session } from '@ensconce/policy/session';
+import type { Creator, Session } from '@ensconce/policy/session';
 import { templateSession } from '@ensconce/policy/template';
 import { fromUtf8 } from '@ensconce/base/bytes';
 import { CliError } from '../errors.ts';
@@ -56,11 +56,19 @@ export function examineSession(
   file: string,
   options: TemplateOptions,
 ): { readonly problems: readonly Problem[]; readonly result: SessionFile | undefined } {
+  return examineText(io, readSessionText(file), options);
+}
+
+function examineText(
+  io: Io,
+  source: string,
+  options: TemplateOptions,
+): { readonly problems: readonly Problem[]; readonly result: SessionFile | undefined } {
   const variables = {
     ...(options.useEnv === true ? definedIn(io.environment) : {}),
     ...options.env,
   };
-  const template = templateSession(readSessionText(file), variables);
+  const template = templateSession(source, variables);
   if (template.text === undefined) return { problems: template.problems, result: undefined };
   const parsed = parseSession(template.text);
   const { text } = template;
@@ -73,7 +81,12 @@ export function examineSession(
 
 /** The session in a file, or an error that names its first problem; warnings go to stderr. */
 export function loadSession(io: Io, file: string, options: TemplateOptions): SessionFile {
-  const { problems, result } = examineSession(io, file, options);
+  return loadSessionText(io, file, readSessionText(file), options);
+}
+
+/** The same of a text that was read already. */
+export function loadSessionText(io: Io, file: string, source: string, options: TemplateOptions): SessionFile {
+  const { problems, result } = examineText(io, source, options);
   if (result === undefined) {
     const errors = problems.filter((problem) => problem.severity === 'error');
     const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
@@ -94,22 +107,39 @@ export function problemLine(file: string, problem: Problem | undefined): string 
 /** Puts a predecessor into the text of a session, in place of one that is empty, and holds the result against what was meant. */
 export function insertPredecessor(file: SessionFile, predecessor: string): SessionFile {
   if (file.session.predecessor !== undefined) return file;
-  const line = `predecessor: ${predecessor}`;
-  const empty = /^predecessor[ \t]*:[ \t]*(?:~|null)?[ \t]*(?:#.*)?$/m;
+  const placed = insertMember(file, 'predecessor', predecessor);
+  return placed.session.predecessor === predecessor ? placed : noPlace('predecessor', predecessor);
+}
+
+/** Puts a creator into the text of a session that names none. */
+export function insertCreator(file: SessionFile, creator: Creator): SessionFile {
+  if (file.session.creator !== undefined) return file;
+  const value = creatorYaml(creator);
+  const placed = insertMember(file, 'creator', value);
+  return placed.session.creator?.keyHash === creator.keyHash ? placed : noPlace('creator', value);
+}
+
+function creatorYaml({ kind, pem }: Creator): string {
+  const lines = pem.trimEnd().split('\n');
+  const block = (indent: string): string => lines.map((line) => `${indent}${line}`).join('\n');
+  return kind === 'signer' ? `\n  signer: |\n${block('    ')}` : `|\n${block('  ')}`;
+}
+
+/** A member in place of an empty one, else in front of the name. */
+function insertMember(file: SessionFile, name: string, value: string): SessionFile {
+  const line = `${name}:${value.startsWith('\n') ? '' : ' '}${value}`;
+  const empty = new RegExp(`^${name}[ \\t]*:[ \\t]*(?:~|null)?[ \\t]*(?:#.*)?$`, 'm');
   const text = empty.test(file.text)
     ? file.text.replace(empty, () => line)
     : file.text.replace(/^(?=name[ \t]*:)/m, () => `${line}\n`);
   const { session } = parseSession(text);
-  if (session?.predecessor !== predecessor) {
-    throw new CliError(
-      'CLI_SESSION',
-      'session: a place for the predecessor expected in the file, none found',
-      {
-        hint: `write the line "${line}" into it yourself`,
-      },
-    );
-  }
-  return { ...file, text, session };
+  return session === undefined ? noPlace(name, value) : { ...file, text, session };
+}
+
+function noPlace(name: string, value: string): never {
+  throw new CliError('CLI_SESSION', `session: a place for the ${name} expected in the file, none found`, {
+    hint: `write the line "${name}: ${value}" into it yourself`,
+  });
 }
 
 function definedIn(environment: Io['environment']): Record<string, string> {

@@ -4,9 +4,13 @@ import { startCas } from '@ensconce/cas/cas';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
+import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
+import type { Io } from '../io.ts';
+import { loadIdentity } from '../state/cli-state.ts';
 import { insecureVendor } from '../state/simulated-vendor.ts';
 import { causeChain } from '@ensconce/base/errors';
 import { collateralSource } from '../state/collateral-source.ts';
+import { stopped } from '../output/stopped.ts';
 import { listenAddress } from '../output/listen-address.ts';
 import { writeResult } from '../output/result.ts';
 import type { Verb } from '../verb.ts';
@@ -20,6 +24,7 @@ interface Options {
   readonly collateral?: readonly string[];
   readonly insecureAcceptSimulation?: string;
   readonly creator?: readonly string[];
+  readonly insecureAnyCreator?: true;
   readonly logLevel: string;
   readonly json?: true;
 }
@@ -50,8 +55,9 @@ export const casServe: Verb = {
       .option('--las <socket>', 'LAS that makes evidence about this CAS')
       .option(
         '--creator <key-hash...>',
-        'who may create top-level sessions; by default anybody with a certificate',
+        'who owns this CAS, and so may create top-level sessions; by default the identity of this command',
       )
+      .option('--insecure-any-creator', 'let anybody with a certificate create top-level sessions')
       .option('--pccs <url>', "a PCCS to fetch collateral from; by default Intel's own service")
       .option('--collateral <path...>', 'files and folders with collateral; with them nothing is fetched')
       .option(
@@ -78,7 +84,7 @@ export const casServe: Verb = {
             onFailure: (platform, error) =>
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
-          creators: options.creator === undefined ? 'anybody' : new Set(options.creator),
+          creators: await creatorsOf(io, options),
           now: io.now,
           random: io.random,
           log,
@@ -103,9 +109,7 @@ export const casServe: Verb = {
   },
 };
 
-function stopped(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {
+  if (options.insecureAnyCreator === true) return 'anybody';
+  return new Set(options.creator ?? [keyHashOfCertificate((await loadIdentity(io)).certificate)]);
 }

@@ -1,5 +1,7 @@
+import { call } from '@ensconce/api/call';
+import { routes } from '@ensconce/api/routes';
 import { writeResult } from '../output/result.ts';
-import { attestedCasOf } from '../state/attested-cas.ts';
+import { attestedCasOf, withCas } from '../state/attested-cas.ts';
 import type { Verb } from '../verb.ts';
 
 export const casShowIdentification: Verb = {
@@ -12,8 +14,14 @@ export const casShowIdentification: Verb = {
   define(command, io) {
     command
       .option('-c, --cas <address>', 'which CAS; by default the one attested last')
+      .option('--session-encryption-key', 'show the public key for which sessions are encrypted; asks CAS')
       .option('--json', 'write JSON')
-      .action((options: { cas?: string; json?: true }) => {
+      .action(async (options: { cas?: string; sessionEncryptionKey?: true; json?: true }) => {
+        if (options.sessionEncryptionKey === true) {
+          const answer = await withCas(io, options.cas, (cas) => call(cas, routes.readEncryptionKey, {}));
+          writeResult(io, options, answer, () => answer.key.trimEnd());
+          return;
+        }
         const { name, entry } = attestedCasOf(io, options.cas);
         writeResult(io, options, { address: name, ...entry }, () =>
           [

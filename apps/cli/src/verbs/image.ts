@@ -1,4 +1,3 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 import { postSession } from '@ensconce/api/client';
 import { parseReference } from '@ensconce/image/reference';
@@ -8,6 +7,7 @@ import { splitCommand } from '@ensconce/policy/command';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { writeResult } from '../output/result.ts';
+import { writeWhole } from '../output/write-file.ts';
 import { attestedCasOf, withCas } from '../state/attested-cas.ts';
 import { familySecret } from '../state/family-secret.ts';
 import { runtimeLayer } from '../state/runtime-layer.ts';
@@ -44,18 +44,6 @@ function showProgress(io: Io): (progress: Progress) => void {
     last = percent;
     io.stderr(`image: sealed ${percent} % of ${inMebibytes(total)}\n`);
   };
-}
-
-/** The session holds the layer keys: readable by its owner alone, and never half-written under its name. */
-function writeSession(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.new`;
-  try {
-    writeFileSync(temporary, text, { mode: 0o600, flag: 'wx', flush: true });
-    renameSync(temporary, path);
-  } catch (cause) {
-    rmSync(temporary, { force: true });
-    throw new CliError('CLI_FILE', `${path}: a place to write the session expected`, { cause });
-  }
 }
 
 function words(result: TransformResult, options: Options): string {
@@ -164,7 +152,7 @@ export const image: Verb = {
             hostFiles: options.hostPath,
           }),
         );
-        if (options.session !== undefined) writeSession(options.session, session);
+        if (options.session !== undefined) writeWhole(options.session, session);
         const uploaded =
           options.upload === true
             ? await withCas(io, options.cas, (cas) => postSession(cas, session))

@@ -1,17 +1,18 @@
-import { describeEntry } from '../access.ts';
+import { deleteRule, describeEntry } from '../access.ts';
 import type { AccessRule, Session } from '../session.ts';
 import { compare, same, type Change } from './change.ts';
 
-const rights = [
-  ['read', 'read the session'],
-  ['update', 'change the session'],
-  ['createSessions', 'create sessions inside it'],
-  ['listSessions', 'list the sessions inside it'],
-] as const;
+const rights: readonly (readonly [(session: Session) => AccessRule, string])[] = [
+  [({ accessPolicy }) => accessPolicy.read, 'read the session'],
+  [({ accessPolicy }) => accessPolicy.update, 'change the session'],
+  [({ accessPolicy }) => accessPolicy.createSessions, 'create sessions inside it'],
+  [({ accessPolicy }) => accessPolicy.listSessions, 'list the sessions inside it'],
+  [deleteRule, 'delete the session'],
+];
 
 export function accessChanges(before: Session, after: Session): Change[] {
-  return rights.flatMap(([right, words]) => {
-    const { added, removed } = compare(names(before.accessPolicy[right]), names(after.accessPolicy[right]));
+  return rights.flatMap(([rule, words]) => {
+    const { added, removed } = compare(names(rule(before)), names(rule(after)));
     return [
       ...added.map((who): Change => ({
         about: 'access',

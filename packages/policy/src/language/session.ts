@@ -4,7 +4,7 @@ import { boolean, freeText, text } from '../form/scalar.ts';
 import { creatorFromCertificate, creatorFromSigner } from '../key-hash.ts';
 import type { Creator, SecretConfig, Session } from '../session.ts';
 import { nounOf } from '../yaml/node.ts';
-import { accessPolicy, defaultAccess } from './access.ts';
+import { accessPolicy, accessRule, defaultAccess } from './access.ts';
 import { graceDays, tcbDate } from './guest.ts';
 import { image } from './image.ts';
 import { attempt, hex, hexOrNone, secretName, sessionName } from './names.ts';
@@ -63,6 +63,7 @@ const extension = map(
       'Whether evidence of simulated hardware, which protects nothing, is accepted.',
     ),
     minimum_tcb_date: strict(tcbDate, 'TCB levels that were published before this day are refused.'),
+    delete: strict(accessRule('update'), 'Who may delete the session; as update if absent.'),
     advisory_grace_days: strict(
       graceDays,
       'For how many days a platform may lack an update; none if absent.',
@@ -115,5 +116,6 @@ export const session: Form<Session> = transform(sessionForm, (value) => ({
   secretConfig: value.secret_config,
   acceptSimulation: value.ensconce?.accept_simulation ?? false,
   minimumTcbDate: value.ensconce?.minimum_tcb_date,
+  delete: value.ensconce?.delete,
   advisoryGraceDays: value.ensconce?.advisory_grace_days,
 }));

@@ -3,6 +3,8 @@ import * as v from 'valibot';
 /** `hash` is there only for sessions that have a salt: the hash of an unsalted one would let its secrets be guessed. */
 const session = { session: v.string(), hash: v.optional(v.string()) };
 const identity = v.nullable(v.string());
+/** Key hashes of those who signed, where signatures stand in place of the connection's identity. */
+const signers = v.optional(v.array(v.string()));
 
 /** What a service showed when it was attested. `simulated` is true where no hardware stands behind it. */
 const measured = {
@@ -26,7 +28,7 @@ export const auditEvent = v.variant('type', [
   }),
   v.strictObject({ type: v.literal('CAS exited') }),
   v.strictObject({ type: v.literal('Simulated evidence accepted for the first time') }),
-  v.strictObject({ type: v.literal('Session created'), ...session, identity }),
+  v.strictObject({ type: v.literal('Session created'), ...session, identity, signers }),
   v.strictObject({
     type: v.literal('Session read'),
     ...session,
@@ -34,7 +36,24 @@ export const auditEvent = v.variant('type', [
     /** Whether the reader got the values of secrets that stand in the text. */
     secretsShown: v.boolean(),
   }),
-  v.strictObject({ type: v.literal('Session updated'), ...session, identity }),
+  v.strictObject({ type: v.literal('Session updated'), ...session, identity, signers }),
+  v.strictObject({
+    type: v.literal('Session update proposed'),
+    session: v.string(),
+    identity,
+    /** RFC 3339: when CAS forgets it. */
+    expires: v.string(),
+  }),
+  v.strictObject({ type: v.literal('Session update approved'), session: v.string(), signer: v.string() }),
+  v.strictObject({
+    type: v.literal('Session update vetoed'),
+    session: v.string(),
+    signer: v.string(),
+    /** Whether the update was dropped by it. */
+    dropped: v.boolean(),
+  }),
+  v.strictObject({ type: v.literal('Session update withdrawn'), session: v.string(), identity }),
+  v.strictObject({ type: v.literal('Session deleted'), ...session, identity }),
   v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
   v.strictObject({
     type: v.literal('Value read'),
@@ -114,6 +133,11 @@ export type SignedAuditRecord = v.InferOutput<typeof signedAuditRecord>;
 const announcing: ReadonlySet<AuditEvent['type']> = new Set([
   'Session created',
   'Session updated',
+  'Session update proposed',
+  'Session update approved',
+  'Session update vetoed',
+  'Session update withdrawn',
+  'Session deleted',
   'Certificates renewed',
   'Volume FSPF tag updated',
   'Simulated evidence accepted for the first time',

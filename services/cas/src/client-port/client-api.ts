@@ -1,146 +1,76 @@
-import type { TLSSocket } from 'node:tls';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
-import { requestLimit, type ErrorBody, type SessionWritten, type VersionAnswer } from '@ensconce/api/schema';
-import { fromUtf8 } from '@ensconce/base/bytes';
-import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
-import { CasError, publicError } from '../errors.ts';
-import { readSession } from '../sessions/read-session.ts';
-import type { StoredSession, StoredVersion } from '../sessions/session-record.ts';
-import { writeSession, type WriteContext } from '../sessions/write-session.ts';
-import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
-import { Gate } from '../state/gate.ts';
-import type { Serial } from '../state/serial.ts';
-import { callerOf, clientOf } from './client-of.ts';
-import type { OwnEvidence } from './own-evidence.ts';
+import type { ErrorBody } from '@ensconce/api/schema';
+import { CasError, publicError, type CasErrorCode } from '../errors.ts';
+import { callerOf } from './client-of.ts';
+import { dispatch, methodsOf } from './dispatch.ts';
+import { handlers, type HandlerContext } from './handlers.ts';
 import type { RateLimit } from './rate-limit.ts';
+import { Uploads } from './uploads.ts';
 
-export interface ClientApiContext extends WriteContext {
-  readonly writes: Serial;
-  /** The same session with certificates that are good for a while. */
-  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
-  readonly ownEvidence: OwnEvidence;
+export interface ClientApiContext extends HandlerContext {
   readonly rateLimit: RateLimit;
-  readonly version: () => VersionAnswer;
   readonly log: Logger;
 }
 
 type Bindings = { Bindings: HttpBindings };
 
-/** The routes of port 8081 (docs/protocol/client-api.md). */
+/** What port 8081 answers (docs/protocol/client-api.md); the routes are rows of `@ensconce/api/routes`. */
 export function clientApi(context: ClientApiContext): Hono<Bindings> {
-  const { state, sessions } = context;
-  const api = new Hono<Bindings>({ strict: true });
+  const api = new Hono<Bindings>();
+  const answering = handlers(context);
+  const uploads = new Uploads({ total: 64 * 1_048_576, each: 8 * 1_048_576 });
 
-  api.onError((error, c) => answerError(context, c, error));
-  api.notFound((c) =>
-    answerError(
-      context,
-      c,
-      new CasError('CAS_ROUTE_NOT_FOUND', `${c.req.method} ${c.req.path.slice(0, 200)}: no such route`),
-    ),
-  );
+  const began = new WeakMap<Request, number>();
+  api.onError(async (error, c) => {
+    if (error instanceof CasError && hiding.has(error.code)) {
+      await untilTick(began.get(c.req.raw) ?? 0, context.now().getTime());
+    }
+    return answerError(context, c, error);
+  });
   api.use(async (c, next) => {
-    if (!context.rateLimit.take(callerOf(c.env.incoming), context.now().getTime())) {
+    const now = context.now().getTime();
+    began.set(c.req.raw, now);
+    const wait = context.rateLimit.take(callerOf(c.env.incoming), now);
+    if (wait > 0) {
+      c.header('retry-after', String(wait));
       throw new CasError('CAS_RATE_LIMITED', 'request: fewer requests expected, too many found', {
-        hint: 'wait a second, then try again',
+        hint: `wait ${wait} s, then try again`,
       });
     }
     await next();
     c.header('cache-control', 'no-store');
   });
-  api.use(
-    bodyLimit({
-      maxSize: requestLimit,
-      onError: () => {
-        throw new CasError(
-          'CAS_REQUEST_TOO_LARGE',
-          `request: a body of at most ${requestLimit} bytes expected`,
-        );
-      },
-    }),
-  );
-
-  api.get('/v1/version', (c) => c.json(context.version()));
-
-  api.post('/v1/attest', async (c) => {
-    const socket = c.env.incoming.socket as TLSSocket;
-    const exporter = socket.exportKeyingMaterial(exporterSize, exporterLabel, Buffer.alloc(0));
-    return c.json(await context.ownEvidence(await c.req.text(), exporter));
-  });
-
-  // Bounds the memory of bodies that are being read.
-  const uploads = new Gate({ running: 64, waiting: 1024 });
-  const write = (c: Context<Bindings>, name?: string): Promise<StoredVersion> =>
-    uploads.run(async () => {
-      const text = await bodyText(c);
-      const identity = clientOf(c.env.incoming);
-      return context.writes.run(() =>
-        writeSession(context, { text, identity, ...(name === undefined ? {} : { name }) }),
-      );
-    });
-  api.post('/v1/sessions', async (c) => {
-    const version = await write(c);
-    return c.json(written(version), version.predecessor === null ? 201 : 200);
-  });
-  api.put('/v1/sessions/*', async (c) => {
-    const version = await write(c, nameIn(c, '/v1/sessions/'));
-    return c.json(written(version), version.predecessor === null ? 201 : 200);
-  });
-  api.get('/v1/sessions/*', async (c) => {
-    const secrets = c.req.query('secrets');
-    if (secrets !== undefined && secrets !== 'shown') {
-      throw new CasError('CAS_REQUEST_INVALID', 'secrets: shown or nothing expected in the address');
+  api.all('*', async (c) => {
+    const path = new URL(c.req.url).pathname;
+    if (c.req.header('origin') !== undefined) {
+      throw new CasError('CAS_REQUEST_INVALID', 'request: none of a web page expected, an Origin found', {
+        hint: 'a page would act with the certificate of whoever looks at it',
+      });
     }
-    const answer = await readSession(state, sessions, {
-      name: nameIn(c, '/v1/sessions/'),
-      hash: c.req.query('hash'),
-      secretsShown: secrets === 'shown',
-      identity: clientOf(c.env.incoming),
-    });
-    return c.json(answer);
-  });
-
-  api.get('/v1/values/*', async (c) => {
-    const match = /^session=([^,]+)(?:,secret=([^,]+))?$/.exec(nameIn(c, '/v1/values/'));
-    if (match === null) {
-      throw new CasError('CAS_REQUEST_INVALID', 'values: session=NAME[,secret=NAME] expected in the address');
+    if (c.req.method === 'OPTIONS' && methodsOf(path).length > 0) {
+      return c.body(null, 204, { allow: methodsOf(path).join(', ') });
     }
-    const request = { session: match[1] as string, identity: clientOf(c.env.incoming) };
-    return match[2] === undefined
-      ? c.json(await readPublicValues(context, request))
-      : c.json(await readPublicValue(context, { ...request, secret: match[2] }));
+    const { status, body, etag } = await dispatch(answering, c.req.raw, c.env.incoming, uploads);
+    if (etag !== undefined) c.header('etag', `"${etag}"`);
+    return c.json(body as never, status as 200 | 201);
   });
   return api;
 }
 
-const written = (version: StoredVersion): SessionWritten => ({
-  name: version.name,
-  hash: version.hash,
-  predecessor: version.predecessor,
-});
+/** Refusals that look the same for what is not there and what is not theirs. */
+const hiding: ReadonlySet<CasErrorCode> = new Set([
+  'CAS_SESSION_NOT_FOUND',
+  'CAS_SESSION_FORBIDDEN',
+  'CAS_VALUE_NOT_FOUND',
+]);
+const tick = 10;
 
-/** The rest of the path behind `prefix`, percent-decoded; session names have slashes in them. */
-function nameIn(c: Context<Bindings>, prefix: string): string {
-  try {
-    const path = new URL(c.req.url).pathname;
-    return decodeURIComponent(path.slice(prefix.length));
-  } catch (cause) {
-    throw new CasError('CAS_REQUEST_INVALID', 'address: percent-encoded UTF-8 expected', { cause });
-  }
-}
-
-async function bodyText(c: Context<Bindings>): Promise<string> {
-  const bytes = new Uint8Array(await c.req.arrayBuffer());
-  try {
-    return fromUtf8(bytes);
-  } catch (cause) {
-    throw new CasError('CAS_REQUEST_INVALID', 'request: a body in UTF-8 expected, other bytes found', {
-      cause,
-    });
-  }
+/** Waits until the next multiple of {@link tick} milliseconds: to find a session takes longer than to find none. */
+function untilTick(from: number, now: number): Promise<void> {
+  return sleep(tick - (Math.max(0, now - from) % tick));
 }
 
 function answerError(context: ClientApiContext, c: Context<Bindings>, error: unknown): Response {
@@ -148,6 +78,12 @@ function answerError(context: ClientApiContext, c: Context<Bindings>, error: unk
   if (shown.status >= 500) {
     context.log.error({ err: error, method: c.req.method, path: c.req.path }, 'request failed');
   }
+  if (shown.code === 'CAS_METHOD_NOT_ALLOWED') {
+    c.header('allow', methodsOf(new URL(c.req.url).pathname).join(', '));
+  }
+  if (shown.status === 503) c.header('retry-after', '1');
+  // What is left of a body that was too long is not waited for.
+  if (shown.status === 413) c.header('connection', 'close');
   const body: ErrorBody = {
     msg: shown.msg,
     code: shown.code,

@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Logger } from 'pino';
 import { closer, listen, type Listen } from '../listen.ts';
@@ -9,7 +9,8 @@ import type { clientApi } from './client-api.ts';
 
 export interface ClientPortLimits {
   readonly connections: number;
-  /** Milliseconds for a whole request to arrive. */
+  readonly perAddress: number;
+  /** Milliseconds for a whole request to arrive, and without a byte in either direction. */
   readonly timeout: number;
 }
 
@@ -56,6 +57,9 @@ export class ClientPort {
       },
     }) as Server;
     server.maxConnections = limits.connections;
+    // Who reads its answer slowly, or not at all, holds it no longer than this.
+    server.setTimeout(limits.timeout);
+    limitPerAddress(server, limits.perAddress);
     server.on('tlsClientError', (error, socket) => {
       log.debug({ err: error.message }, 'client handshake failed');
       // Node leaves a handshake that took too long open.
@@ -68,4 +72,20 @@ export class ClientPort {
     const close = closer(server);
     return new ClientPort(close, await listen(server, options.listen, 'client port'));
   }
+}
+
+/** Keeps one address from having all the connections. */
+function limitPerAddress(server: Server, most: number): void {
+  const open = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const address = socket.remoteAddress ?? '';
+    const count = (open.get(address) ?? 0) + 1;
+    open.set(address, count);
+    socket.once('close', () => {
+      const left = (open.get(address) ?? 1) - 1;
+      if (left > 0) open.set(address, left);
+      else open.delete(address);
+    });
+    if (count > most) socket.destroy();
+  });
 }

@@ -1,20 +1,16 @@
-import * as v from 'valibot';
-import { attestRequest, type AttestAnswer } from '@ensconce/api/schema';
-import { fromHex, utf8 } from '@ensconce/base/bytes';
-import { parseJson } from '@ensconce/base/json';
+import type { AttestAnswer } from '@ensconce/api/schema';
 import { requestEvidence, type Evidence, type LasAddress } from '@ensconce/las-client/evidence';
 import { reportData } from '@ensconce/wire/binding';
 import { CasError } from '../errors.ts';
 import { Gate } from '../state/gate.ts';
 
-/** Answers `POST /v1/attest`: `body` is the request, `exporter` that of the connection it came over. */
-export type OwnEvidence = (body: string, exporter: Uint8Array) => Promise<AttestAnswer>;
+/** Answers `POST /v1/attest`; `exporter` is that of the connection it came over. */
+export type OwnEvidence = (nonce: Uint8Array, exporter: Uint8Array) => Promise<AttestAnswer>;
 
 /** CAS's evidence about itself, made by the LAS for one client's connection and nonce. `publicKey` is CAS's SPKI. */
 export function ownEvidence(las: LasAddress | undefined, publicKey: Uint8Array): OwnEvidence {
   const gate = new Gate({ running: 4, waiting: 64 });
-  return async (body, exporter) => {
-    const nonce = nonceOf(body);
+  return async (nonce, exporter) => {
     if (las === undefined) {
       throw new CasError(
         'CAS_EVIDENCE_UNAVAILABLE',
@@ -52,21 +48,5 @@ async function evidenceOf(las: LasAddress, data: Uint8Array): Promise<Evidence> 
     return await requestEvidence(las, data);
   } catch (cause) {
     throw new CasError('CAS_EVIDENCE_UNAVAILABLE', 'attest: evidence expected, the LAS gave none', { cause });
-  }
-}
-
-function nonceOf(body: string): Uint8Array {
-  const parsed = v.safeParse(attestRequest, parseBody(body));
-  if (!parsed.success) {
-    throw new CasError('CAS_REQUEST_INVALID', 'attest: {"nonce": 64 hexadecimal digits} expected');
-  }
-  return fromHex(parsed.output.nonce, 32);
-}
-
-function parseBody(body: string): unknown {
-  try {
-    return parseJson(utf8(body), 'attest', 1024);
-  } catch (cause) {
-    throw new CasError('CAS_REQUEST_INVALID', 'attest: {"nonce": 64 hexadecimal digits} expected', { cause });
   }
 }

@@ -11,8 +11,8 @@ export class RateLimit {
     this.#callers = options.callers;
   }
 
-  /** Whether `caller` may do one more thing at `now` (milliseconds). */
-  take(caller: string, now: number): boolean {
+  /** Takes one thing of `caller` at `now` (milliseconds); the seconds to wait, 0 where it may be done. */
+  take(caller: string, now: number): number {
     const bucket = this.#buckets.get(caller) ?? { tokens: this.#burst, at: now };
     const passed = Math.max(0, now - bucket.at) / 1000;
     const tokens = Math.min(this.#burst, bucket.tokens + passed * this.#perSecond);
@@ -22,6 +22,6 @@ export class RateLimit {
     if (this.#buckets.size > this.#callers) {
       this.#buckets.delete(this.#buckets.keys().next().value as string);
     }
-    return allowed;
+    return allowed ? 0 : Math.max(1, Math.ceil((1 - tokens) / this.#perSecond));
   }
 }

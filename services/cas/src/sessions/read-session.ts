@@ -1,8 +1,10 @@
 import type { SessionRead } from '@ensconce/api/schema';
 import { formatSession } from '@ensconce/policy/format';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
+import { CasError } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import { holdsRight, notFound, type ClientIdentity } from './session-access.ts';
+import type { StoredVersion } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface ReadRequest {
@@ -20,10 +22,11 @@ export async function readSession(
   request: ReadRequest,
 ): Promise<SessionRead> {
   const { name, hash, identity, secretsShown } = request;
-  const present = sessions.find(name);
+  const present = sessions.findTaken(name);
   if (present === undefined || !holdsRight(present, 'read', identity).allowed) throw notFound(name);
   const version = hash === undefined ? present.stored : sessions.findVersion(name, hash);
   if (version === undefined) throw notFound(name);
+  if (version.deleted !== undefined) throw deletedSession(present.stored);
   const text = secretsShown
     ? version.text
     : formatSession(parseSessionOrThrow(version.text), { secrets: 'redacted' });
@@ -32,6 +35,7 @@ export async function readSession(
     state.store.sequence,
   );
   return {
+    id: present.id,
     name: version.name,
     hash: version.hash,
     predecessor: version.predecessor,
@@ -39,4 +43,13 @@ export async function readSession(
     session: text,
     redacted: !secretsShown,
   };
+}
+
+/** For those who may know; to all others a deleted session looks like none. */
+export function deletedSession({ name, hash, deleted }: StoredVersion): CasError {
+  return deleted === undefined
+    ? new CasError('CAS_SESSION_DELETED', `session '${name}': this version was deleted`)
+    : new CasError('CAS_SESSION_DELETED', `session '${name}': it was deleted ${deleted}`, {
+        hint: `whom its update named can bring it back: upload it with predecessor: ${hash}`,
+      });
 }

@@ -4,7 +4,7 @@ import { importedSecrets } from './imports.ts';
 import type { StoredSession } from './session-record.ts';
 import type { WriteContext } from './write-session.ts';
 
-export interface RenewContext extends Omit<WriteContext, 'mayCreateTopLevel'> {
+export interface RenewContext extends Pick<WriteContext, 'state' | 'sessions' | 'random' | 'now'> {
   readonly writes: Serial;
 }
 

@@ -1,5 +1,5 @@
-import { mayAccess } from '@ensconce/policy/access';
-import type { AccessPolicy, Creator } from '@ensconce/policy/session';
+import { deleteRule, mayAccess, mayListSessions, type Access } from '@ensconce/policy/access';
+import type { AccessPolicy } from '@ensconce/policy/session';
 import { CasError } from '../errors.ts';
 import type { StoredSession } from './session-record.ts';
 
@@ -11,19 +11,19 @@ export interface ClientIdentity {
   readonly certificate: string | undefined;
 }
 
-export type Right = keyof AccessPolicy;
+/** Whose rights a request has: the key of its connection, and the keys of signatures over it that were verified. */
+export interface Rights {
+  readonly keyHash?: string | undefined;
+  readonly signers?: readonly string[] | undefined;
+}
 
-export function holdsRight(
-  session: StoredSession,
-  right: Right,
-  identity: ClientIdentity,
-): { readonly allowed: boolean; readonly reason: string } {
-  const creator: Creator = session.stored.creator;
-  return mayAccess(
-    session.session.accessPolicy[right],
-    identity.keyHash === undefined ? {} : { keyHash: identity.keyHash },
-    creator,
-  );
+export type Right = keyof AccessPolicy | 'delete';
+
+export function holdsRight(held: StoredSession, right: Right, rights: Rights): Access {
+  const { session, stored } = held;
+  if (right === 'listSessions') return mayListSessions(session.accessPolicy, rights, stored.creator);
+  const rule = right === 'delete' ? deleteRule(session) : session.accessPolicy[right];
+  return mayAccess(rule, { keyHash: rights.keyHash, signers: rights.signers }, stored.creator);
 }
 
 /** One answer for "there is none" and "not for you": nobody infers the existence of what is not theirs. */

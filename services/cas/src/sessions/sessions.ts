@@ -1,10 +1,19 @@
 import * as v from 'valibot';
 import type { Json } from '@ensconce/base/json';
-import { parseSessionOrThrow } from '@ensconce/policy/parse';
-import { withCreator } from '@ensconce/policy/session';
+import { sessionHash } from '@ensconce/policy/session-hash';
+import { restoreSession, storeSession } from '@ensconce/policy/stored';
 import { parseSecretState } from '@ensconce/secrets/state';
 import type { State } from '../state/state.ts';
-import { storedSession, storedVersion, type StoredSession, type StoredVersion } from './session-record.ts';
+import type { Change } from '../store/store.ts';
+import { SessionNames } from './session-names.ts';
+import {
+  storedName,
+  storedSession,
+  storedVersion,
+  type StoredName,
+  type StoredSession,
+  type StoredVersion,
+} from './session-record.ts';
 
 /** Characters of session text whose parsed form stays in memory. */
 const cacheSize = 16 * 1024 * 1024;
@@ -12,16 +21,24 @@ const cacheSize = 16 * 1024 * 1024;
 /** The sessions in the database. */
 export class Sessions {
   readonly #state: State;
+  readonly names: SessionNames;
   /** Most recently used last. */
   readonly #cache = new Map<string, StoredSession>();
   #cached = 0;
 
   constructor(state: State) {
     this.#state = state;
+    this.names = SessionNames.of(namesIn(state));
   }
 
-  /** The present version of a session, undefined where there is none of that name. */
+  /** The present version of a session, undefined where there is none of that name or it was deleted. */
   find(name: string): StoredSession | undefined {
+    const found = this.findTaken(name);
+    return found?.stored.deleted === undefined ? found : undefined;
+  }
+
+  /** The present version of a session or, where it was deleted, its tombstone. */
+  findTaken(name: string): StoredSession | undefined {
     const cached = this.#cache.get(name);
     const found = cached ?? this.#load(name);
     if (found !== undefined) this.#remember(name, found);
@@ -34,35 +51,31 @@ export class Sessions {
     return value === undefined ? undefined : v.parse(storedVersion, value);
   }
 
-  /** Makes a version the present one. `audit` is the durable record that announced it. */
-  write(next: StoredSession, audit: { sequence: number; hash: string }): void {
-    const { stored } = next;
-    this.#state.store.commit(
-      [
-        {
-          table: 'session',
-          name: stored.name,
-          value: { ...stored, secrets: next.secrets as unknown as Json },
-        },
-        { table: 'session-version', name: `${stored.name}@${stored.hash}`, value: stored },
-      ],
-      audit,
-    );
-    this.#remember(stored.name, next);
+  /**
+   * Makes a version the present one, and changes older versions of it. `audit` is the durable record that announced it.
+   */
+  write(
+    next: StoredSession,
+    audit: { sequence: number; hash: string },
+    older: readonly StoredVersion[] = [],
+  ): void {
+    const versions = older.map((version) => versionChange(version));
+    this.#state.store.commit([...changesOf(next), ...versions], audit);
+    this.names.set(nameOf(next));
+    this.#remember(next.stored.name, next);
   }
 
   #load(name: string): StoredSession | undefined {
     const value = this.#state.store.get('session', name);
     if (value === undefined) return undefined;
-    const { secrets, ...stored } = v.parse(storedSession, value);
-    const session = withCreator(parseSessionOrThrow(stored.text), stored.creator);
-    return { stored, session, secrets: parseSecretState(secrets) };
+    const { id, secrets, session, sessionHash: hash, ...stored } = v.parse(storedSession, value);
+    return { id, stored, session: restoreSession(session, hash), secrets: parseSecretState(secrets) };
   }
 
   #remember(name: string, session: StoredSession): void {
     this.#forget(name);
     this.#cache.set(name, session);
-    this.#cached += session.stored.text.length;
+    this.#cached += sizeOf(session);
     for (const oldest of this.#cache.keys()) {
       if (this.#cached <= cacheSize) break;
       this.#forget(oldest);
@@ -70,7 +83,43 @@ export class Sessions {
   }
 
   #forget(name: string): void {
-    this.#cached -= this.#cache.get(name)?.stored.text.length ?? 0;
+    const session = this.#cache.get(name);
+    if (session !== undefined) this.#cached -= sizeOf(session);
     this.#cache.delete(name);
   }
+}
+
+/** What is small as text still costs memory. */
+const sizeOf = ({ stored }: StoredSession): number => stored.text.length + 2000;
+
+/** What stands in the database of a session's present version. */
+export function changesOf({ id, stored, session, secrets }: StoredSession): Change[] {
+  const value = {
+    ...stored,
+    id,
+    session: storeSession(session),
+    sessionHash: sessionHash(session),
+    secrets: secrets as unknown as Json,
+  } as Json;
+  return [
+    { table: 'session', name: stored.name, value },
+    { table: 'session-name', name: stored.name, value: nameOf({ stored }) },
+    versionChange(stored),
+  ];
+}
+
+const versionChange = (version: StoredVersion): Change => ({
+  table: 'session-version',
+  name: `${version.name}@${version.hash}`,
+  value: version,
+});
+
+const nameOf = ({ stored }: { readonly stored: StoredVersion }): StoredName => ({
+  name: stored.name,
+  creator: stored.creator.keyHash,
+  deleted: stored.deleted !== undefined,
+});
+
+function* namesIn(state: State): Generator<StoredName> {
+  for (const value of state.store.all('session-name')) yield v.parse(storedName, value);
 }

@@ -1,5 +1,5 @@
 import { EnsconceError } from '@ensconce/base/errors';
-import { creatorFromCertificate } from '@ensconce/policy/key-hash';
+import { toHex } from '@ensconce/base/bytes';
 import { PolicyError } from '@ensconce/policy/errors';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import { withCreator, type Creator, type Session } from '@ensconce/policy/session';
@@ -8,47 +8,50 @@ import { generateSecrets } from '@ensconce/secrets/generate';
 import { SecretsError } from '@ensconce/secrets/errors';
 import type { Party } from '@ensconce/secrets/export';
 import { CasError } from '../errors.ts';
+import type { Author } from './author.ts';
 import { importedSecrets, type Imported } from './imports.ts';
 import type { State } from '../state/state.ts';
 import type { Random } from '../store/record-cipher.ts';
-import { holdsRight, notFound, type ClientIdentity } from './session-access.ts';
+import { replacedBy, type WriteRules } from './may-write.ts';
+import { holdsRight } from './session-access.ts';
 import type { StoredSession, StoredVersion } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface WriteRequest {
   /** YAML, untrusted. */
   readonly text: string;
-  readonly identity: ClientIdentity;
+  readonly author: Author;
   /** The name in the address, where the request has one; the YAML must agree. */
   readonly name?: string;
+  /** Hash that the present version must have. */
+  readonly ifMatch?: string | undefined;
+  /** Whether the version that is present already may be written again, without effect. */
+  readonly idempotent?: boolean;
 }
 
-export interface WriteContext {
+export interface WriteContext extends WriteRules {
   readonly state: State;
-  readonly sessions: Sessions;
   readonly random: Random;
   readonly now: () => Date;
-  /** Whether that key may create sessions outside any namespace. */
-  readonly mayCreateTopLevel: (keyHash: string) => boolean;
+}
+
+export interface Written {
+  readonly version: StoredVersion;
+  readonly created: boolean;
 }
 
 /**
- * Creates a session or, where it names a predecessor, updates it. Runs alone: what it checks still holds when it
- * commits. The audit record is durable before the commit, the commit before the answer.
+ * Creates a session or, where it names a predecessor, updates it or brings it back. Runs alone: what it checks still
+ * holds when it commits. The audit record is durable before the commit, the commit before the answer.
  */
-export async function writeSession(context: WriteContext, request: WriteRequest): Promise<StoredVersion> {
+export async function writeSession(context: WriteContext, request: WriteRequest): Promise<Written> {
   const { state, sessions } = context;
+  const { author } = request;
   const parsed = parse(request);
-  const { certificate, keyHash } = request.identity;
-  if (certificate === undefined || keyHash === undefined) {
-    throw new CasError('CAS_IDENTITY_REQUIRED', 'session: a client certificate expected, none shown', {
-      hint: 'use the ensconce command, or give curl --cert and --key',
-    });
-  }
-  const present = sessions.find(parsed.name);
-  const creator = present?.stored.creator ?? creatorFromCertificate(certificate);
-  if (present === undefined) checkCreate(context, parsed, keyHash, request.identity);
-  else checkUpdate(present, parsed, request.identity);
+  const same = request.idempotent === true ? sameVersion(sessions, parsed, author) : undefined;
+  if (same !== undefined) return { version: same, created: false };
+  const present = replacedBy(context, parsed, author, request.ifMatch);
+  const creator = present?.stored.creator ?? author.creator;
   checkCreator(parsed, creator);
   const next = await makeVersion(context, request.text, parsed, creator, present);
   const position = await state.audit.append(
@@ -56,21 +59,26 @@ export async function writeSession(context: WriteContext, request: WriteRequest)
       type: present === undefined ? 'Session created' : 'Session updated',
       session: parsed.name,
       ...(parsed.salt === undefined ? {} : { hash: next.stored.hash }),
-      identity: keyHash,
+      identity: author.keyHash ?? null,
+      ...(author.signers === undefined ? {} : { signers: [...author.signers] }),
     },
     state.store.sequence + 1,
   );
   sessions.write(next, position);
-  return next.stored;
+  return { version: next.stored, created: present?.stored.deleted !== undefined || present === undefined };
 }
 
-function parse(request: WriteRequest): Session {
-  let session: Session;
+/** What a text from a request says. Throws `CAS_SESSION_INVALID` with every wrong line. */
+export function parseWritten(text: string): Session {
   try {
-    session = parseSessionOrThrow(request.text);
+    return parseSessionOrThrow(text);
   } catch (cause) {
     throw invalid('session: it cannot be accepted as it stands', cause);
   }
+}
+
+function parse(request: WriteRequest): Session {
+  const session = parseWritten(request.text);
   if (request.name !== undefined && request.name !== session.name) {
     throw new CasError(
       'CAS_SESSION_INVALID',
@@ -101,70 +109,12 @@ function invalid(message: string, cause: unknown): unknown {
   });
 }
 
-function checkCreate(
-  context: WriteContext,
-  session: Session,
-  keyHash: string,
-  identity: ClientIdentity,
-): void {
-  // A predecessor that is not there looks like one that is not theirs.
-  if (session.predecessor !== undefined) throw notFound(session.name);
-  const slash = session.name.lastIndexOf('/');
-  if (slash < 0) {
-    if (context.mayCreateTopLevel(keyHash)) return;
-    throw new CasError(
-      'CAS_SESSION_FORBIDDEN',
-      `session '${session.name}': this identity may not create top-level sessions`,
-      {
-        hint: 'ask whoever runs CAS to list your key hash (ensconce self show-key-hash)',
-      },
-    );
-  }
-  const parent = context.sessions.find(session.name.slice(0, slash));
-  if (parent === undefined || !holdsRight(parent, 'createSessions', identity).allowed) {
-    throw new CasError(
-      'CAS_SESSION_FORBIDDEN',
-      `session '${session.name}': its namespace does not exist, or this identity may not create sessions in it`,
-      { hint: 'create the session of the namespace first; its access_policy says who may create_sessions' },
-    );
-  }
-  if (session.namespaceHash !== undefined && session.namespaceHash !== parent.stored.hash) {
-    throw new CasError(
-      'CAS_PREDECESSOR_MISMATCH',
-      `session '${session.name}': namespace_hash of the present parent session expected, another one found`,
-    );
-  }
-}
-
-function checkUpdate(present: StoredSession, session: Session, identity: ClientIdentity): void {
-  const { name, hash } = present.stored;
-  if (!holdsRight(present, 'update', identity).allowed) {
-    // A name can be taken only once, so that it is taken cannot be hidden; nothing else of it shows.
-    throw session.predecessor === undefined
-      ? new CasError('CAS_SESSION_EXISTS', `session '${name}': a free name expected, it is taken`, {
-          hint: 'choose another name',
-        })
-      : notFound(name);
-  }
-  if (session.predecessor === undefined) {
-    throw new CasError(
-      'CAS_SESSION_EXISTS',
-      `session '${name}': a free name expected, it exists with hash ${hash}`,
-      {
-        hint: `to replace it, write predecessor: ${hash} into it, or use ensconce session update`,
-      },
-    );
-  }
-  if (session.predecessor !== hash) {
-    throw new CasError(
-      'CAS_PREDECESSOR_MISMATCH',
-      `session '${name}': predecessor ${hash} expected, ${session.predecessor} found`,
-      { hint: 'somebody updated it in the meantime: read it, merge, and send it again' },
-    );
-  }
-  if (session.namespaceHash !== undefined) {
-    throw new CasError('CAS_SESSION_INVALID', `session '${name}': no namespace_hash expected in an update`);
-  }
+/** The present version, where it is this very one and its author may have written it. */
+function sameVersion(sessions: Sessions, parsed: Session, author: Author): StoredVersion | undefined {
+  const present = sessions.find(parsed.name);
+  if (present === undefined || !holdsRight(present, 'update', author).allowed) return undefined;
+  const hash = sessionHash(withCreator(parsed, present.stored.creator));
+  return hash === present.stored.hash ? present.stored : undefined;
 }
 
 function checkCreator(session: Session, creator: Creator): void {
@@ -189,6 +139,7 @@ async function makeVersion(
   const now = context.now();
   try {
     return {
+      id: present?.id ?? toHex(context.random(16)),
       session,
       stored: {
         name: session.name,

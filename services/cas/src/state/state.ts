@@ -18,6 +18,8 @@ const keysSchema = v.strictObject({
   certificate: v.string(),
   /** PKCS#8 PEM, Ed25519. */
   auditKey: v.string(),
+  /** PKCS#8 PEM, P-256: for sessions that only this CAS can read. */
+  encryptionKey: v.string(),
 });
 
 /** CAS's identity: the TLS key of both ports. */
@@ -35,6 +37,7 @@ export interface State {
   readonly audit: AuditLog;
   readonly identity: CasIdentity;
   readonly auditKey: KeyObject;
+  readonly encryptionKey: KeyObject;
 }
 
 export interface StateOptions {
@@ -99,7 +102,7 @@ async function loadKeys(
   store: Store,
   now: Date,
   auditLogExists: boolean,
-): Promise<{ identity: CasIdentity; auditKey: KeyObject }> {
+): Promise<Pick<State, 'identity' | 'auditKey' | 'encryptionKey'>> {
   let record = store.get('keys', '');
   if (record === undefined) {
     if (auditLogExists || store.sequence > 0) {
@@ -123,15 +126,18 @@ async function loadKeys(
       publicKey: publicKeyOf(certificate),
     },
     auditKey: createPrivateKey(keys.auditKey),
+    encryptionKey: createPrivateKey(keys.encryptionKey),
   };
 }
 
 async function makeKeys(now: Date): Promise<v.InferOutput<typeof keysSchema>> {
   const identity = await selfSigned('Ensconce CAS', now);
-  const { privateKey } = generateKeyPairSync('ed25519');
+  const audit = generateKeyPairSync('ed25519');
+  const encryption = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return {
     identityKey: identity.privateKey.export({ type: 'pkcs8', format: 'pem' }),
     certificate: identity.certificate,
-    auditKey: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    auditKey: audit.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    encryptionKey: encryption.privateKey.export({ type: 'pkcs8', format: 'pem' }),
   };
 }

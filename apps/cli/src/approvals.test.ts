@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { runningCas, type RunningCas } from '../test/running-cas.ts';
+
+const mrenclave = 'ca'.repeat(32);
+
+interface Board extends RunningCas {
+  readonly keys: readonly string[];
+  readonly write: (name: string, environment: string) => string;
+}
+
+/** An attested CAS, and a session that two of three keys may update. */
+async function board(t: TestContext): Promise<Board> {
+  const cas = await runningCas(t, mrenclave);
+  const { run, address, vendor, folder } = cas;
+  const attested = await run(
+    'cas',
+    'attest',
+    address,
+    '--mrenclave',
+    mrenclave,
+    '--insecure-accept-simulation',
+    vendor,
+  );
+  assert.equal(attested.code, 0, attested.stderr);
+  const keys = ['one', 'two', 'three'].map((name) => {
+    const file = join(folder, `${name}.pem`);
+    execFileSync('openssl', ['genpkey', '-algorithm', 'ed25519', '-out', file], { stdio: 'pipe' });
+    return file;
+  });
+  const signers = keys.map((file) => {
+    const pem = execFileSync('openssl', ['pkey', '-in', file, '-pubout'], { encoding: 'utf8' });
+    return `{signer: ${JSON.stringify(pem)}}`;
+  });
+  const write = (name: string, environment: string): string => {
+    const file = join(folder, name);
+    writeFileSync(
+      file,
+      [
+        'name: board',
+        'version: "0.3.12"',
+        `services: [{name: app, command: run, environment: ${environment}, attestation: [{mrenclave: [${'aa'.repeat(32)}]}]}]`,
+        `access_policy: {read: [CREATOR], update: [{require-at-least-2: [${signers.join(', ')}]}]}`,
+        '',
+      ].join('\n'),
+    );
+    return file;
+  };
+  const created = await run('session', 'create', write('first.yml', '{}'));
+  assert.equal(created.code, 0, created.stderr);
+  return { ...cas, keys, write };
+}
+
+void test('a board approves an update: proposed, looked at, signed by two', async (t) => {
+  const { run, keys, write } = await board(t);
+  const [one, two] = keys as [string, string, string];
+  const file = write('second.yml', '{A: b}');
+  const proposed = await run('session', 'propose', file);
+  assert.equal(proposed.code, 0, proposed.stderr);
+  assert.match(proposed.stdout, /^[0-9a-f]{64}\n$/);
+
+  const seen = await run('session', 'approvals', 'board', '--key', one);
+  assert.match(seen.stdout, /service app: variable A is new/);
+  assert.match(seen.stdout, /\[ \] at least 2 of 3\n {4}\[ \] a signature by/);
+
+  const other = await run(
+    'session',
+    'approve',
+    'board',
+    '--key',
+    one,
+    '--file',
+    write('other.yml', '{A: c}'),
+  );
+  assert.equal(other.code, 1);
+  assert.match(other.stderr, /what was proposed is not this file; nothing was signed/);
+  const first = await run('session', 'approve', 'board', '--key', one, '--file', file);
+  assert.equal(first.stdout, `pending ${proposed.stdout}`, first.stderr);
+  const last = await run('session', 'approve', 'board', proposed.stdout.slice(0, 6), '--key', two);
+  assert.equal(last.stdout, `applied ${proposed.stdout}`, last.stderr);
+  const read = await run('session', 'read', 'board', '--json');
+  assert.equal(`${(JSON.parse(read.stdout) as { hash: string }).hash}\n`, proposed.stdout);
+  assert.equal((await run('session', 'approvals', 'board')).stdout, 'nothing waits for signatures\n');
+});
+
+void test('a board says no, and a proposal is taken back', async (t) => {
+  const { run, keys, write } = await board(t);
+  const [one, two] = keys as [string, string, string];
+  const file = write('second.yml', '{A: b}');
+  await run('session', 'propose', file);
+  assert.match((await run('session', 'veto', 'board', '--key', one)).stdout, /^pending /);
+  assert.match((await run('session', 'veto', 'board', '--key', two)).stdout, /^vetoed /);
+  assert.match(
+    (await run('session', 'approve', 'board', '--key', one)).stderr,
+    /one pending update expected, 0 found/,
+  );
+  await run('session', 'propose', file, '--lifetime', '2h');
+  assert.match((await run('session', 'withdraw', 'board')).stdout, /^withdrawn [0-9a-f]{64}\n$/);
+  assert.equal((await run('session', 'propose', file, '--lifetime', '31d')).code, 3);
+});
+
+void test('a signed and an encrypted session reach CAS through anybody', async (t) => {
+  const { run, folder } = await board(t);
+  const [plain, signed, encrypted] = ['plain.yml', 'it.signed', 'it.jwe'].map((name) =>
+    join(folder, name),
+  ) as [string, string, string];
+  const { signer } = JSON.parse((await run('self', 'show-session-signing-key', '--json')).stdout) as {
+    signer: string;
+  };
+  const rule = JSON.stringify({ create_sessions: [{ signer }] });
+  writeFileSync(plain, `name: team\nversion: "0.3.12"\naccess_policy: ${rule}\n`);
+  assert.equal((await run('session', 'create', plain)).code, 0);
+  writeFileSync(plain, 'name: team/signed\nversion: "0.3.12"\n');
+  assert.equal((await run('session', 'sign-with-cli-identity', plain, '-o', signed)).code, 0);
+  assert.ok(readFileSync(signed, 'utf8').includes(JSON.stringify(signer)));
+  const created = await run('session', 'create', signed);
+  assert.equal(created.code, 0, created.stderr);
+  assert.equal((await run('session', 'create', signed)).code, 3);
+
+  writeFileSync(
+    plain,
+    'name: hidden\nversion: "0.3.12"\nsecrets: [{name: s, kind: ascii, value: hidden-value}]\n',
+  );
+  const key = join(folder, 'cas.pem');
+  writeFileSync(key, (await run('cas', 'show-identification', '--session-encryption-key')).stdout);
+  for (const options of [[], ['--key', key]]) {
+    assert.equal((await run('session', 'encrypt', plain, ...options, '-o', encrypted)).code, 0);
+    assert.doesNotMatch(readFileSync(encrypted, 'utf8'), /hidden/);
+  }
+  const carried = await run('session', 'create', encrypted);
+  assert.equal(carried.code, 0, carried.stderr);
+  assert.match((await run('session', 'read', 'hidden', '--with-secrets')).stdout, /hidden-value/);
+});

@@ -1,0 +1,47 @@
+import type { Route } from './route.ts';
+import {
+  approveSession,
+  proposeSession,
+  readApprovals,
+  vetoSession,
+  withdrawSession,
+} from './routes/approvals.ts';
+import { attestCas, readOpenApi, readVersion } from './routes/service.ts';
+import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
+import {
+  deleteSession,
+  listSessions,
+  postSession,
+  postSessionOld,
+  putSession,
+  readHistory,
+  readSession,
+} from './routes/sessions.ts';
+import { readValue, readValues } from './routes/values.ts';
+
+/** Every route of the client API by its operation id. A new one is a row in routes/, here, and a handler in CAS. */
+export const routes = {
+  readVersion,
+  attestCas,
+  readOpenApi,
+  postSession,
+  postSessionOld,
+  putSession,
+  readSession,
+  postSignedSession,
+  putEncryptedSession,
+  readEncryptionKey,
+  proposeSession,
+  readApprovals,
+  approveSession,
+  vetoSession,
+  withdrawSession,
+  deleteSession,
+  listSessions,
+  readHistory,
+  readValue,
+  readValues,
+} as const satisfies Readonly<Record<string, Route>>;
+
+export type Routes = typeof routes;
+export type RouteId = keyof Routes;

@@ -1,0 +1,72 @@
+import { approval, approvalGiven, pendingUpdates, proposal, vetoGiven } from '../approval.ts';
+import { route } from '../route.ts';
+import { hash, requestLimit, sessionName } from '../schema.ts';
+
+const approvers = 'whose key the rule names; the signature says who that is';
+
+export const proposeSession = route({
+  method: 'POST',
+  path: '/v1/approvals',
+  summary: 'Proposes a session or an update for which CAS shall collect signatures',
+  description:
+    'It counts as soon as the signatures satisfy `update` of the present version, or `create_sessions` of the namespace.',
+  who: 'whose key `update` or `read` of the present version names; for a new session, `create_sessions` or `read` of the namespace',
+  access: 'identified',
+  body: { types: ['application/json'], schema: proposal, limit: 2 * requestLimit },
+  answers: { 202: { meaning: 'pending', schema: approval } },
+  errors: [
+    'CAS_SESSION_FORBIDDEN',
+    'CAS_SESSION_NOT_FOUND',
+    'CAS_PREDECESSOR_MISMATCH',
+    'CAS_SESSION_INVALID',
+    'CAS_APPROVALS_FULL',
+  ],
+});
+
+export const readApprovals = route({
+  method: 'GET',
+  path: '/v1/approvals/{name}',
+  summary: 'The pending updates of a session: what they change, who signed, who has yet to',
+  who: 'who may read the session, and whose key the rule names',
+  access: 'policy',
+  parameters: { name: sessionName },
+  answers: { 200: { meaning: 'the pending updates', schema: pendingUpdates } },
+  errors: ['CAS_SESSION_NOT_FOUND'],
+});
+
+export const approveSession = route({
+  method: 'POST',
+  path: '/v1/approvals/{name}',
+  summary: 'Adds a signature to a pending update; the last that is needed makes it count',
+  who: approvers,
+  access: 'policy',
+  parameters: { name: sessionName },
+  body: { types: ['application/json'], schema: approvalGiven, limit: 65_536 },
+  answers: { 200: { meaning: 'where it stands', schema: approval } },
+  errors: ['CAS_SESSION_NOT_FOUND', 'CAS_SIGNATURE_INVALID', 'CAS_SESSION_INVALID'],
+});
+
+export const vetoSession = route({
+  method: 'POST',
+  path: '/v1/vetoes/{name}',
+  summary: 'Says no to a pending update; it is dropped once the rule cannot be satisfied without who said no',
+  description: 'A veto is final: whoever gave one cannot approve the same update later.',
+  who: approvers,
+  access: 'policy',
+  parameters: { name: sessionName },
+  body: { types: ['application/json'], schema: vetoGiven, limit: 65_536 },
+  answers: { 200: { meaning: 'where it stands', schema: approval } },
+  errors: ['CAS_SESSION_NOT_FOUND', 'CAS_SIGNATURE_INVALID'],
+});
+
+export const withdrawSession = route({
+  method: 'DELETE',
+  path: '/v1/approvals/{name}',
+  summary: 'Takes a proposal back',
+  who: 'who proposed it',
+  access: 'identified',
+  parameters: { name: sessionName },
+  query: { hash },
+  answers: { 200: { meaning: 'what is still pending', schema: pendingUpdates } },
+  errors: ['CAS_SESSION_NOT_FOUND'],
+});

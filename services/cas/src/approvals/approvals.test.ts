@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type { Approval, Proposal } from '@ensconce/api/approval';
+import { call } from '@ensconce/api/call';
+import { postSession, readSession } from '@ensconce/api/client';
+import type { CasConnection } from '@ensconce/api/connection';
+import { RefusedByCas } from '@ensconce/api/errors';
+import { routes } from '@ensconce/api/routes';
+import { fromHex } from '@ensconce/base/bytes';
+import { keyHashOfDigest, keyHashOfPublicKey } from '@ensconce/policy/key-hash';
+import {
+  addVeto,
+  signMessage,
+  signVersion,
+  vetoMessage,
+  type SessionSignature,
+} from '@ensconce/policy/signature';
+import { casUnderTest, clientKeys, type CasUnderTest } from '../../test/cas-under-test.ts';
+
+interface Member {
+  readonly privateKey: KeyObject;
+  readonly pem: string;
+  readonly keyHash: string;
+}
+
+function member(): Member {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const pem = publicKey.export({ type: 'spki', format: 'pem' });
+  return { privateKey, pem, keyHash: keyHashOfPublicKey(pem) };
+}
+
+const refused = (code: string) => (error: unknown) => error instanceof RefusedByCas && error.reason === code;
+
+/** A CAS with a session that two of three members may update, and whom its owner lets read. */
+class Board {
+  readonly members = [member(), member(), member()] as const;
+  readonly under: CasUnderTest;
+  readonly owner: CasConnection;
+  first = '';
+
+  constructor(under: CasUnderTest, owner: CasConnection) {
+    this.under = under;
+    this.owner = owner;
+  }
+
+  static async open(t: TestContext, options: Parameters<typeof casUnderTest>[1] = {}): Promise<Board> {
+    const under = await casUnderTest(t, options);
+    const board = new Board(under, await under.connect(await clientKeys('owner')));
+    board.first = (await postSession(board.owner, board.text())).hash;
+    return board;
+  }
+
+  text(environment = '{}', predecessor?: string): string {
+    const signers = this.members.map(({ pem }) => `{signer: ${JSON.stringify(pem)}}`).join(', ');
+    return [
+      ...(predecessor === undefined ? [] : [`predecessor: ${predecessor}`]),
+      'name: board',
+      'version: "0.3.12"',
+      `services: [{name: app, command: run, environment: ${environment}, attestation: [{mrenclave: [${'aa'.repeat(32)}]}]}]`,
+      `access_policy: {read: [CREATOR], update: [{require-at-least-2: [${signers}]}]}`,
+      '',
+    ].join('\n');
+  }
+
+  propose(environment: string, more: Partial<Proposal> = {}, as = this.owner): Promise<Approval> {
+    const body = { session: this.text(environment, this.first), ...more };
+    return call(as, routes.proposeSession, { body });
+  }
+
+  scope(expires = new Date(Date.now() + 3_600_000)): { cas: string; expires: Date } {
+    return { cas: keyHashOfDigest(fromHex(this.under.cas.identity, 32)), expires };
+  }
+
+  async approve(update: Approval, by: Member, signature?: SessionSignature): Promise<Approval> {
+    const of = { name: update.name, hash: update.hash, predecessor: update.predecessor ?? undefined };
+    return call(await this.under.connect(), routes.approveSession, {
+      parameters: { name: update.name },
+      body: { hash: update.hash, signature: signature ?? signVersion(of, this.scope(), by.privateKey) },
+    });
+  }
+
+  async veto(update: Approval, by: Member): Promise<Approval> {
+    const scope = this.scope();
+    const of = { name: update.name, hash: update.hash };
+    const signature = signMessage(vetoMessage(of, scope), by.privateKey);
+    return call(await this.under.connect(), routes.vetoSession, {
+      parameters: { name: update.name },
+      body: { hash: update.hash, veto: addVeto(of, scope, by.pem, signature) },
+    });
+  }
+
+  async waiting(as = this.owner): Promise<readonly string[]> {
+    const { updates } = await call(as, routes.readApprovals, { parameters: { name: 'board' } });
+    return updates.map(({ hash }) => hash);
+  }
+}
+
+void test('an update counts with the last signature that its rule needs, and not before', async (t) => {
+  const board = await Board.open(t);
+  const [one, two] = board.members;
+  const update = await board.propose('{A: b}');
+  assert.deepEqual(
+    [update.state, update.signed, update.rule.map(({ depth, satisfied }) => [depth, satisfied])],
+    [
+      'pending',
+      [],
+      [
+        [0, false],
+        [1, false],
+        [1, false],
+        [1, false],
+      ],
+    ],
+  );
+  const view = await call(board.owner, routes.readApprovals, { parameters: { name: 'board' } });
+  assert.match(view.updates[0]?.changes.map(({ text }) => text).join('\n') ?? '', /A/);
+
+  const once = await board.approve(update, one);
+  assert.deepEqual([once.state, once.signed], ['pending', [one.keyHash]]);
+  assert.equal((await board.approve(update, one)).state, 'pending');
+  assert.equal((await readSession(board.owner, 'board')).hash, board.first);
+
+  assert.equal((await board.approve(update, two)).state, 'applied');
+  const now = await readSession(board.owner, 'board');
+  assert.deepEqual([now.hash, now.predecessor], [update.hash, board.first]);
+  assert.deepEqual(await board.waiting(), []);
+  await assert.rejects(board.approve(update, two), refused('CAS_SESSION_NOT_FOUND'));
+
+  const log = readFileSync(join(board.under.folder, 'state', 'audit.jsonl'), 'utf8');
+  assert.match(log, /"type":"Session update proposed"/);
+  assert.match(log, /"signers":\["[^"]+","[^"]+"\],"type":"Session updated"/);
+});
+
+void test('a no drops an update once the rule cannot be satisfied without who said it, and cannot be taken back', async (t) => {
+  const board = await Board.open(t);
+  const [one, two, three] = board.members;
+  const update = await board.propose('{A: b}');
+  assert.equal((await board.veto(update, one)).state, 'pending');
+  await assert.rejects(board.approve(update, one), refused('CAS_SIGNATURE_INVALID'));
+  await board.approve(update, two);
+  assert.equal((await board.veto(update, two)).state, 'vetoed');
+  await assert.rejects(board.approve(update, three), refused('CAS_SESSION_NOT_FOUND'));
+  assert.equal((await readSession(board.owner, 'board')).hash, board.first);
+});
+
+void test('what waits ends with its time, with its signature, with the version it replaces, and when taken back', async (t) => {
+  let shift = 0;
+  const board = await Board.open(t, { now: () => new Date(Date.now() + shift) });
+  const [one, two] = board.members;
+  const short = await board.propose('{A: short}', { lifetime: 60 });
+  const long = await board.propose('{A: long}');
+  const signed = { name: long.name, hash: long.hash, predecessor: board.first };
+  const soon = board.scope(new Date(Date.now() + 90_000));
+  await board.approve(long, one, signVersion(signed, soon, one.privateKey));
+  shift = 120_000;
+  assert.deepEqual(await board.waiting(), [long.hash]);
+  await assert.rejects(board.approve(short, one), refused('CAS_SESSION_NOT_FOUND'));
+  const second = await board.approve(long, two);
+  assert.deepEqual([second.state, second.signed], ['pending', [two.keyHash]]);
+
+  const other = await board.propose('{A: other}');
+  await board.approve(other, one);
+  await board.approve(other, two);
+  assert.deepEqual(await board.waiting(), []);
+
+  board.first = other.hash;
+  const withdrawn = await board.propose('{A: withdrawn}');
+  await call(board.owner, routes.withdrawSession, {
+    parameters: { name: 'board' },
+    query: { hash: withdrawn.hash },
+  });
+  assert.deepEqual(await board.waiting(), []);
+});
+
+void test('strangers neither propose, see, sign nor stop anything, and learn nothing', async (t) => {
+  const board = await Board.open(t);
+  const [one] = board.members;
+  const update = await board.propose('{A: b}');
+  const stranger = await board.under.connect(await clientKeys('stranger'));
+  const absent = refused('CAS_SESSION_NOT_FOUND');
+  await assert.rejects(board.propose('{A: c}', {}, stranger), absent);
+  await assert.rejects(board.waiting(stranger), absent);
+  await assert.rejects(board.approve(update, member()), absent);
+  await assert.rejects(board.veto(update, member()), absent);
+  await assert.rejects(board.approve({ ...update, hash: '00'.repeat(32) }, one), absent);
+  const withdrawal = { parameters: { name: 'board' }, query: { hash: update.hash } };
+  await assert.rejects(call(stranger, routes.withdrawSession, withdrawal), absent);
+  const [, two] = board.members;
+  const forged = signVersion(
+    { name: 'board', hash: update.hash, predecessor: board.first },
+    board.scope(),
+    member().privateKey,
+  );
+  await assert.rejects(
+    board.approve(update, two, { ...forged, signer: two.pem }),
+    refused('CAS_SIGNATURE_INVALID'),
+  );
+  assert.deepEqual(await board.waiting(), [update.hash]);
+});
+
+void test('a bounded number of updates waits, each for the version that is present', async (t) => {
+  const board = await Board.open(t);
+  const hashes: string[] = [];
+  for (let n = 0; n < 8; n++) hashes.push((await board.propose(`{A: "${n}"}`)).hash);
+  await assert.rejects(board.propose('{A: "8"}'), refused('CAS_APPROVALS_FULL'));
+  await assert.rejects(
+    board.propose('{A: b}', { session: board.text('{A: b}', '00'.repeat(32)) }),
+    refused('CAS_PREDECESSOR_MISMATCH'),
+  );
+  assert.deepEqual(await board.waiting(), hashes);
+});
+
+void test('what waits is still there after a restart', async (t) => {
+  const owner = await clientKeys('owner');
+  const under = await casUnderTest(t);
+  const board = new Board(under, await under.connect(owner));
+  board.first = (await postSession(board.owner, board.text())).hash;
+  const update = await board.propose('{A: b}');
+  await board.approve(update, board.members[0]);
+  await under.cas.close();
+  const again = await casUnderTest(t, { folder: under.folder });
+  const { updates } = await call(await again.connect(owner), routes.readApprovals, {
+    parameters: { name: 'board' },
+  });
+  assert.deepEqual(
+    updates.map(({ hash, signed }) => [hash, signed]),
+    [[update.hash, [board.members[0].keyHash]]],
+  );
+});

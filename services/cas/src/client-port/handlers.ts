@@ -1,0 +1,172 @@
+import { createPublicKey } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { openApi } from '@ensconce/api/openapi';
+import type { SessionWritten, VersionAnswer } from '@ensconce/api/schema';
+import { fromHex } from '@ensconce/base/bytes';
+import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
+import { Approvals } from '../approvals/approvals.ts';
+import { authorBySignatures } from '../sessions/signing-author.ts';
+import { readCarried } from '../sessions/carried-session.ts';
+import { CasError } from '../errors.ts';
+import { authorOf } from '../sessions/author.ts';
+import { deleteSession } from '../sessions/delete-session.ts';
+import { readHistory } from '../sessions/history.ts';
+import { listSessions } from '../sessions/list-sessions.ts';
+import { readSession } from '../sessions/read-session.ts';
+import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
+import type { StoredSession, StoredVersion } from '../sessions/session-record.ts';
+import { writeSession, type WriteContext, type WriteRequest } from '../sessions/write-session.ts';
+import type { Serial } from '../state/serial.ts';
+import type { Caller, Handlers } from './dispatch.ts';
+import type { OwnEvidence } from './own-evidence.ts';
+
+export interface HandlerContext extends WriteContext {
+  readonly writes: Serial;
+  /** The same session with certificates that are good for a while. */
+  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
+  readonly ownEvidence: OwnEvidence;
+  readonly version: () => VersionAnswer;
+}
+
+/** What answers the routes of port 8081. */
+export function handlers(context: HandlerContext): Handlers {
+  const { state, sessions } = context;
+  const description = openApi();
+  const approvals = new Approvals(context);
+  const encryptionKey = createPublicKey(state.encryptionKey).export({ type: 'spki', format: 'pem' });
+  const write = async (
+    request: WriteRequest,
+  ): Promise<{ status: 200 | 201; body: SessionWritten; etag: string }> => {
+    const { version, created } = await context.writes.run(() => writeSession(context, request));
+    return { status: created ? 201 : 200, body: written(version), etag: version.hash };
+  };
+  const post = (
+    { body, headers }: { readonly body: string; readonly headers: Matching },
+    { identity }: Caller,
+  ): ReturnType<typeof write> =>
+    write({ text: body, author: authorOf(identity), ifMatch: hashIn(headers['if-match']) });
+  return {
+    readVersion: () => ({ status: 200, body: context.version() }),
+    attestCas: async ({ body }, { incoming }) => {
+      const socket = incoming.socket as TLSSocket;
+      const exporter = socket.exportKeyingMaterial(exporterSize, exporterLabel, Buffer.alloc(0));
+      return { status: 200, body: await context.ownEvidence(fromHex(body.nonce, 32), exporter) };
+    },
+    readOpenApi: () => ({ status: 200, body: description }),
+    postSession: post,
+    postSessionOld: post,
+    putSession: ({ parameters, headers, body }, { identity }) =>
+      write({
+        text: body,
+        author: authorOf(identity),
+        name: parameters.name,
+        ifMatch: hashIn(headers['if-match']),
+        idempotent: true,
+      }),
+    readSession: async ({ parameters, query }, { identity }) => {
+      const body = await readSession(state, sessions, {
+        name: parameters.name,
+        hash: query.hash,
+        secretsShown: query.secrets === 'shown',
+        identity,
+      });
+      return { status: 200, body, etag: body.hash };
+    },
+    postSignedSession: ({ body, headers }) =>
+      write({
+        text: body.session,
+        author: authorBySignatures(context, body.session, body.signatures),
+        ifMatch: hashIn(headers['if-match']),
+      }),
+    putEncryptedSession: async ({ body, headers }, { identity }) => {
+      const { text, signatures } = await readCarried(body, state.encryptionKey);
+      const author =
+        signatures === undefined ? authorOf(identity) : authorBySignatures(context, text, signatures);
+      return write({ text, author, ifMatch: hashIn(headers['if-match']) });
+    },
+    readEncryptionKey: () => ({ status: 200, body: { key: encryptionKey } }),
+    proposeSession: async ({ body }, { identity }) => ({
+      status: 202,
+      body: await context.writes.run(() => approvals.propose({ ...body, identity })),
+    }),
+    readApprovals: ({ parameters }, { identity }) => ({
+      status: 200,
+      body: { updates: [...approvals.view({ ...parameters, identity })] },
+    }),
+    approveSession: async ({ parameters, body }) => ({
+      status: 200,
+      body: await context.writes.run(() => approvals.approve({ ...parameters, ...body })),
+    }),
+    vetoSession: async ({ parameters, body }) => ({
+      status: 200,
+      body: await context.writes.run(() => approvals.veto({ ...parameters, ...body })),
+    }),
+    withdrawSession: async ({ parameters, query }, { identity }) => ({
+      status: 200,
+      body: {
+        updates: [
+          ...(await context.writes.run(() => approvals.withdraw({ ...parameters, ...query, identity }))),
+        ],
+      },
+    }),
+    deleteSession: async ({ parameters: { name }, headers }, { identity }) => {
+      const ifMatch = hashIn(headers['if-match']);
+      if (ifMatch === undefined) {
+        throw new CasError(
+          'CAS_PRECONDITION_REQUIRED',
+          'delete: If-Match with the hash of the version expected',
+          {
+            hint: 'read the session first: what is deleted should be what you saw',
+          },
+        );
+      }
+      const version = await context.writes.run(() =>
+        deleteSession(context, { name, ifMatch, rights: identity }),
+      );
+      const { hash, predecessor } = version;
+      return { status: 200, body: { name, hash, predecessor: predecessor ?? ifMatch }, etag: hash };
+    },
+    listSessions: ({ query }, { identity }) => ({
+      status: 200,
+      body: listSessions(sessions, {
+        namespace: query.namespace,
+        limit: Number(query.limit ?? defaultPage),
+        cursor: query.cursor,
+        rights: identity,
+        isOwner: context.isOwner,
+      }),
+    }),
+    readHistory: ({ parameters: { name }, query }, { identity }) => ({
+      status: 200,
+      body: readHistory(sessions, {
+        name,
+        limit: Number(query.limit ?? defaultPage),
+        cursor: query.cursor,
+        rights: identity,
+      }),
+    }),
+    readValue: async ({ parameters }, { identity }) => ({
+      status: 200,
+      body: await readPublicValue(context, { ...parameters, identity }),
+    }),
+    readValues: async ({ parameters }, { identity }) => ({
+      status: 200,
+      body: await readPublicValues(context, { ...parameters, identity }),
+    }),
+  };
+}
+
+const defaultPage = 100;
+
+interface Matching {
+  readonly 'if-match'?: string | undefined;
+}
+
+/** The hash in an entity tag, whose form the route has checked. */
+const hashIn = (tag: string | undefined): string | undefined => tag?.slice(1, -1);
+
+const written = (version: StoredVersion): SessionWritten => ({
+  name: version.name,
+  hash: version.hash,
+  predecessor: version.predecessor,
+});

@@ -1,0 +1,33 @@
+import type { SessionList } from '@ensconce/api/schema';
+import { rootNamespace } from './namespace.ts';
+import { holdsRight, notFound, type Rights } from './session-access.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface ListRequest {
+  /** The root namespace if absent. */
+  readonly namespace: string | undefined;
+  readonly rights: Rights;
+  readonly limit: number;
+  /** The name behind which to begin. */
+  readonly cursor: string | undefined;
+  readonly isOwner: (keyHash: string | undefined) => boolean;
+}
+
+/**
+ * Names of the sessions directly in a namespace, for whom its session lets list them. Of the root namespace everybody
+ * sees what they created, and the owner of CAS all.
+ */
+export function listSessions(sessions: Sessions, request: ListRequest): SessionList {
+  const { rights, limit } = request;
+  const namespace = request.namespace ?? rootNamespace;
+  const after = request.cursor ?? '';
+  const session = sessions.find(namespace);
+  const mayList =
+    (session !== undefined && holdsRight(session, 'listSessions', rights).allowed) ||
+    (namespace === rootNamespace && request.isOwner(rights.keyHash));
+  if (!mayList && namespace !== rootNamespace) throw notFound(namespace);
+  const { names, more } = mayList
+    ? sessions.names.inNamespace(namespace, after, limit)
+    : sessions.names.createdBy(rights.keyHash ?? '', after, limit);
+  return { sessions: names.map((name) => ({ name })), next: more ? (names.at(-1) ?? null) : null };
+}

@@ -137,7 +137,7 @@ async function run(load: Load, one: (pair: Keys) => Promise<void>): Promise<Load
     await Promise.all(Array.from({ length: pace.atOnce }, worker));
   } else {
     const running: Promise<void>[] = [];
-    for (let due = began; due < deadline && keys.length > 0; ) {
+    for (let due = began; due < deadline && keys.length > 0;) {
       const wait = due - performance.now();
       if (wait > 0) await pause(wait);
       else await new Promise((resolve) => setImmediate(resolve));

@@ -101,8 +101,7 @@ export class LoadGenerators {
   async run(load: Load): Promise<LoadResult> {
     const parts = this.#children.length;
     const { pace } = load;
-    const share =
-      'atOnce' in pace ? { atOnce: pace.atOnce / parts } : { perSecond: pace.perSecond / parts };
+    const share = 'atOnce' in pace ? { atOnce: pace.atOnce / parts } : { perSecond: pace.perSecond / parts };
     const message = { type: 'run', load: { ...load, pace: share } };
     const results = (await this.#ask(this.#children.map(() => message))) as readonly LoadResult[];
     return {

@@ -6,7 +6,7 @@ import {
   vetoSession,
   withdrawSession,
 } from './routes/approvals.ts';
-import { attestCas, readOpenApi, readVersion } from './routes/service.ts';
+import { attestCas, readLive, readOpenApi, readReady, readVersion } from './routes/service.ts';
 import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
 import {
   deleteSession,
@@ -22,6 +22,8 @@ import { readValue, readValues } from './routes/values.ts';
 /** Every route of the client API by its operation id. A new one is a row in routes/, here, and a handler in CAS. */
 export const routes = {
   readVersion,
+  readLive,
+  readReady,
   attestCas,
   readOpenApi,
   postSession,

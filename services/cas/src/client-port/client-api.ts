@@ -5,17 +5,20 @@ import type { Logger } from 'pino';
 import type { ErrorBody } from '@ensconce/api/schema';
 import { CasError, publicError, type CasErrorCode } from '../errors.ts';
 import { callerOf } from './client-of.ts';
-import { dispatch, methodsOf } from './dispatch.ts';
+import { dispatch, methodsOf, routeOf } from './dispatch.ts';
 import { handlers, type HandlerContext } from './handlers.ts';
+import { observedRequests, type RequestVariables } from '../observe/observed-requests.ts';
+import type { Observer } from '../observe/observer.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { Uploads } from './uploads.ts';
 
 export interface ClientApiContext extends HandlerContext {
   readonly rateLimit: RateLimit;
   readonly log: Logger;
+  readonly observer: Observer;
 }
 
-type Bindings = { Bindings: HttpBindings };
+type Bindings = { Bindings: HttpBindings; Variables: RequestVariables };
 
 /** What port 8081 answers (docs/protocol/client-api.md); the routes are rows of `@ensconce/api/routes`. */
 export function clientApi(context: ClientApiContext): Hono<Bindings> {
@@ -30,6 +33,7 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     }
     return answerError(context, c, error);
   });
+  api.use(observedRequests({ ...context, routeOf }));
   api.use(async (c, next) => {
     const now = context.now().getTime();
     began.set(c.req.raw, now);
@@ -76,7 +80,10 @@ function untilTick(from: number, now: number): Promise<void> {
 function answerError(context: ClientApiContext, c: Context<Bindings>, error: unknown): Response {
   const shown = publicError(error);
   if (shown.status >= 500) {
-    context.log.error({ err: error, method: c.req.method, path: c.req.path }, 'request failed');
+    context.log.error(
+      { err: error, request: c.get('requestId'), method: c.req.method, path: c.req.path },
+      'request failed',
+    );
   }
   if (shown.code === 'CAS_METHOD_NOT_ALLOWED') {
     c.header('allow', methodsOf(new URL(c.req.url).pathname).join(', '));

@@ -16,6 +16,7 @@ import { readSession } from '../sessions/read-session.ts';
 import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
 import type { StoredSession, StoredVersion } from '../sessions/session-record.ts';
 import { writeSession, type WriteContext, type WriteRequest } from '../sessions/write-session.ts';
+import type { Health } from '../observe/health.ts';
 import type { Serial } from '../state/serial.ts';
 import type { Caller, Handlers } from './dispatch.ts';
 import type { OwnEvidence } from './own-evidence.ts';
@@ -26,6 +27,7 @@ export interface HandlerContext extends WriteContext {
   readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
   readonly ownEvidence: OwnEvidence;
   readonly version: () => VersionAnswer;
+  readonly health: () => Health;
 }
 
 /** What answers the routes of port 8081. */
@@ -46,6 +48,12 @@ export function handlers(context: HandlerContext): Handlers {
   ): ReturnType<typeof write> =>
     write({ text: body, author: authorOf(identity), ifMatch: hashIn(headers['if-match']) });
   return {
+    readLive: () => ({ status: 200, body: { status: 'live' } }),
+    readReady: () => {
+      const { obstacles } = context.health();
+      if (obstacles.length === 0) return { status: 200, body: { status: 'ready' } };
+      throw new CasError('CAS_NOT_READY', `CAS: ready expected, ${obstacles.join(', ')} stands in the way`);
+    },
     readVersion: () => ({ status: 200, body: context.version() }),
     attestCas: async ({ body }, { incoming }) => {
       const socket = incoming.socket as TLSSocket;

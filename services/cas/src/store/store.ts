@@ -63,6 +63,8 @@ export class Store {
   #head: Head;
   #headVersion: number;
   #broken: unknown;
+  /** Told how many milliseconds each commit took. */
+  onCommit: (milliseconds: number) => void = () => {};
 
   /** Opens and verifies the whole state, or makes an empty one where `path` does not exist. */
   constructor(options: StoreOptions) {
@@ -104,6 +106,11 @@ export class Store {
     return this.#head.simulated;
   }
 
+  /** False once memory and disk may differ: from then on nothing is written before a restart. */
+  get writable(): boolean {
+    return this.#broken === undefined;
+  }
+
   /** The value of a record, `unknown` until a schema has read it; undefined where there is none. */
   get(table: string, name: string): unknown {
     const key = this.#cipher.nameKey(table, name);
@@ -133,6 +140,7 @@ export class Store {
     marks: { readonly simulated?: true } = {},
   ): void {
     if (this.#broken !== undefined) throw writeFailed(this.#broken);
+    const began = performance.now();
     const undo: (() => void)[] = [];
     try {
       this.#database.exec('BEGIN IMMEDIATE');
@@ -150,6 +158,7 @@ export class Store {
       this.#database.exec('COMMIT');
       this.#head = head;
       this.#headVersion = version;
+      this.onCommit(performance.now() - began);
     } catch (cause) {
       this.#rollBack(undo);
       throw writeFailed(cause);

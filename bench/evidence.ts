@@ -4,10 +4,6 @@
  */
 import { createRequire } from 'node:module';
 import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { nodeCrypto } from '@ensconce/crypto-node/provider';
 import { webCrypto } from '@ensconce/crypto-web/provider';
 import { encodeIntelBundle, type IntelCollateral } from '@ensconce/verify/intel/collateral';
@@ -19,6 +15,7 @@ import { upToDateTcb } from '@ensconce/simulation/vendor';
 import { VerificationCache } from '@ensconce/verify/cache';
 import { verifySgxQuote } from '@ensconce/verify/sgx/verify';
 import type { VerifyOptions } from '@ensconce/verify/options';
+import { report, summary } from './support/report.ts';
 
 interface Peer {
   readonly QuoteVerifier: {
@@ -28,32 +25,42 @@ interface Peer {
 
 const peer = createRequire(import.meta.url)('@phala/dcap-qvl') as Peer;
 
+const raw = 'two raw P-256 verifications';
+const unseen = 'warm, attestation key not seen';
+const peerName = '@phala/dcap-qvl';
+
 type Row = readonly [name: string, run: (index: number) => unknown];
-const rounds = 9;
-/** Milliseconds for each row in each round. */
-const slice = 80;
+const rounds = 25;
+/** Milliseconds of processor time for each row in each round. */
+const slice = 60;
+
+/** Of all threads, the collector's and WebCrypto's included: on a busy machine the wall clock measures the other programs. */
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 /**
- * Operations per second of each row in its best slice. The rows take turns, so that what else the machine does falls on all of them; the best is
- * what the code can do, the rest is noise.
+ * Operations per second of processor time, of each row in each round. The rows take turns, so that what else the machine does falls on all of them, and a round's rates
+ * can be held against each other.
  */
-async function measure(rows: readonly Row[]): Promise<Record<string, number>> {
-  const best: Record<string, number> = {};
+async function measure(rows: readonly Row[]): Promise<Map<string, number[]>> {
+  const rates = new Map(rows.map(([name]) => [name, [] as number[]]));
   const indexes = rows.map(() => 0);
   for (let round = 0; round < rounds; round++) {
     for (const [at, [name, run]] of rows.entries()) {
-      const start = performance.now();
+      const start = processorTime();
       let count = 0;
       let elapsed = 0;
-      for (; elapsed < slice; elapsed = performance.now() - start) {
+      for (; elapsed < slice; elapsed = processorTime() - start) {
         await run(indexes[at] as number);
         indexes[at] = (indexes[at] as number) + 1;
         count++;
       }
-      best[name] = Math.max(best[name] ?? 0, (count / elapsed) * 1000);
+      rates.get(name)?.push((count / elapsed) * 1000);
     }
   }
-  return best;
+  return rates;
 }
 
 /** Two verifications with keys at hand, nothing else. */
@@ -128,35 +135,40 @@ export async function bench(): Promise<void> {
   const verifier = peer.QuoteVerifier.newWithRootCa(Buffer.from(setup.root));
   const now = Math.floor(setup.at.getTime() / 1000);
   await check(of(setup.same, 0), setup, warm);
-  print(
+  show(
     await measure([
-      ['two raw P-256 verifications', rawPair()],
-      ['warm, attestation key not seen', (i) => check(of(setup.fresh, i), setup, warm)],
+      [raw, rawPair()],
+      [unseen, (i) => check(of(setup.fresh, i), setup, warm)],
       ['warm, attestation key seen', (i) => check(of(setup.same, i), setup, warm)],
       ['cold (no cache)', (i) => check(of(setup.same, i), setup, options)],
       ['WebCrypto, warm, key not seen', (i) => check(of(setup.fresh, i), setup, web)],
       ['WebCrypto, warm, key seen', (i) => check(of(setup.same, i), setup, web)],
-      ['@phala/dcap-qvl', (i) => verifier.verify(Buffer.from(of(setup.same, i)), bundle, now)],
+      [peerName, (i) => verifier.verify(Buffer.from(of(setup.same, i)), bundle, now)],
     ]),
   );
 }
 
-function print(rows: Readonly<Record<string, number>>): void {
-  const raw = rows['two raw P-256 verifications'] ?? Number.NaN;
-  const other = rows['@phala/dcap-qvl'] ?? Number.NaN;
-  console.log(
-    `\nevidence (verifications per second, one thread) on ${cpus()[0]?.model ?? 'unknown processor'}`,
-  );
-  console.log(`${''.padEnd(34)}${'per second'.padStart(12)}${'of raw'.padStart(10)}${'× peer'.padStart(10)}`);
-  for (const [name, value] of Object.entries(rows)) {
-    console.log(
-      `${name.padEnd(34)}${value.toFixed(0).padStart(12)}${`${((100 * value) / raw).toFixed(0)} %`.padStart(10)}${(value / other).toFixed(1).padStart(10)}`,
-    );
-  }
-  const folder = join(dirname(fileURLToPath(import.meta.url)), 'results');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(
-    join(folder, 'evidence.json'),
-    `${JSON.stringify({ unit: 'verifications/s', rows }, undefined, 1)}\n`,
-  );
+/** Rate of one row in hundredths of another's, round by round: what slows a whole round falls out. */
+function ratio(
+  rates: ReadonlyMap<string, readonly number[]>,
+  name: string,
+  to: string,
+  digits: number,
+): string {
+  const base = rates.get(to) ?? [];
+  const { min, median, max } = summary((rates.get(name) ?? []).map((rate, i) => rate / (base[i] as number)));
+  return `${median.toFixed(digits)} (${min.toFixed(digits)} to ${max.toFixed(digits)})`;
+}
+
+function show(rates: ReadonlyMap<string, readonly number[]>): void {
+  const names = [...rates.keys()];
+  report('evidence', {
+    unit: 'verifications per second of processor time, one thread',
+    rows: Object.fromEntries(names.map((name) => [name, summary(rates.get(name) ?? [])])),
+    notes: [
+      `${rounds} rounds in which the rows take turns; ratios within a round: median (lowest to highest)`,
+      ...names.slice(1).map((name) => `${name}: ${ratio(rates, name, raw, 2)} of raw`),
+      `${unseen}: ${ratio(rates, unseen, peerName, 1)} times the peer`,
+    ],
+  });
 }

@@ -32,10 +32,10 @@ export function report(name: string, content: Report): void {
   const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} processors, load ${loadavg()[0]?.toFixed(2)}`;
   const columns = ['min', 'median', 'p90', 'max'] as const;
   console.log(`\n${name} (${content.unit}) on ${machine}`);
-  console.log([''.padEnd(24), ...columns.map((column) => column.padStart(10))].join(''));
+  console.log([''.padEnd(32), ...columns.map((column) => column.padStart(10))].join(''));
   for (const [row, values] of Object.entries(content.rows)) {
     console.log(
-      [row.padEnd(24), ...columns.map((column) => values[column].toFixed(1).padStart(10))].join(''),
+      [row.padEnd(32), ...columns.map((column) => values[column].toFixed(1).padStart(10))].join(''),
     );
   }
   for (const note of content.notes) console.log(note);

@@ -103,6 +103,11 @@ export class ByteReader {
     return this.#bytes.subarray(at, at + length);
   }
 
+  /** Passes over bytes that say nothing, such as reserved ones. */
+  skip(length: number, field: string): void {
+    this.#take(length, field);
+  }
+
   u8(field: string): number {
     return this.#view.getUint8(this.#take(1, field));
   }

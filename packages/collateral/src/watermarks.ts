@@ -97,8 +97,10 @@ export class Watermarks {
   }
 
   #marksOf(verdict: Verdict, collateral: IntelCollateral | undefined): readonly Mark[] {
-    if (verdict.claims?.tee === 'snp') return amdMarks(verdict.claims);
-    if (collateral === undefined || verdict.claims?.tee === 'nitro') return [];
+    const { claims } = verdict;
+    if (claims?.tee === 'snp') return amdMarks(claims);
+    if (collateral === undefined || claims === null || (claims.tee !== 'sgx' && claims.tee !== 'tdx'))
+      return [];
     const known = this.#marks.get(collateral);
     if (known !== undefined) return known;
     const marks = intelMarks(collateral);

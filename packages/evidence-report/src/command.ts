@@ -23,6 +23,8 @@ export interface VerifyOptions {
   readonly json: boolean;
   /** Lets bytes behind the end of the evidence pass: some tools pad it. */
   readonly allowTrailing: boolean;
+  /** Files with root certificates of TPM vendors: none is built in. */
+  readonly tpmRoot?: readonly string[] | undefined;
   /** Files with root certificates of simulated vendors to believe: for tests only. */
   readonly insecureSimulatedRoot: readonly string[];
   /** Folder of the collateral cache, where it is kept what was seen of collateral so far. */
@@ -81,6 +83,7 @@ export async function runVerify(options: VerifyOptions, now: Date): Promise<Comm
     policy: readPolicy(options.policy),
     json: options.json,
     allowTrailing: options.allowTrailing,
+    tpmRoots: readRoots(options.tpmRoot ?? []),
     insecureSimulatedRoots: roots,
     // Another time than now is a what-if: collateral of then is older by rights, and that of later proves nothing about now.
     watermarks: options.at === undefined ? openWatermarks(options.cache, roots) : undefined,

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { utf8 } from '@ensconce/base/bytes';
+import { textBytes } from '@ensconce/evidence/encoding';
 import { pemBlocks } from '@ensconce/x509/pem';
 import { CollateralPool } from '@ensconce/verify/collateral-pool';
 import { EvidenceReportError, type EvidenceReportErrorCode } from './errors.ts';
@@ -39,16 +40,7 @@ export function decodeText(bytes: Uint8Array): Uint8Array {
       .some((byte) => byte > 0x7e || (byte < 0x20 && byte !== 9 && byte !== 10 && byte !== 13))
   )
     return bytes;
-  const text = latin1.decode(bytes).replaceAll(/\s+/g, '');
-  const hex = text.startsWith('0x') ? text.slice(2) : text;
-  if (/^(?:[0-9a-fA-F]{2})+$/.test(hex)) return Uint8Array.fromHex(hex);
-  if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(text)) return bytes;
-  try {
-    return Uint8Array.fromBase64(text.replaceAll('-', '+').replaceAll('_', '/'));
-  } catch (error) {
-    if (error instanceof SyntaxError) return bytes;
-    throw error;
-  }
+  return textBytes(latin1.decode(bytes)) ?? bytes;
 }
 
 export function readEvidence(path: string): Uint8Array {
@@ -103,7 +95,7 @@ export function readCollateral(paths: readonly string[]): CollateralPool {
       const known = pool.add(
         asJson(file, readLimited(file, collateralFileLimit, 'EVIDENCE_COLLATERAL_FILE')),
       );
-      if (known === undefined && file === path) {
+      if (!known && file === path) {
         throw new EvidenceReportError(
           'EVIDENCE_COLLATERAL_FILE',
           `${path}: a collateral bundle, certificate, revocation list or vendor response expected, something else found`,

@@ -7,6 +7,9 @@ import { parseNitroDocument } from '@ensconce/evidence/nitro/quote';
 import { parseSgxQuote } from '@ensconce/evidence/sgx/quote';
 import { parseSnpReport } from '@ensconce/evidence/snp/quote';
 import { parseTdxQuote } from '@ensconce/evidence/tdx/quote';
+import { parseTpmEvidence } from '@ensconce/evidence/tpm/envelope';
+import { unpackEvidence } from '@ensconce/evidence/packaging';
+import { knownFormats } from './formats.ts';
 import { requiredIntelCollateral } from '@ensconce/verify/intel/required';
 import { verdictExitCodes, type CommandResult } from './exit-code.ts';
 
@@ -39,6 +42,7 @@ const parsers: Readonly<Record<EvidenceFormat, (bytes: Uint8Array) => object>> =
   },
   snp: (bytes) => parseSnpReport(bytes, 'ignore'),
   nitro: (bytes) => parseNitroDocument(bytes),
+  tpm: (bytes) => parseTpmEvidence(bytes),
   azure: (bytes) => {
     const report = parseHclReport(isAzureEvidence(bytes) ? parseAzureEvidence(bytes).hclReport : bytes);
     return { ...report, runtimeData: parseHclRuntimeData(report.runtimeData) };
@@ -58,14 +62,12 @@ function lines(value: unknown, indent: string): string[] {
 }
 
 /** `ensconce evidence show`: every field of the evidence, unverified. Exit code 0, or that of evidence that cannot be read. */
-export function showCommand(evidence: Uint8Array, json: boolean): CommandResult {
-  const format = detectEvidence(evidence);
+export function showCommand(packaged: Uint8Array, json: boolean): CommandResult {
   try {
+    const { evidence } = unpackEvidence(packaged);
+    const format = detectEvidence(evidence);
     if (format === undefined)
-      throw new EvidenceError(
-        'EVIDENCE_UNSUPPORTED',
-        'an SGX or TDX quote, an SEV-SNP report, a Nitro document or Azure evidence expected, something else found',
-      );
+      throw new EvidenceError('EVIDENCE_UNSUPPORTED', `${knownFormats} expected, something else found`);
     const fields = printable(parsers[format](evidence));
     return {
       exitCode: 0,

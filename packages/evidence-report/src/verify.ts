@@ -7,7 +7,13 @@ import type { Check } from '@ensconce/verify/check';
 import type { CollateralPool } from '@ensconce/verify/collateral-pool';
 import type { Verdict } from '@ensconce/verify/verdict';
 import type { Watermarks } from '@ensconce/collateral/watermarks';
+import { EvidenceError } from '@ensconce/evidence/errors';
+import { unpackEvidence, type Packaged } from '@ensconce/evidence/packaging';
+import { parseEventLog } from '@ensconce/evidence/event-log';
+import { rtmrExtensions } from '@ensconce/verify/tdx/event-log';
+import { knownFormats } from './formats.ts';
 import { verdictExitCodes, type CommandResult } from './exit-code.ts';
+import type { VerifyOptions } from '@ensconce/verify/options';
 
 export interface VerifyCommand {
   readonly evidence: Uint8Array;
@@ -17,6 +23,8 @@ export interface VerifyCommand {
   readonly policy: AppraisalPolicy | undefined;
   readonly json: boolean;
   readonly allowTrailing: boolean;
+  /** DER. */
+  readonly tpmRoots?: readonly Uint8Array[] | undefined;
   /** DER. */
   readonly insecureSimulatedRoots: readonly Uint8Array[];
   /** What was seen of collateral before; undefined for a what-if that neither asks nor changes it. */
@@ -32,6 +40,7 @@ const platformOnly: AppraisalPolicy = {
   tdx: 'not-checked',
   snp: 'not-checked',
   nitro: 'not-checked',
+  tpm: 'not-checked',
   reportData: 'not-checked',
 };
 
@@ -52,7 +61,7 @@ export interface VerificationReport {
   readonly notes: readonly string[];
 }
 
-function unrecognised(at: Date): VerificationReport {
+function unreadable(at: Date, found: string): VerificationReport {
   return {
     verdict: 'not-genuine',
     tee: null,
@@ -69,8 +78,8 @@ function unrecognised(at: Date): VerificationReport {
       {
         name: 'evidence is readable',
         ok: false,
-        expected: 'an SGX or TDX quote, an SEV-SNP report, a Nitro document or Azure evidence',
-        found: 'something else',
+        expected: knownFormats,
+        found,
         failure: 'not-genuine',
       },
     ],
@@ -87,6 +96,7 @@ function notesOf(appraisal: Appraisal, policy: AppraisalPolicy | undefined): str
     notes.push('SIMULATED: a simulated vendor vouches for this evidence; it protects nothing');
   if (!appraisal.identityChecked) notes.push('identity not checked: any code could have made this evidence');
   if (!appraisal.reportDataChecked) notes.push('report data not checked: the evidence may be a replay');
+  if (claims.tee === 'tpm') notes.push('a TPM says what was started; it protects no memory from the host');
   if (claims.tee === 'snp') {
     const minimum =
       policy?.snp !== undefined &&
@@ -174,20 +184,40 @@ function textOf(report: VerificationReport): string {
   return `${lines.join('\n')}\n`;
 }
 
+function eventLogOf({ eventLog }: Packaged): Pick<VerifyOptions, 'eventLog'> {
+  if (eventLog === undefined) return {};
+  return { eventLog: eventLog instanceof Uint8Array ? rtmrExtensions(parseEventLog(eventLog)) : eventLog };
+}
+
+/** The verdict, or why the evidence cannot be read at all. */
+async function judge(command: VerifyCommand): Promise<Verdict | string> {
+  try {
+    const packaged = unpackEvidence(command.evidence);
+    for (const der of packaged.certificates) command.pool.add(der);
+    const verdict = await verifyEvidence(packaged.evidence, command.pool, {
+      crypto: nodeCrypto,
+      at: command.watermarks?.time(command.at) ?? command.at,
+      trailing: command.allowTrailing ? 'ignore' : 'refuse',
+      tpmRoots: command.tpmRoots ?? [],
+      insecureSimulatedRoots: command.insecureSimulatedRoots,
+      ...eventLogOf(packaged),
+    });
+    return verdict ?? 'something else';
+  } catch (error) {
+    if (error instanceof EvidenceError) return error.message;
+    throw error;
+  }
+}
+
 /** `ensconce evidence verify`: judges evidence and says why. Reads neither clock nor network: all of it is in `command`. */
 export async function verifyCommand(
   command: VerifyCommand,
 ): Promise<CommandResult & { readonly report: VerificationReport }> {
-  const verdict = await verifyEvidence(command.evidence, command.pool, {
-    crypto: nodeCrypto,
-    at: command.watermarks?.time(command.at) ?? command.at,
-    trailing: command.allowTrailing ? 'ignore' : 'refuse',
-    insecureSimulatedRoots: command.insecureSimulatedRoots,
-  });
-  const rolledBack = verdict === undefined ? undefined : await settle(command, verdict);
+  const verdict = await judge(command);
+  const rolledBack = typeof verdict === 'string' ? undefined : await settle(command, verdict);
   const judged =
-    verdict === undefined
-      ? unrecognised(command.at)
+    typeof verdict === 'string'
+      ? unreadable(command.at, verdict)
       : reportOf(appraise(verdict, command.policy ?? platformOnly), command.policy);
   const report = rolledBack === undefined ? judged : withRollBack(judged, rolledBack);
   const notes = report.notes.map((note) => `note: ${note}\n`).join('');

@@ -2,9 +2,10 @@ import { isAzureEvidence } from './azure/envelope.ts';
 import { isHclReport } from './azure/quote.ts';
 import { quoteTee } from './intel/body.ts';
 import { reportSize } from './snp/quote.ts';
+import { isTpmEvidence } from './tpm/envelope.ts';
 
 /** By its outer form; Azure's holds an SNP report or a TDX quote. */
-export type EvidenceFormat = 'sgx' | 'tdx' | 'snp' | 'nitro' | 'azure';
+export type EvidenceFormat = 'sgx' | 'tdx' | 'snp' | 'nitro' | 'azure' | 'tpm';
 
 function isSnp(bytes: Uint8Array): boolean {
   if (bytes.length < reportSize) return false;
@@ -22,6 +23,7 @@ function isCoseSign1(bytes: Uint8Array): boolean {
 /** What attacker-controlled bytes seem to be, by their first fields; undefined for anything else. Parsing decides. */
 export function detectEvidence(bytes: Uint8Array): EvidenceFormat | undefined {
   if (isHclReport(bytes) || isAzureEvidence(bytes)) return 'azure';
+  if (isTpmEvidence(bytes)) return 'tpm';
   if (isCoseSign1(bytes)) return 'nitro';
   return quoteTee(bytes) ?? (isSnp(bytes) ? 'snp' : undefined);
 }

@@ -34,23 +34,20 @@ export class CheckList {
 
   /** Records one check and gives `ok` back. */
   that(name: string, ok: boolean, wording: Wording): boolean {
+    const { expected, found, hint } = wording;
     if (ok) {
-      this.#checks.push({ name, ok, expected: wording.expected, found: wording.found });
+      this.#checks.push(passed(name, expected, found));
       return true;
     }
     const failure = wording.failure ?? 'not-genuine';
-    this.#checks.push({
-      name,
-      ok,
-      expected: wording.expected,
-      found: wording.found,
-      ...(wording.hint === undefined ? {} : { hint: wording.hint }),
-      failure,
-    });
+    this.#checks.push(
+      Object.freeze({ name, ok, expected, found, ...(hint === undefined ? {} : { hint }), failure }),
+    );
     this.#note(failure);
     return false;
   }
 
+  /** Takes over checks that another list recorded. */
   add(checks: readonly Check[]): void {
     for (const check of checks) {
       this.#checks.push(check);
@@ -67,7 +64,8 @@ export class CheckList {
     return this.#failure ?? 'genuine';
   }
 
+  /** All of them, frozen: nothing can be recorded afterwards. */
   get list(): readonly Check[] {
-    return this.#checks;
+    return Object.freeze(this.#checks);
   }
 }

@@ -1,27 +1,17 @@
-import { isZero } from '@ensconce/base/bytes';
-import { EnsconceError } from '@ensconce/base/errors';
-import { parseCertificateTable } from '@ensconce/evidence/snp/certificate-table';
-import { EvidenceError } from '@ensconce/evidence/errors';
-import { parseCertificate, type Certificate } from '@ensconce/x509/certificate';
+import { toHex } from '@ensconce/base/bytes';
+import { pemEncode } from '@ensconce/x509/pem';
 import { parseRevocationList, type RevocationList } from '@ensconce/x509/crl';
-import { pemBlocks, pemEncode } from '@ensconce/x509/pem';
 import { X509Error } from '@ensconce/x509/errors';
-import { parseIntelBundle, type IntelCollateral } from './intel/collateral.ts';
-import { splitSigned, type SignedStatement } from './intel/signed-statement.ts';
+import type { Certificate } from '@ensconce/x509/certificate';
+import { readCollateralFile, type FoundCollateral } from './collateral-reader.ts';
+import type { IntelCollateral } from './intel/collateral.ts';
+import type { SignedStatement } from './intel/signed-statement.ts';
 import type { AmdCollateral } from './snp/collateral.ts';
 import type { RequiredIntelCollateral } from './intel/required.ts';
 
-/** What kinds of things a file of collateral held. */
-export type Recognised =
-  | 'bundle'
-  | 'TCB info'
-  | 'enclave identity'
-  | 'certificates'
-  | 'revocation list'
-  | 'certificate table';
-
-const utf8 = new TextDecoder('utf-8', { fatal: false });
-const certificateLimit = 256;
+/** PCK certificates of one platform, one for each TCB that it had. */
+const leafLimit = 32;
+const authorityLimit = 16;
 
 interface Part {
   readonly id: string;
@@ -32,15 +22,24 @@ interface Part {
   readonly statement: SignedStatement;
 }
 
-function readPart(statement: SignedStatement): Part {
-  const body = JSON.parse(statement.text) as Record<string, unknown>;
-  const string = (key: string): string => (typeof body[key] === 'string' ? body[key] : '');
+/** Undefined where the text is no JSON object: it is picked by nothing then. */
+function readPart(statement: SignedStatement): Part | undefined {
+  let body: unknown;
+  try {
+    body = JSON.parse(statement.text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (typeof body !== 'object' || body === null) return undefined;
+  const members = body as Record<string, unknown>;
+  const string = (key: string): string => (typeof members[key] === 'string' ? members[key] : '');
   return {
     id: string('id') || 'SGX',
-    fmspc: typeof body['fmspc'] === 'string' ? body['fmspc'].toLowerCase() : undefined,
+    fmspc: typeof members['fmspc'] === 'string' ? members['fmspc'].toLowerCase() : undefined,
     from: Date.parse(string('issueDate')),
     until: Date.parse(string('nextUpdate')),
-    evaluationDataNumber: Number(body['tcbEvaluationDataNumber'] ?? 0),
+    evaluationDataNumber: Number(members['tcbEvaluationDataNumber'] ?? 0),
     statement,
   };
 }
@@ -57,68 +56,25 @@ export class CollateralPool {
   readonly #identities: Part[] = [];
   #used: IntelCollateral | undefined;
 
-  /** Adds the content of one file; undefined where it is no collateral that is known. */
-  add(bytes: Uint8Array): Recognised | undefined {
-    try {
-      return bytes[0] === 0x30
-        ? this.#addDer(bytes)
-        : (this.#addText(utf8.decode(bytes), bytes) ?? this.#addTable(bytes));
-    } catch (error) {
-      if (error instanceof EnsconceError || error instanceof SyntaxError) return undefined;
-      throw error;
+  /** Adds the content of one file; false where it is no collateral that is known. */
+  add(bytes: Uint8Array): boolean {
+    const found = readCollateralFile(bytes);
+    this.#bundles.push(...found.bundles);
+    this.#certificates.push(...found.certificates);
+    this.#lists.push(...found.lists);
+    for (const statement of found.statements) {
+      const part = readPart(statement);
+      if (part !== undefined) this.#partsOf(statement.name).push(part);
     }
+    return Object.values(found).some((list: unknown[]) => list.length > 0);
+  }
+
+  #partsOf(name: FoundCollateral['statements'][number]['name']): Part[] {
+    return name === 'tcbInfo' ? this.#tcbInfos : this.#identities;
   }
 
   addIntel(collateral: IntelCollateral): void {
     this.#bundles.push(collateral);
-  }
-
-  #addDer(der: Uint8Array): Recognised {
-    try {
-      this.#certificates.push(parseCertificate(der));
-      return 'certificates';
-    } catch (error) {
-      if (!(error instanceof X509Error)) throw error;
-    }
-    this.#lists.push(parseRevocationList(der));
-    return 'revocation list';
-  }
-
-  #addText(text: string, bytes: Uint8Array): Recognised | undefined {
-    if (text.includes('-----BEGIN') && !text.trimStart().startsWith('{')) return this.#addPem(text);
-    if (!text.trimStart().startsWith('{')) return undefined;
-    if (/^\s*\{\s*"tcbInfo"\s*:/.test(text)) {
-      this.#tcbInfos.push(readPart(splitSigned(text, 'tcbInfo')));
-      return 'TCB info';
-    }
-    if (/^\s*\{\s*"enclaveIdentity"\s*:/.test(text)) {
-      this.#identities.push(readPart(splitSigned(text, 'enclaveIdentity')));
-      return 'enclave identity';
-    }
-    const bundle = parseIntelBundle(bytes);
-    if (Object.values(bundle).every((part) => part === undefined)) return undefined;
-    this.#bundles.push(bundle);
-    return 'bundle';
-  }
-
-  #addPem(text: string): Recognised | undefined {
-    const certificates = pemBlocks(text, 'CERTIFICATE', certificateLimit);
-    const lists = pemBlocks(text, 'X509 CRL', certificateLimit);
-    for (const der of certificates) this.#certificates.push(parseCertificate(der));
-    for (const der of lists) this.#lists.push(parseRevocationList(der));
-    return certificates.length > 0 ? 'certificates' : lists.length > 0 ? 'revocation list' : undefined;
-  }
-
-  #addTable(bytes: Uint8Array): Recognised | undefined {
-    try {
-      const entries = parseCertificateTable(bytes);
-      for (const entry of entries)
-        if (!isZero(entry.data)) this.#certificates.push(parseCertificate(entry.data));
-      return entries.length > 0 ? 'certificate table' : undefined;
-    } catch (error) {
-      if (error instanceof EvidenceError) return undefined;
-      throw error;
-    }
   }
 
   amd(): AmdCollateral {
@@ -149,18 +105,22 @@ export class CollateralPool {
     tee: 'sgx' | 'tdx',
     time: number,
   ): IntelCollateral | undefined {
-    const rated = this.#bundles.map((bundle) => ({ bundle, rank: rankBundle(bundle, required, tee, time) }));
-    rated.sort((a, b) => b.rank - a.rank);
-    const best = rated[0];
-    if (best !== undefined && (best.rank >= 4 || this.#tcbInfos.length === 0)) return best.bundle;
-    return this.#assemble(required, tee, time) ?? best?.bundle;
+    const rated = this.#bundles.map((bundle) => rate(bundle, required, tee, time));
+    rated.sort(
+      (a, b) => b.rank - a.rank || b.evaluationDataNumber - a.evaluationDataNumber || b.from - a.from,
+    );
+    const [best] = rated;
+    const assembled = withoutAbsent(this.#assemble(required, tee, time));
+    if (best !== undefined && (best.rank >= ofTee || assembled.tcbInfo === undefined))
+      return { ...assembled, ...withoutAbsent(best.bundle) };
+    return Object.keys(assembled).length === 0 ? undefined : assembled;
   }
 
   #assemble(
     required: RequiredIntelCollateral | undefined,
     tee: 'sgx' | 'tdx',
     time: number,
-  ): IntelCollateral | undefined {
+  ): IntelCollateral {
     const tcbInfo = newest(
       this.#tcbInfos.filter(
         (part) => part.id === tee.toUpperCase() && (required === undefined || part.fmspc === required.fmspc),
@@ -171,7 +131,8 @@ export class CollateralPool {
       this.#identities.filter((part) => part.id === (tee === 'tdx' ? 'TD_QE' : 'QE')),
       time,
     );
-    const leaf = this.#certificates.find((one) => /SGX PCK Certificate/.test(one.subject.commonName));
+    const leaves = this.#certificates.filter((one) => /SGX PCK Certificate/.test(one.subject.commonName));
+    const [leaf] = leaves;
     const kind =
       required?.ca ?? (leaf?.issuer.commonName.includes('Processor') === true ? 'processor' : 'platform');
     const ca = kind === 'processor' ? /PCK Processor CA/ : /PCK Platform CA/;
@@ -188,7 +149,6 @@ export class CollateralPool {
       time,
     );
     const signingChain = chain(signing, root);
-    if (tcbInfo === undefined && qeIdentity === undefined && issuer === undefined) return undefined;
     return {
       pckCrlIssuerChain: chain(issuer, root),
       rootCaCrl: pickList(
@@ -205,9 +165,24 @@ export class CollateralPool {
       qeIdentityIssuerChain: signingChain,
       qeIdentity: qeIdentity?.statement.text,
       qeIdentitySignature: qeIdentity?.statement.signature,
-      pckCertificateChain: leaf === undefined ? undefined : `${pem(leaf)}${chain(issuer, root) ?? ''}`,
+      pckCertificateChain: this.#pckChain(leaves),
     };
   }
+
+  /** PCK certificates with all that may have issued them: which is the quote's, its signature says. */
+  #pckChain(leaves: readonly Certificate[]): string | undefined {
+    if (leaves.length === 0) return undefined;
+    const authorities = this.#certificates.filter((one) =>
+      /SGX (?:PCK (?:Platform|Processor)|Root) CA/.test(one.subject.commonName),
+    );
+    return [...unique(leaves).slice(0, leafLimit), ...unique(authorities).slice(0, authorityLimit)]
+      .map((one) => pem(one))
+      .join('');
+  }
+}
+
+function unique(certificates: readonly Certificate[]): Certificate[] {
+  return [...new Map(certificates.map((one) => [toHex(one.der), one])).values()];
 }
 
 const pem = (certificate: Certificate): string => pemEncode(certificate.der, 'CERTIFICATE');
@@ -233,21 +208,55 @@ function newest(parts: readonly Part[], time: number): Part | undefined {
   )[0];
 }
 
-/** How well a bundle fits: TEE, kind of platform, and time, in that order. */
-function rankBundle(
+/** What a bundle's rank is made of: TEE, kind of platform, and time, in that order. */
+const ofTee = 8;
+const ofPlatform = 4;
+const ofTime = 2;
+const ofListsInTime = 1;
+
+interface Rated {
+  readonly bundle: IntelCollateral;
+  readonly rank: number;
+  readonly evaluationDataNumber: number;
+  readonly from: number;
+}
+
+function isCurrent(der: Uint8Array | undefined, time: number): boolean {
+  if (der === undefined) return false;
+  try {
+    const { thisUpdate, nextUpdate = thisUpdate } = parseRevocationList(der);
+    return thisUpdate <= time && time <= nextUpdate;
+  } catch (error) {
+    if (error instanceof X509Error) return false;
+    throw error;
+  }
+}
+
+function rate(
   bundle: IntelCollateral,
   required: RequiredIntelCollateral | undefined,
   tee: 'sgx' | 'tdx',
   time: number,
-): number {
-  if (bundle.tcbInfo === undefined) return 0;
-  try {
-    const part = readPart({ text: bundle.tcbInfo, signature: new Uint8Array() });
-    const ofTee = part.id === tee.toUpperCase() ? 4 : 0;
-    const ofPlatform = required === undefined || part.fmspc === required.fmspc ? 2 : 0;
-    return ofTee + ofPlatform + (part.from <= time && time <= part.until ? 1 : 0);
-  } catch (error) {
-    if (error instanceof SyntaxError) return 0;
-    throw error;
-  }
+): Rated {
+  const read = (text: string | undefined): Part | undefined =>
+    text === undefined ? undefined : readPart({ text, signature: new Uint8Array() });
+  const part = read(bundle.tcbInfo);
+  if (part === undefined) return { bundle, rank: 0, evaluationDataNumber: 0, from: 0 };
+  const identity = read(bundle.qeIdentity);
+  const inTime = (one: Part | undefined): boolean =>
+    one !== undefined && one.from <= time && time <= one.until;
+  return {
+    bundle,
+    rank:
+      (part.id === tee.toUpperCase() ? ofTee : 0) +
+      (required === undefined || part.fmspc === required.fmspc ? ofPlatform : 0) +
+      (inTime(part) && inTime(identity) ? ofTime : 0) +
+      (isCurrent(bundle.pckCrl, time) && isCurrent(bundle.rootCaCrl, time) ? ofListsInTime : 0),
+    evaluationDataNumber: part.evaluationDataNumber,
+    from: part.from,
+  };
+}
+
+function withoutAbsent(collateral: IntelCollateral): IntelCollateral {
+  return Object.fromEntries(Object.entries(collateral).filter(([, part]) => part !== undefined));
 }

@@ -2,6 +2,7 @@ import { describeNitro, nitroMismatches } from './nitro/policy.ts';
 import { describeSgx, sgxMismatches } from './sgx/policy.ts';
 import { describeSnp, snpMismatches } from './snp/policy.ts';
 import { describeTdx, tdxMismatches } from './tdx/policy.ts';
+import { describeTpm, tpmMismatches } from './tpm/policy.ts';
 import type { AppraisalPolicy } from './policy.ts';
 import type { Claims } from './claims.ts';
 
@@ -50,12 +51,18 @@ export function matchIdentities(claims: Claims, policy: AppraisalPolicy): Identi
         mismatches: over(policy.nitro, (one) => nitroMismatches(claims, one)),
         found: describeNitro(claims),
       };
+    case 'tpm':
+      return {
+        mismatches: over(policy.tpm, (one) => tpmMismatches(claims, one)),
+        found: describeTpm(claims),
+      };
   }
 }
 
 /** By which id policies pin a machine; null where the evidence does not show it. */
 export function platformOf(claims: Claims): string | null {
   if (claims.tee === 'nitro') return null;
+  if (claims.tee === 'tpm') return claims.attestationKey;
   return claims.tee === 'snp' ? claims.chipId : claims.platformId;
 }
 

@@ -61,6 +61,15 @@ const nitro = v.strictObject({
   pcr4: v.optional(hex(48)),
   pcr8: v.optional(hex(48)),
 });
+const tpm = v.strictObject({
+  pcrs: v.pipe(
+    v.record(
+      v.pipe(v.string(), v.regex(/^(?:[0-9]|[12][0-9]|3[01])$/)),
+      v.pipe(v.string(), v.regex(/^(?:[0-9a-fA-F]{2}){20,64}$/)),
+    ),
+    v.check((pcrs) => Object.keys(pcrs).length > 0, 'at least one PCR'),
+  ),
+});
 const identities = <T extends v.GenericSchema>(schema: T) =>
   v.optional(v.union([v.pipe(v.array(schema), v.maxLength(1024)), notChecked]));
 const advisories = v.union([v.literal('*'), v.array(v.pipe(v.string(), v.maxLength(64)))]);
@@ -77,6 +86,7 @@ const schema = v.strictObject({
         tdx: v.optional(advisories),
         snp: v.optional(advisories),
         nitro: v.optional(advisories),
+        tpm: v.optional(advisories),
       }),
     ]),
     [],
@@ -85,6 +95,7 @@ const schema = v.strictObject({
   tdx: identities(tdx),
   snp: identities(snp),
   nitro: identities(nitro),
+  tpm: identities(tpm),
   platforms: v.optional(v.array(v.pipe(v.string(), v.regex(/^(?:[0-9a-fA-F]{2})+$/)))),
   minimumTcbDate: v.optional(v.pipe(v.string(), v.isoTimestamp())),
   minimumEvaluationNumber: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
@@ -116,7 +127,7 @@ export function parseAppraisalPolicy(value: unknown): AppraisalPolicy {
       },
     );
   }
-  const { minimumTcbDate, graceDays, reportData, sgx, tdx, snp, nitro, ignoreAdvisories, ...rest } =
+  const { minimumTcbDate, graceDays, reportData, sgx, tdx, snp, nitro, tpm, ignoreAdvisories, ...rest } =
     result.output;
   return {
     ...rest,
@@ -125,6 +136,7 @@ export function parseAppraisalPolicy(value: unknown): AppraisalPolicy {
     ...(tdx === undefined ? {} : { tdx }),
     ...(snp === undefined ? {} : { snp }),
     ...(nitro === undefined ? {} : { nitro }),
+    ...(tpm === undefined ? {} : { tpm }),
     minimumTcbDate: minimumTcbDate === undefined ? undefined : new Date(minimumTcbDate),
     gracePeriod: graceDays === undefined ? undefined : graceDays * day,
     reportData: reportData === undefined ? 'not-checked' : Uint8Array.fromHex(reportData),

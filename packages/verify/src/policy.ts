@@ -3,6 +3,7 @@ import type { NitroIdentity } from './nitro/policy.ts';
 import type { SgxIdentity } from './sgx/policy.ts';
 import type { SnpIdentity } from './snp/policy.ts';
 import type { TdxIdentity } from './tdx/policy.ts';
+import type { TpmIdentity } from './tpm/policy.ts';
 
 /** What a session may tolerate, in its own language. Those without an effect on a TEE are accepted and permit nothing there. */
 export const tolerations = [
@@ -32,6 +33,7 @@ export interface AppraisalPolicy {
   readonly tdx?: readonly TdxIdentity[] | 'not-checked';
   readonly snp?: readonly SnpIdentity[] | 'not-checked';
   readonly nitro?: readonly NitroIdentity[] | 'not-checked';
+  readonly tpm?: readonly TpmIdentity[] | 'not-checked';
   /** Ids (hexadecimal) of the platforms or chips that are accepted; undefined for any. */
   readonly platforms?: readonly string[] | undefined;
   /** Refuses a TCB level published before this time. */

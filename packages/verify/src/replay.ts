@@ -10,6 +10,10 @@ export interface Extension {
   readonly digest: Uint8Array;
 }
 
+function start(size: number, locality: number): Uint8Array {
+  return new Uint8Array(size).with(size - 1, locality);
+}
+
 /**
  * The values that registers have after `extensions`, each starting at zero: R ← H(R ‖ digest). A log is believed only as far as its replay
  * gives the value that signed evidence has.
@@ -18,10 +22,12 @@ export async function replay(
   crypto: CryptoProvider,
   hash: TpmHash,
   extensions: readonly Extension[],
+  /** What the last byte of register 0 starts with. */
+  locality = 0,
 ): Promise<Map<number, Uint8Array>> {
   const registers = new Map<number, Uint8Array>();
   for (const { index, digest } of extensions) {
-    const before = registers.get(index) ?? new Uint8Array(sizes[hash]);
+    const before = registers.get(index) ?? start(sizes[hash], index === 0 ? locality : 0);
     registers.set(index, await crypto[hash](concatBytes(before, digest)));
   }
   return registers;

@@ -29,11 +29,12 @@ export interface VerdictContent {
 
 const authority = Symbol('verdict');
 
-/** Freezes what parsing made, to its depth; what is frozen already, and comes from a cache, is left alone. */
-function freeze(value: unknown): void {
+/** Freezes what parsing made, to its depth; what is frozen already, a list of checks or what comes from a cache, is left alone. */
+export function freeze(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
   Object.freeze(value);
-  for (const key in value) freeze((value as Record<string, unknown>)[key]);
+  if (Array.isArray(value)) for (const item of value as unknown[]) freeze(item);
+  else for (const key in value) freeze((value as Record<string, unknown>)[key]);
 }
 
 /** What the verifier found. Only the verifier makes one, and it cannot be changed, so code that takes a `Verdict` takes no claim on trust. */

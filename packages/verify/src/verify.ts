@@ -5,6 +5,7 @@ import { verifyNitroDocument } from './nitro/verify.ts';
 import { verifySgxQuote } from './sgx/verify.ts';
 import { verifySnpReport } from './snp/verify.ts';
 import { verifyTdxQuote } from './tdx/verify.ts';
+import { verifyTpmEvidence } from './tpm/verify.ts';
 import type { CollateralPool } from './collateral-pool.ts';
 import type { Verdict } from './verdict.ts';
 import type { VerifyOptions } from './options.ts';
@@ -23,6 +24,7 @@ const verifiers: Readonly<
   snp: (bytes, pool, options) => verifySnpReport(bytes, pool.amd(), options),
   nitro: (bytes, _pool, options) => verifyNitroDocument(bytes, options),
   azure: verifyAzureEvidence,
+  tpm: (bytes, _pool, options) => verifyTpmEvidence(bytes, options),
 };
 
 /** Judges attacker-controlled evidence of any format that is known; undefined where the format is not recognised. */

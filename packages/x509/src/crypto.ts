@@ -50,6 +50,12 @@ const spkiHead = {
 } as const;
 const coordinates = { 'P-256': 64, 'P-384': 96 } as const;
 
+/** Whether a SubjectPublicKeyInfo is just an uncompressed point on the curve that it names; whether the point lies on it is for the import to say. */
+export function isSpkiOfPoint(curve: 'P-256' | 'P-384', spki: Uint8Array): boolean {
+  const head = spkiHead[curve];
+  return spki.length === head.length + coordinates[curve] && head.every((byte, i) => byte === spki[i]);
+}
+
 /** SubjectPublicKeyInfo of a raw point x‖y, as quotes carry it. */
 export function spkiOfPoint(curve: 'P-256' | 'P-384', point: Uint8Array): Uint8Array {
   if (point.length !== coordinates[curve])

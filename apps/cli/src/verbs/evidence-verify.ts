@@ -8,6 +8,7 @@ interface Options {
   readonly at?: string;
   readonly policy?: string;
   readonly allowTrailing?: true;
+  readonly tpmRoot: readonly string[];
   readonly insecureSimulatedRoot: readonly string[];
   readonly cache?: string;
   readonly json?: true;
@@ -30,7 +31,7 @@ export const evidenceVerify: Verb = {
   12   could not tell: collateral missing or outside its dates`,
   define(command, io) {
     command
-      .argument('<file>', 'evidence: bytes, hexadecimal or base64')
+      .argument('<file>', 'evidence: bytes, hexadecimal, base64, or JSON as tools write it')
       .option('--collateral <path>', 'folder or file with collateral; may be repeated', collect, [])
       .option(
         '--at <time>',
@@ -38,6 +39,12 @@ export const evidenceVerify: Verb = {
       )
       .option('--policy <file>', 'what is accepted; without it the platform alone is judged')
       .option('--allow-trailing', 'ignore bytes behind the evidence')
+      .option(
+        '--tpm-root <file>',
+        'root certificate of a TPM vendor that you trust; may be repeated',
+        collect,
+        [],
+      )
       .option(
         '--insecure-simulated-root <file>',
         'believe this SIMULATED vendor; may be repeated',

@@ -31,7 +31,7 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
     const reader = new ByteReader(bytes, 'HCL report');
     if (reader.u32('signature') !== magic)
       throw new EvidenceError('EVIDENCE_STRUCTURE', 'HCL report: signature "HCLA" expected, another found');
-    reader.bytes(28, 'header');
+    reader.skip(28, 'header');
     const hardware = reader.bytes(hardwareSize, 'hardware report');
     reader.u32('data size');
     reader.u32('version');

@@ -15,10 +15,11 @@ export interface QuoteAuthentication {
   /** At most 65535 bytes; 32 in practice. */
   readonly qeAuthenticationData: Uint8Array;
   readonly certification: CertificationData;
-  /** Everything after the quote's own signature: the same for all quotes that one attestation key signs. */
+  /** From the attestation key to the end of the QE authentication data: with the certification, all that the trust in the key rests on. */
   readonly vouching: Uint8Array;
 }
 
+const signatureSize = 64;
 /** Certification data of type 6 wraps the QE report since version 4. */
 const qeReportCertification = 6;
 
@@ -30,25 +31,33 @@ function readCertification(reader: ByteReader): CertificationData {
   return parseCertificationData(type, data);
 }
 
+/** Reads what follows the attestation key; `bytes` is the whole authentication data, of which `reader` has the rest or a part. */
 function readQe(
   reader: ByteReader,
-): Pick<QuoteAuthentication, 'qeReport' | 'qeReportSignature' | 'qeAuthenticationData' | 'certification'> {
+  bytes: Uint8Array,
+): Omit<QuoteAuthentication, 'signature' | 'attestationKey'> {
   const qeReport = parseEnclaveReport(reader.bytes(384, 'QE report'));
   const qeReportSignature = reader.bytes(64, 'QE report signature');
   const qeAuthenticationData = reader.bytes(
     reader.u16('QE authentication data size'),
     'QE authentication data',
   );
-  return { qeReport, qeReportSignature, qeAuthenticationData, certification: readCertification(reader) };
+  const end = qeAuthenticationData.byteOffset + qeAuthenticationData.length - bytes.byteOffset;
+  return {
+    qeReport,
+    qeReportSignature,
+    qeAuthenticationData,
+    certification: readCertification(reader),
+    vouching: bytes.subarray(signatureSize, end),
+  };
 }
 
 /** Reads the authentication data of version 3 (`wrapped` false) or 4 and 5 (true) from its exact, attacker-controlled bytes. */
 export function parseAuthentication(bytes: Uint8Array, wrapped: boolean): QuoteAuthentication {
   const reader = new ByteReader(bytes, 'quote: authentication data');
-  const signature = reader.bytes(64, 'signature');
-  const vouching = bytes.subarray(reader.offset);
+  const signature = reader.bytes(signatureSize, 'signature');
   const attestationKey = reader.bytes(64, 'attestation key');
-  if (!wrapped) return { signature, attestationKey, vouching, ...readQe(reader) };
+  if (!wrapped) return { signature, attestationKey, ...readQe(reader, bytes) };
   const type = reader.u16('certification data type');
   if (type !== qeReportCertification) {
     throw new EvidenceError(
@@ -61,8 +70,7 @@ export function parseAuthentication(bytes: Uint8Array, wrapped: boolean): QuoteA
   return {
     signature,
     attestationKey,
-    vouching,
-    ...readQe(new ByteReader(inner, 'quote: QE report certification data')),
+    ...readQe(new ByteReader(inner, 'quote: QE report certification data'), bytes),
   };
 }
 

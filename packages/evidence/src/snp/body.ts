@@ -85,7 +85,7 @@ export function parseSnpBody(bytes: Uint8Array): SnpBody {
   const reportIdMa = reader.bytes(32, 'migration agent report id');
   const reportedTcb = reader.bytes(8, 'reported TCB');
   const [family, model, stepping] = reader.bytes(3, 'CPUID') as unknown as [number, number, number];
-  reader.bytes(21, 'reserved');
+  reader.skip(21, 'reserved');
   const chipId = reader.bytes(64, 'chip id');
   const committedTcb = reader.bytes(8, 'committed TCB');
   const currentVersion = firmwareVersion(reader, 'current firmware');

@@ -104,7 +104,7 @@ void test('certificates of another chip, of another vendor, and missing or expir
 
 void test('the certificate table beside a report is collateral enough', async () => {
   const pool = new CollateralPool();
-  assert.equal(pool.add(makeCertificateTable(chip, milan)), 'certificate table');
+  assert.equal(pool.add(makeCertificateTable(chip, milan)), true);
   const verdict = await verifySnpReport(makeSnpReport(chip, fields), pool.amd(), trusting);
   assert.deepEqual(verdict.failures, []);
 });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { concatBytes, fromHex } from '@ensconce/base/bytes';
 import { bodySizes, type BodyKind } from '@ensconce/evidence/intel/body';
 import { ecdsaP256, intelQeVendorId, teeTypes } from '@ensconce/evidence/intel/header';
@@ -20,8 +21,8 @@ export interface QuoteFaults {
   readonly padding?: number;
   /** Bytes cut off the end. */
   readonly cut?: number;
-  /** How the platform's certificate is named: 1 by PPID, 5 (the default) by the chain itself. */
-  readonly certificationType?: 1 | 4 | 5;
+  /** How the platform's certificate is named: by PPID, plain (1) or encrypted (2, 3), by the leaf (4) or by the chain (5, the default). 7 no verifier takes. */
+  readonly certificationType?: 1 | 2 | 3 | 4 | 5 | 7;
 }
 
 const bodyTypes: Readonly<Record<BodyKind, number>> = {
@@ -44,23 +45,23 @@ function header(platform: SimulatedPlatform, version: number, tee: number): Uint
   );
 }
 
+/** The certificate by the platform's TCB; an encrypted PPID looks random to everybody but Intel's provisioning service. */
+function byTcb({ spec }: SimulatedPlatform, ppid: Uint8Array): Uint8Array {
+  return concatBytes(ppid, Uint8Array.from(spec.components), u16(spec.pceSvn), fromHex(spec.pceId, 2));
+}
+
 function certification(platform: SimulatedPlatform, faults: QuoteFaults): Uint8Array {
   const source = faults.chainOf ?? platform;
   const type = faults.certificationType ?? 5;
   const [leaf = new Uint8Array(), ca = new Uint8Array(), root = new Uint8Array()] = source.chainParts;
-  const data =
-    type === 1
-      ? concatBytes(
-          fromHex(platform.spec.ppid, 16),
-          Uint8Array.from(platform.spec.components),
-          u16(platform.spec.pceSvn),
-          fromHex(platform.spec.pceId, 2),
-        )
-      : type === 4
-        ? leaf
-        : faults.shuffledChain === true
-          ? concatBytes(leaf, root, ca)
-          : source.chain;
+  const data = {
+    1: () => byTcb(platform, fromHex(platform.spec.ppid, 16)),
+    2: () => byTcb(platform, randomBytes(256)),
+    3: () => byTcb(platform, randomBytes(384)),
+    4: () => leaf,
+    5: () => (faults.shuffledChain === true ? concatBytes(leaf, root, ca) : source.chain),
+    7: () => randomBytes(256),
+  }[type]();
   return concatBytes(u16(type), u32(data.length), data);
 }
 

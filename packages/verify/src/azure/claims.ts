@@ -1,4 +1,4 @@
-import type { TpmClaims } from '../tpm/verify.ts';
+import type { TpmQuoteClaims } from '../tpm/claims.ts';
 
 /** What Azure's vTPM adds to the claims of the hardware: the hardware's report data is the digest of the runtime data. */
 export interface VtpmClaims {
@@ -8,5 +8,5 @@ export interface VtpmClaims {
   readonly userData: string | null;
   readonly vmConfiguration: unknown;
   /** Null where no TPM quote came along: then nothing shows that the report is fresh. */
-  readonly tpm: TpmClaims | null;
+  readonly tpm: TpmQuoteClaims | null;
 }

@@ -4,7 +4,10 @@ import { isAzureEvidence, parseAzureEvidence, type AzureEvidence } from '@enscon
 import { parseHclRuntimeData, type HclRuntimeData } from '@ensconce/evidence/azure/body';
 import { X509Error } from '@ensconce/x509/errors';
 import { CheckList } from '../check.ts';
-import { checkTpmQuote, type TpmClaims } from '../tpm/verify.ts';
+import { checkTpmQuote } from '../tpm/quote.ts';
+import { parseTpmQuoteBody } from '@ensconce/evidence/tpm/body';
+import { EvidenceError } from '@ensconce/evidence/errors';
+import type { TpmQuoteClaims } from '../tpm/claims.ts';
 import { issueVerdict, type Verdict, type VerdictContent } from '../verdict.ts';
 import { judgeSnp } from '../snp/verify.ts';
 import { judgeTdx } from '../tdx/verify.ts';
@@ -43,15 +46,19 @@ async function checkTpm(
   checks: CheckList,
   parsed: Parsed,
   options: VerifyOptions,
-): Promise<TpmClaims | null> {
+): Promise<TpmQuoteClaims | null> {
   const { tpm } = parsed.evidence;
   if (tpm === undefined) return null;
   try {
     const key = await options.crypto.publicKeyOfJwk(parsed.runtime.attestationKey, 'rsa-pkcs1-sha256');
-    return (await checkTpmQuote(checks, tpm, key, options)) ?? null;
+    const input = { ...tpm, body: parseTpmQuoteBody(tpm.message), hash: 'sha256' } as const;
+    return (await checkTpmQuote(checks, input, key, options)) ?? null;
   } catch (error) {
-    if (!(error instanceof X509Error)) throw error;
-    checks.that('vTPM key can be used', false, { expected: 'an RSA key', found: error.message });
+    if (!(error instanceof X509Error) && !(error instanceof EvidenceError)) throw error;
+    checks.that('TPM quote is readable', false, {
+      expected: 'a quote and an RSA key',
+      found: error.message,
+    });
     return null;
   }
 }

@@ -3,26 +3,34 @@ import { chainProblem, orderChain } from '@ensconce/x509/chain';
 import { parsePemCertificates, type Certificate } from '@ensconce/x509/certificate';
 import { spkiOfPoint, type VerificationKey } from '@ensconce/x509/crypto';
 import { X509Error } from '@ensconce/x509/errors';
+import { pemEncode } from '@ensconce/x509/pem';
 import { pemOf } from '@ensconce/evidence/intel/certification';
 import type { QuoteAuthentication } from '@ensconce/evidence/intel/authentication';
 import { CheckList, passed, type Check } from '../check.ts';
-import { makeWindow, type Window } from '../window.ts';
+import { joinWindows, makeWindow, type Windows } from '../window.ts';
 import { parsePck, type Pck } from './pck.ts';
 import type { IntelCollateral } from './collateral.ts';
 import type { VerifyOptions } from '../options.ts';
 
 /** The PCK certificate of a platform with its verified line to a root that is not trusted yet. */
-interface PckChain {
+export interface PckChain {
   readonly leaf: Certificate;
   readonly intermediate: Certificate;
   readonly root: Certificate;
   readonly pck: Pck;
   readonly key: VerificationKey;
-  readonly windows: readonly Window[];
+  readonly windows: Windows;
+}
+
+/** A chain and, where there is a cache, the digest of the bytes that it was read from. */
+interface FoundChain {
+  readonly chain: PckChain;
+  readonly digest: string | undefined;
 }
 
 /** An attestation key for which a platform's quoting enclave and PCK certificate vouch. Holds for any time; dates are judged apart. */
-export interface CertifiedKey extends PckChain {
+export interface CertifiedKey {
+  readonly chain: PckChain;
   readonly attestationKey: VerificationKey;
   readonly checks: readonly Check[];
 }
@@ -47,6 +55,9 @@ function roleProblem(line: readonly Certificate[]): string | undefined {
   return leaf.isAuthority ? 'a leaf that is a certificate authority' : undefined;
 }
 
+/** Lines that are tried: collateral is attacker-controlled, and each line costs four signatures. */
+const lineLimit = 64;
+
 const renew = 'the platform needs a new PCK certificate; ask its provider, or check the time given';
 
 async function verifyPckChain(pem: string, options: VerifyOptions): Promise<PckChain | string> {
@@ -61,8 +72,15 @@ async function verifyPckChain(pem: string, options: VerifyOptions): Promise<PckC
       root,
       pck: parsePck(leaf),
       key: await options.crypto.publicKey(leaf.spki, 'ecdsa-p256-sha256'),
-      windows: line.map((certificate) =>
-        makeWindow(`"${certificate.subject.commonName}"`, certificate.notBefore, certificate.notAfter, renew),
+      windows: joinWindows(
+        line.map((certificate) =>
+          makeWindow(
+            `"${certificate.subject.commonName}"`,
+            certificate.notBefore,
+            certificate.notAfter,
+            renew,
+          ),
+        ),
       ),
     };
   } catch (error) {
@@ -71,20 +89,77 @@ async function verifyPckChain(pem: string, options: VerifyOptions): Promise<PckC
   }
 }
 
-async function cachedPckChain(bytes: Uint8Array, options: VerifyOptions): Promise<PckChain | string> {
-  const { cache, crypto } = options;
-  if (cache === undefined) return verifyPckChain(pemOf({ bytes }), options);
-  const key = `intel-pck-chain:${toHex(await crypto.sha256(bytes))}`;
-  const known = cache.get(key) as PckChain | undefined;
-  if (known !== undefined) return known;
-  const chain = await verifyPckChain(pemOf({ bytes }), options);
-  if (typeof chain !== 'string') cache.set(key, chain);
-  return chain;
+const isIssuer = (upper: Certificate, lower: Certificate): boolean =>
+  equalBytes(upper.subject.der, lower.issuer.der);
+
+/** Every line from a PCK certificate to a root that the names in `pem` allow, as a text each. */
+function linesOf(pem: string): string[] {
+  try {
+    const all = parsePemCertificates(pem, 64);
+    const leaves = all.filter((one) => one.subject.commonName.includes('SGX PCK Certificate'));
+    const lines = leaves.flatMap((leaf) =>
+      all
+        .filter((ca) => isIssuer(ca, leaf))
+        .flatMap((ca) =>
+          all.filter((root) => isIssuer(root, ca) && isIssuer(root, root)).map((root) => [leaf, ca, root]),
+        ),
+    );
+    if (lines.length < 2) return [pem];
+    return lines
+      .slice(0, lineLimit)
+      .map((line) => line.map((one) => pemEncode(one.der, 'CERTIFICATE')).join(''));
+  } catch (error) {
+    if (error instanceof X509Error) return [pem];
+    throw error;
+  }
 }
 
-/** Test tools put something else than PEM into quotes; the chain then has to come from elsewhere. */
-function isPem(bytes: Uint8Array): boolean {
-  return pemOf({ bytes }).includes('-----BEGIN CERTIFICATE-----');
+/** Undefined where the bytes are no PEM: test tools put something else into quotes. */
+async function pckChainOf(
+  bytes: Uint8Array,
+  options: VerifyOptions,
+): Promise<FoundChain | string | undefined> {
+  const { cache, crypto } = options;
+  const digest = cache === undefined ? undefined : toHex(await crypto.sha256(bytes));
+  const key = `intel-pck-chain:${digest}`;
+  const known = cache?.get(key) as PckChain | undefined;
+  if (known !== undefined) return { chain: known, digest };
+  const pem = pemOf({ bytes });
+  if (!pem.includes('-----BEGIN CERTIFICATE-----')) return undefined;
+  const chain = await verifyPckChain(pem, options);
+  if (typeof chain === 'string') return chain;
+  cache?.set(key, chain);
+  return { chain, digest };
+}
+
+async function chainInQuote(
+  { certification }: QuoteAuthentication,
+  collateral: IntelCollateral | undefined,
+  options: VerifyOptions,
+): Promise<FoundChain | string | undefined> {
+  if (certification.type === 5) return pckChainOf(certification.bytes, options);
+  if (certification.type !== 4 || collateral?.pckCrlIssuerChain === undefined) return undefined;
+  return pckChainOf(concatBytes(certification.bytes, utf8(`\n${collateral.pckCrlIssuerChain}`)), options);
+}
+
+/**
+ * A platform has one PCK certificate for each TCB that it had. The quote does not name the one, but it signed the QE report. Where several are given and
+ * none did, the right one is missing; a single one is judged even where it does not fit.
+ */
+async function givenPckChain(
+  { qeReport, qeReportSignature }: QuoteAuthentication,
+  pem: string | undefined,
+  options: VerifyOptions,
+): Promise<FoundChain | string | undefined> {
+  const [first, ...others] = pem === undefined ? [] : linesOf(pem);
+  if (first === undefined) return undefined;
+  if (others.length === 0) return pckChainOf(utf8(first), options);
+  for (const line of [first, ...others]) {
+    const found = await pckChainOf(utf8(line), options);
+    if (typeof found === 'object' && (await found.chain.key.verify(qeReportSignature, qeReport.bytes)))
+      return found;
+  }
+  return undefined;
 }
 
 /** The PCK chain from the quote where it carries one, else from the collateral; undefined where neither has it. */
@@ -92,22 +167,17 @@ async function findPckChain(
   authentication: QuoteAuthentication,
   collateral: IntelCollateral | undefined,
   options: VerifyOptions,
-): Promise<PckChain | string | undefined> {
+): Promise<FoundChain | string | undefined> {
+  const inside = await chainInQuote(authentication, collateral, options);
+  if (inside !== undefined) return inside;
+  const found = await givenPckChain(authentication, collateral?.pckCertificateChain, options);
   const { certification } = authentication;
-  const inside = (certification.type === 4 || certification.type === 5) && isPem(certification.bytes);
-  if (inside && certification.type === 5) return cachedPckChain(certification.bytes, options);
-  if (inside && certification.type === 4) {
-    if (collateral?.pckCrlIssuerChain === undefined) return undefined;
-    return cachedPckChain(
-      concatBytes(certification.bytes, utf8(`\n${collateral.pckCrlIssuerChain}`)),
-      options,
-    );
+  if (typeof found === 'object' && certification.type === 1) {
+    const { ppid } = found.chain.pck;
+    if (toHex(certification.ppid) !== ppid)
+      return `a certificate of the platform ${ppid}, but the quote is of ${toHex(certification.ppid)}`;
   }
-  if (collateral?.pckCertificateChain === undefined) return undefined;
-  const chain = await cachedPckChain(utf8(collateral.pckCertificateChain), options);
-  if (typeof chain !== 'string' && certification.type === 1 && toHex(certification.ppid) !== chain.pck.ppid)
-    return `a certificate of the platform ${chain.pck.ppid}, but the quote is of ${toHex(certification.ppid)}`;
-  return chain;
+  return found;
 }
 
 async function isBound(authentication: QuoteAuthentication, options: VerifyOptions): Promise<boolean> {
@@ -154,7 +224,7 @@ async function certify(
     found: attestationKey === undefined ? 'another value' : 'a point on the curve',
   });
   if (!signed || !bound || attestationKey === undefined) return undefined;
-  return { ...chain, attestationKey, checks: checks.list };
+  return { chain, attestationKey, checks: checks.list };
 }
 
 /**
@@ -167,23 +237,12 @@ export async function certifyAttestationKey(
   checks: CheckList,
   options: VerifyOptions,
 ): Promise<CertifiedKey | undefined> {
-  const { cache, crypto } = options;
-  // Only a quote that carries its whole chain rests on nothing but its own bytes.
-  const cacheKey =
-    cache !== undefined && authentication.certification.type === 5
-      ? `intel-attestation-key:${toHex(await crypto.sha256(authentication.vouching))}`
-      : undefined;
-  const known = cacheKey === undefined ? undefined : (cache?.get(cacheKey) as CertifiedKey | undefined);
-  if (known !== undefined) {
-    checks.add(known.checks);
-    return known;
-  }
-  const chain = await findPckChain(authentication, collateral, options);
-  if (chain === undefined || typeof chain === 'string') {
+  const found = await findPckChain(authentication, collateral, options);
+  if (found === undefined || typeof found === 'string') {
     checks.that(names.leaf, false, {
       expected: chainWords,
-      found: chain ?? 'none in the quote and none in the collateral',
-      ...(chain === undefined
+      found: found ?? 'none in the quote and none in the collateral',
+      ...(found === undefined
         ? {
             failure: 'undetermined',
             hint: 'fetch the PCK certificate of the platform and give it with the collateral',
@@ -192,9 +251,19 @@ export async function certifyAttestationKey(
     });
     return undefined;
   }
+  const { cache, crypto } = options;
+  const key =
+    cache === undefined
+      ? ''
+      : `intel-attestation-key:${found.digest}${toHex(await crypto.sha256(authentication.vouching))}`;
+  const known = cache?.get(key) as CertifiedKey | undefined;
+  if (known !== undefined) {
+    checks.add(known.checks);
+    return known;
+  }
   const own = new CheckList();
-  const certified = await certify(authentication, chain, own, options);
+  const certified = await certify(authentication, found.chain, own, options);
   checks.add(own.list);
-  if (certified !== undefined && cacheKey !== undefined) cache?.set(cacheKey, certified);
+  if (certified !== undefined) cache?.set(key, certified);
   return certified;
 }

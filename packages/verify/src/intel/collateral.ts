@@ -1,7 +1,9 @@
 import * as v from 'valibot';
-import { fromHex, toHex } from '@ensconce/base/bytes';
+import { toHex, utf8 } from '@ensconce/base/bytes';
 import { parseJson } from '@ensconce/base/json';
+import { pemBlocks } from '@ensconce/x509/pem';
 import { VerifyError } from '../errors.ts';
+import { findSigned } from './signed-statement.ts';
 
 /**
  * What Intel, or a simulation of it, publishes about one kind of platform. Untrusted until verified, and treated as immutable once handed
@@ -27,30 +29,73 @@ export interface IntelCollateral {
   readonly pckCertificateChain?: string | undefined;
 }
 
-const hex = v.pipe(v.string(), v.regex(/^(?:[0-9a-fA-F]{2})*$/));
+/** Bytes; longer members are no collateral. */
+const memberLimit = 4 * 1024 * 1024;
+const text = v.pipe(v.string(), v.maxLength(2 * memberLimit));
+/** Lists and signatures: hexadecimal, in other tools PEM, base64 or numbers. */
+const binary = v.union([
+  text,
+  v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255))), v.maxLength(memberLimit)),
+]);
+const absent = <T extends v.GenericSchema>(schema: T) => v.optional(v.nullable(schema));
 /** One JSON file with all parts; unknown members are left alone because other tools add theirs. */
 const bundle = v.object({
-  pck_crl_issuer_chain: v.optional(v.string()),
-  root_ca_crl: v.optional(hex),
-  pck_crl: v.optional(hex),
-  tcb_info_issuer_chain: v.optional(v.string()),
-  tcb_info: v.optional(v.string()),
-  tcb_info_signature: v.optional(hex),
-  qe_identity_issuer_chain: v.optional(v.string()),
-  qe_identity: v.optional(v.string()),
-  qe_identity_signature: v.optional(hex),
-  pck_certificate_chain: v.optional(v.nullable(v.string())),
+  pckcrlissuerchain: absent(text),
+  rootcacrl: absent(binary),
+  pckcrl: absent(binary),
+  tcbinfoissuerchain: absent(text),
+  tcbinfo: absent(text),
+  tcbinfosignature: absent(binary),
+  qeidentityissuerchain: absent(text),
+  qeidentity: absent(text),
+  qeidentitysignature: absent(binary),
+  pckcertificatechain: absent(text),
 });
+
+type Members = v.InferOutput<typeof bundle>;
+type Binary = v.InferOutput<typeof binary>;
 
 /** Bytes. */
 export const bundleLimit = 16 * 1024 * 1024;
 
-const bytes = (text: string | undefined): Uint8Array | undefined =>
-  text === undefined ? undefined : fromHex(text);
+function bytes(value: Binary | null | undefined): Uint8Array | undefined {
+  if (value === null || value === undefined) return undefined;
+  if (typeof value !== 'string') return Uint8Array.from(value);
+  if (value.includes('-----BEGIN')) return pemBlocks(value, 'X509 CRL', 1)[0] ?? utf8(value);
+  const compact = value.replaceAll(/[\s\0]+/g, '');
+  if (/^(?:[0-9a-fA-F]{2})*$/.test(compact)) return Uint8Array.fromHex(compact);
+  try {
+    return Uint8Array.fromBase64(compact, { lastChunkHandling: 'strict' });
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    // What is neither stays what it is: nothing that a vendor signed.
+    return utf8(value);
+  }
+}
 
-/** Reads a collateral bundle: the JSON form that several verifiers share, CRLs and signatures in hexadecimal. */
-export function parseIntelBundle(file: Uint8Array): IntelCollateral {
-  const result = v.safeParse(bundle, parseJson(file, 'collateral bundle', bundleLimit));
+/** The statement of a bundle: bare with its signature beside it, or as the vendor wraps it. */
+function statement(
+  value: string | null | undefined,
+  signature: Binary | null | undefined,
+): { readonly text: string | undefined; readonly signature: Uint8Array | undefined } {
+  // C programs count the NUL at the end of a text in.
+  const found = value?.replace(/\0+$/, '');
+  const [wrapped] = found === undefined ? [] : findSigned(found, true);
+  return wrapped ?? { text: found, signature: bytes(signature) };
+}
+
+/** Reads a parsed collateral bundle: the JSON form that several verifiers share, lists and signatures in hexadecimal. Undefined where it holds no part of one. */
+export function readIntelBundle(value: unknown): IntelCollateral | undefined {
+  const members =
+    typeof value === 'object' && value !== null
+      ? Object.fromEntries(
+          Object.entries(value).map(([key, member]) => [
+            key.toLowerCase().replaceAll('_', ''),
+            member as unknown,
+          ]),
+        )
+      : value;
+  const result = v.safeParse(bundle, members);
   if (!result.success) {
     const [issue] = result.issues;
     throw new VerifyError(
@@ -58,19 +103,33 @@ export function parseIntelBundle(file: Uint8Array): IntelCollateral {
       `collateral bundle: ${issue.expected ?? 'another value'} expected at "${v.getDotPath(issue) ?? ''}", ${issue.received} found`,
     );
   }
-  const parts = result.output;
+  return toCollateral(result.output);
+}
+
+function toCollateral(parts: Members): IntelCollateral | undefined {
+  if (Object.values(parts).every((part) => part === undefined || part === null)) return undefined;
+  const tcbInfo = statement(parts.tcbinfo, parts.tcbinfosignature);
+  const qeIdentity = statement(parts.qeidentity, parts.qeidentitysignature);
   return {
-    pckCrlIssuerChain: parts.pck_crl_issuer_chain,
-    rootCaCrl: bytes(parts.root_ca_crl),
-    pckCrl: bytes(parts.pck_crl),
-    tcbInfoIssuerChain: parts.tcb_info_issuer_chain,
-    tcbInfo: parts.tcb_info,
-    tcbInfoSignature: bytes(parts.tcb_info_signature),
-    qeIdentityIssuerChain: parts.qe_identity_issuer_chain,
-    qeIdentity: parts.qe_identity,
-    qeIdentitySignature: bytes(parts.qe_identity_signature),
-    pckCertificateChain: parts.pck_certificate_chain ?? undefined,
+    pckCrlIssuerChain: parts.pckcrlissuerchain ?? undefined,
+    rootCaCrl: bytes(parts.rootcacrl),
+    pckCrl: bytes(parts.pckcrl),
+    tcbInfoIssuerChain: parts.tcbinfoissuerchain ?? undefined,
+    tcbInfo: tcbInfo.text,
+    tcbInfoSignature: tcbInfo.signature,
+    qeIdentityIssuerChain: parts.qeidentityissuerchain ?? undefined,
+    qeIdentity: qeIdentity.text,
+    qeIdentitySignature: qeIdentity.signature,
+    pckCertificateChain: parts.pckcertificatechain ?? undefined,
   };
+}
+
+/** Reads the file of a collateral bundle; throws where it is none. */
+export function parseIntelBundle(file: Uint8Array): IntelCollateral {
+  const found = readIntelBundle(parseJson(file, 'collateral bundle', bundleLimit));
+  if (found === undefined)
+    throw new VerifyError('VERIFY_COLLATERAL', 'collateral bundle: at least one part expected, none found');
+  return found;
 }
 
 const hexOrAbsent = (value: Uint8Array | undefined): string | undefined =>

@@ -6,7 +6,7 @@ import { parsePemCertificates, type Certificate } from '@ensconce/x509/certifica
 import { parseRevocationList, type RevocationList } from '@ensconce/x509/crl';
 import { isSignedBy } from '@ensconce/x509/signature';
 import { CheckList, type Check } from '../check.ts';
-import { makeWindow, type Window } from '../window.ts';
+import { joinWindows, makeWindow, type Window, type Windows } from '../window.ts';
 import { parseEnclaveIdentity, type EnclaveIdentity } from './enclave-identity.ts';
 import { parseTcbInfo, type TcbInfo } from './tcb-info.ts';
 import type { IntelCollateral } from './collateral.ts';
@@ -20,7 +20,7 @@ export interface PreparedCollateral {
   readonly pckCrl: RevocationList;
   readonly tcbInfo: TcbInfo;
   readonly qeIdentity: EnclaveIdentity;
-  readonly windows: readonly Window[];
+  readonly windows: Windows;
   readonly checks: readonly Check[];
 }
 
@@ -200,7 +200,7 @@ async function prepare(
     pckCrl,
     tcbInfo,
     qeIdentity,
-    windows: steps.windows,
+    windows: joinWindows(steps.windows),
     checks: checks.list,
   };
 }
@@ -245,20 +245,19 @@ export async function prepareIntelCollateral(
     checks.add(same.checks);
     return same;
   }
-  if (!isComplete(collateral ?? {}, checks) || collateral === undefined) return undefined;
+  const own = new CheckList();
+  if (!isComplete(collateral ?? {}, own) || collateral === undefined) {
+    checks.add(own.list);
+    return undefined;
+  }
   const parts = collateral as Complete;
   const key =
-    cache === undefined
-      ? undefined
-      : `intel-collateral:${toHex(await crypto.sha256(collateralBytes(parts)))}`;
-  let prepared = key === undefined ? undefined : (cache?.get(key) as PreparedCollateral | undefined);
-  if (prepared === undefined) {
-    const own = new CheckList();
-    prepared = await prepareComplete(parts, own, options);
-    checks.add(own.list);
-    if (prepared === undefined) return undefined;
-    if (key !== undefined) cache?.set(key, prepared);
-  } else checks.add(prepared.checks);
+    cache === undefined ? '' : `intel-collateral:${toHex(await crypto.sha256(collateralBytes(parts)))}`;
+  const known = cache?.get(key) as PreparedCollateral | undefined;
+  const prepared = known ?? (await prepareComplete(parts, own, options));
+  checks.add(prepared?.checks ?? own.list);
+  if (prepared === undefined) return undefined;
+  cache?.set(key, prepared);
   cache?.setByObject(collateral, prepared);
   return prepared;
 }

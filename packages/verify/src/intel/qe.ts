@@ -7,6 +7,24 @@ function masked(value: Uint8Array, mask: Uint8Array): Uint8Array {
   return value.map((byte, i) => byte & (mask[i] ?? 0));
 }
 
+function equalsMasked(value: Uint8Array, mask: Uint8Array, wanted: Uint8Array): boolean {
+  return value.every((byte, i) => (byte & (mask[i] ?? 0)) === wanted[i]);
+}
+
+function differences(report: EnclaveReport, identity: EnclaveIdentity): string[] {
+  const { miscSelectMask, attributesMask } = identity;
+  return [
+    equalsMasked(report.miscSelect, miscSelectMask, identity.miscSelect)
+      ? ''
+      : `MISCSELECT ${toHex(masked(report.miscSelect, miscSelectMask))}`,
+    equalsMasked(report.attributes, attributesMask, identity.attributes)
+      ? ''
+      : `ATTRIBUTES ${toHex(masked(report.attributes, attributesMask))}`,
+    equalBytes(report.mrSigner, identity.mrSigner) ? '' : `MRSIGNER ${toHex(report.mrSigner)}`,
+    report.isvProdId === identity.isvProdId ? '' : `ISVPRODID ${report.isvProdId}`,
+  ].filter((text) => text !== '');
+}
+
 /** Compares the quoting enclave's report with the identity that Intel publishes, byte by byte under its masks. */
 export function checkQe(
   checks: CheckList,
@@ -21,14 +39,7 @@ export function checkQe(
     hint: `fetch the ${expectedId} identity`,
   });
   if (!ofTee) return false;
-  const misc = masked(report.miscSelect, identity.miscSelectMask);
-  const attributes = masked(report.attributes, identity.attributesMask);
-  const wrong = [
-    equalBytes(misc, identity.miscSelect) ? '' : `MISCSELECT ${toHex(misc)}`,
-    equalBytes(attributes, identity.attributes) ? '' : `ATTRIBUTES ${toHex(attributes)}`,
-    equalBytes(report.mrSigner, identity.mrSigner) ? '' : `MRSIGNER ${toHex(report.mrSigner)}`,
-    report.isvProdId === identity.isvProdId ? '' : `ISVPRODID ${report.isvProdId}`,
-  ].filter((text) => text !== '');
+  const wrong = differences(report, identity);
   return checks.that('quoting enclave is the vendor’s', wrong.length === 0, {
     expected: `MISCSELECT, ATTRIBUTES, MRSIGNER and ISVPRODID of the ${expectedId} identity`,
     found: wrong.length === 0 ? 'the same' : wrong.join(', '),

@@ -4,7 +4,7 @@ import { chainProblem, orderChain } from '@ensconce/x509/chain';
 import { parseCertificate, type Certificate } from '@ensconce/x509/certificate';
 import { X509Error } from '@ensconce/x509/errors';
 import { CheckList } from '../check.ts';
-import { checkWindows, makeWindow } from '../window.ts';
+import { checkWindows, joinWindows, makeWindow } from '../window.ts';
 import { issueVerdict, type Verdict } from '../verdict.ts';
 import { parseChecked, refuse } from '../refusal.ts';
 import { nitroClaims } from './claims.ts';
@@ -72,7 +72,7 @@ export async function verifyNitroDocument(bytes: Uint8Array, options: VerifyOpti
   const windows = chain.map((certificate) =>
     makeWindow(`"${certificate.subject.commonName}"`, certificate.notBefore, certificate.notAfter, hint),
   );
-  checkWindows(checks, windows, options.at);
+  checkWindows(checks, joinWindows(windows), options.at);
   if (checks.outcome !== 'genuine') return refuse('nitro', checks, options.at);
   return issueVerdict({
     tee: 'nitro',

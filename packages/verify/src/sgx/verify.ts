@@ -1,23 +1,24 @@
-import { parseSgxQuote, type SgxQuote } from '@ensconce/evidence/sgx/quote';
+import { parseSgxQuote } from '@ensconce/evidence/sgx/quote';
 import { CheckList } from '../check.ts';
 import { converge, firstMissed, newestOf, type TcbJudgement } from '../intel/status.ts';
 import { evaluated, unsupported, type Evaluation } from '../intel/evaluate.ts';
-import { judgeIntelQuote, type Judged } from '../intel/judge.ts';
+import { judgeIntelQuote } from '../intel/judge.ts';
 import { issueVerdict, type Verdict } from '../verdict.ts';
 import { parseChecked, refuse } from '../refusal.ts';
 import { selectIsvLevel, selectTcbLevel, shortfall } from '../intel/tcb-level.ts';
 import { sgxClaims } from './claims.ts';
+import type { Pairing } from '../intel/pairing.ts';
 import type { IntelCollateral } from '../intel/collateral.ts';
 import type { VerifyOptions } from '../options.ts';
 
-function evaluate(quote: SgxQuote, { certified, prepared }: Judged): Evaluation {
-  const platform = selectTcbLevel(prepared.tcbInfo, certified.pck);
-  const qe = selectIsvLevel(prepared.qeIdentity.levels, quote.authentication.qeReport.isvSvn);
+function evaluate(qeSvn: number, { chain, prepared }: Pairing): Evaluation {
+  const platform = selectTcbLevel(prepared.tcbInfo, chain.pck);
+  const qe = selectIsvLevel(prepared.qeIdentity.levels, qeSvn);
   const tcb: TcbJudgement = {
     evaluationDataNumber: prepared.tcbInfo.evaluationDataNumber,
     newestDate: newestOf(prepared.tcbInfo.levels, prepared.qeIdentity.levels),
     missedDate: firstMissed([prepared.tcbInfo.levels, platform], [prepared.qeIdentity.levels, qe]),
-    shortfall: shortfall(prepared.tcbInfo, certified.pck),
+    shortfall: shortfall(prepared.tcbInfo, chain.pck),
     platform,
     qe,
     module: null,
@@ -44,12 +45,14 @@ export async function verifySgxQuote(
   if (quote === undefined) return refuse('sgx', checks, options.at);
   const judged = await judgeIntelQuote(quote, collateral, checks, options);
   if (judged === undefined) return refuse('sgx', checks, options.at);
-  const { status, date, advisories, tcb } = evaluate(quote, judged);
+  const { pairing, simulated } = judged;
+  const qeSvn = quote.authentication.qeReport.isvSvn;
+  const { status, date, advisories, tcb } = pairing.rating(`sgx ${qeSvn}`, () => evaluate(qeSvn, pairing));
   return issueVerdict({
     tee: 'sgx',
     outcome: 'genuine',
-    simulated: judged.simulated,
-    claims: sgxClaims(quote, judged.certified.pck),
+    simulated,
+    claims: sgxClaims(quote, pairing.chain.pck),
     tcbStatus: status,
     tcbDate: date,
     advisories,

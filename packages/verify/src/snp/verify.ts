@@ -2,7 +2,7 @@ import { toHex } from '@ensconce/base/bytes';
 import { productOf, readTcb } from '@ensconce/evidence/snp/tcb';
 import { parseSnpReport, type SnpReport } from '@ensconce/evidence/snp/quote';
 import { CheckList } from '../check.ts';
-import { checkWindows, makeWindow } from '../window.ts';
+import { checkWindows, joinWindows, makeWindow } from '../window.ts';
 import { issueVerdict, type Verdict, type VerdictContent } from '../verdict.ts';
 import { parseChecked, refuse } from '../refusal.ts';
 import { anchorOf } from './root.ts';
@@ -112,12 +112,14 @@ async function checkTrust(
   });
   checkWindows(
     checks,
-    [chain.leaf, chain.intermediate, chain.root].map((certificate) =>
-      makeWindow(
-        `"${certificate.subject.commonName}"`,
-        certificate.notBefore,
-        certificate.notAfter,
-        fetchHint,
+    joinWindows(
+      [chain.leaf, chain.intermediate, chain.root].map((certificate) =>
+        makeWindow(
+          `"${certificate.subject.commonName}"`,
+          certificate.notBefore,
+          certificate.notAfter,
+          fetchHint,
+        ),
       ),
     ),
     options.at,

@@ -8,7 +8,7 @@ import {
   type TcbStatus,
 } from '../intel/status.ts';
 import { selectIsvLevel, selectTcbLevel, shortfall } from '../intel/tcb-level.ts';
-import type { Judged } from '../intel/judge.ts';
+import type { Pairing } from '../intel/pairing.ts';
 import type { ModuleIdentity } from './module.ts';
 
 interface Part {
@@ -24,8 +24,8 @@ export interface TdTcb {
   readonly module: ModuleIdentity;
 }
 
-function evaluatePart({ certified, prepared }: Judged, qe: LevelMatch | null, tcb: TdTcb): Part {
-  const platform = selectTcbLevel(prepared.tcbInfo, certified.pck, tcb.svn);
+function evaluatePart({ chain, prepared }: Pairing, qe: LevelMatch | null, tcb: TdTcb): Part {
+  const platform = selectTcbLevel(prepared.tcbInfo, chain.pck, tcb.svn);
   const { versioned } = tcb.module;
   const module = versioned === undefined ? null : selectIsvLevel(versioned.levels, tcb.svn[0] ?? 0);
   if (platform === null || qe === null || (versioned !== undefined && module === null))
@@ -50,23 +50,28 @@ export function relaunchStatus(launch: TcbStatus, current: TcbStatus): TcbStatus
 }
 
 /** Rates a TD by its launch TCB and, where the body has one, by the current TCB. */
-export function evaluateTd(judged: Judged, qeSvn: number, launch: TdTcb, current: TdTcb | null): Evaluation {
-  const qe = selectIsvLevel(judged.prepared.qeIdentity.levels, qeSvn);
-  const atLaunch = evaluatePart(judged, qe, launch);
-  const now = current === null ? null : evaluatePart(judged, qe, current);
+export function evaluateTd(
+  pairing: Pairing,
+  qeSvn: number,
+  launch: TdTcb,
+  current: TdTcb | null,
+): Evaluation {
+  const qe = selectIsvLevel(pairing.prepared.qeIdentity.levels, qeSvn);
+  const atLaunch = evaluatePart(pairing, qe, launch);
+  const now = current === null ? null : evaluatePart(pairing, qe, current);
   const tcb: TcbJudgement = {
-    evaluationDataNumber: judged.prepared.tcbInfo.evaluationDataNumber,
+    evaluationDataNumber: pairing.prepared.tcbInfo.evaluationDataNumber,
     newestDate: newestOf(
-      judged.prepared.tcbInfo.levels,
-      judged.prepared.qeIdentity.levels,
+      pairing.prepared.tcbInfo.levels,
+      pairing.prepared.qeIdentity.levels,
       launch.module.versioned?.levels ?? [],
     ),
     missedDate: firstMissed(
-      [judged.prepared.tcbInfo.levels, atLaunch.platform],
-      [judged.prepared.qeIdentity.levels, qe],
+      [pairing.prepared.tcbInfo.levels, atLaunch.platform],
+      [pairing.prepared.qeIdentity.levels, qe],
       [launch.module.versioned?.levels ?? [], atLaunch.module],
     ),
-    shortfall: shortfall(judged.prepared.tcbInfo, judged.certified.pck, launch.svn),
+    shortfall: shortfall(pairing.prepared.tcbInfo, pairing.chain.pck, launch.svn),
     platform: atLaunch.platform,
     qe,
     module:

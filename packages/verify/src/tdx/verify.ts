@@ -1,3 +1,4 @@
+import { toHex } from '@ensconce/base/bytes';
 import { parseTdxQuote, type TdxQuote } from '@ensconce/evidence/tdx/quote';
 import { CheckList } from '../check.ts';
 import { evaluateTd, type TdTcb } from './evaluate.ts';
@@ -5,7 +6,8 @@ import { judgeIntelQuote } from '../intel/judge.ts';
 import { issueVerdict, type Verdict, type VerdictContent } from '../verdict.ts';
 import { parseChecked, refuse } from '../refusal.ts';
 import { checkModule } from './module.ts';
-import { tdxClaims } from './claims.ts';
+import { tdxClaims, type TdxClaims } from './claims.ts';
+import { unexplainedRtmrs } from './event-log.ts';
 import type { IntelCollateral } from '../intel/collateral.ts';
 import type { TcbInfo } from '../intel/tcb-info.ts';
 import type { VerifyOptions } from '../options.ts';
@@ -13,6 +15,20 @@ import type { VerifyOptions } from '../options.ts';
 function tdTcb(checks: CheckList, quote: TdxQuote, svn: Uint8Array, info: TcbInfo): TdTcb | undefined {
   const module = checkModule(checks, quote.report, svn, info);
   return module === undefined ? undefined : { svn, module };
+}
+
+async function checkEventLog(
+  checks: CheckList,
+  claims: TdxClaims,
+  { eventLog, crypto }: VerifyOptions,
+): Promise<void> {
+  if (eventLog === undefined) return;
+  const unexplained = await unexplainedRtmrs(crypto, claims, eventLog);
+  checks.that('event log explains the RTMRs', unexplained.length === 0, {
+    expected: `RTMR 0 to 3 from ${eventLog.length} events`,
+    found: unexplained.length === 0 ? 'the same values' : `other values of RTMR ${unexplained.join(', ')}`,
+    hint: 'the log was changed, or is of another start of the guest',
+  });
 }
 
 /** What judging finds of a quote, before it becomes a verdict. */
@@ -32,19 +48,21 @@ export async function judgeTdx(
   const judged = await judgeIntelQuote(quote, collateral, checks, options);
   if (judged === undefined) return undefined;
   const { report, authentication } = quote;
-  const { tcbInfo } = judged.prepared;
+  const { pairing, simulated } = judged;
+  const { tcbInfo } = pairing.prepared;
+  const claims = tdxClaims(quote, pairing.chain.pck);
+  await checkEventLog(checks, claims, options);
   const launch = tdTcb(checks, quote, report.teeTcbSvn, tcbInfo);
   const current = report.current === null ? null : tdTcb(checks, quote, report.current.teeTcbSvn2, tcbInfo);
-  if (launch === undefined || current === undefined) return undefined;
-  const { status, date, advisories, tcb } = evaluateTd(
-    judged,
-    authentication.qeReport.isvSvn,
-    launch,
-    current,
+  if (launch === undefined || current === undefined || checks.outcome !== 'genuine') return undefined;
+  const qeSvn = authentication.qeReport.isvSvn;
+  const svns = [launch, current].map((one) => (one === null ? '' : toHex(one.svn)));
+  const { status, date, advisories, tcb } = pairing.rating(`tdx ${qeSvn} ${svns.join(' ')}`, () =>
+    evaluateTd(pairing, qeSvn, launch, current),
   );
   return {
-    simulated: judged.simulated,
-    claims: tdxClaims(quote, judged.certified.pck),
+    simulated,
+    claims,
     tcbStatus: status,
     tcbDate: date,
     advisories,

@@ -1,0 +1,115 @@
+import { EvidenceError, reading } from './errors.ts';
+import { isMembers, jsonBytes, looseJson, type Members } from './encoding.ts';
+import { parseCertificateTable } from './snp/certificate-table.ts';
+import { reportSize } from './snp/quote.ts';
+
+/** One entry of a log that is kept as JSON: which register a digest extended. */
+export interface RegisterEvent {
+  readonly index: number;
+  readonly digest: Uint8Array;
+}
+
+/** Evidence taken out of what it was handed around in. All of it is attacker-controlled. */
+export interface Packaged {
+  readonly evidence: Uint8Array;
+  /** DER; from the table that a host puts beside its reports. */
+  readonly certificates: readonly Uint8Array[];
+  /** What the machine says it measured: a firmware's log as it stands, or entries. */
+  readonly eventLog: Uint8Array | readonly RegisterEvent[] | undefined;
+}
+
+const jsonLimit = 8 * 1024 * 1024;
+const eventLimit = 65_536;
+/** Header of an Open Enclave report: version 1, type 2 (SGX, remote), then the size. */
+const openEnclaveHeader = 16;
+const newest = 5;
+
+function certificatesOf(table: Uint8Array): Uint8Array[] {
+  return table.length === 0 ? [] : parseCertificateTable(table).map((entry) => entry.data);
+}
+
+function registerEvent(value: unknown): RegisterEvent {
+  const index = isMembers(value) ? (value['imr'] ?? value['index']) : undefined;
+  if (!isMembers(value) || typeof index !== 'number' || !Number.isInteger(index) || index < 0 || index > 31)
+    throw new EvidenceError(
+      'EVIDENCE_STRUCTURE',
+      'event log: entries with "imr" and "digest" expected, others found',
+    );
+  return { index, digest: jsonBytes(value['digest'], 'digest') };
+}
+
+function readEventLog(value: unknown): Packaged['eventLog'] {
+  if (value === undefined || value === null || value === '') return undefined;
+  const entries =
+    typeof value === 'string' && value.trimStart().startsWith('[')
+      ? looseJson(new TextEncoder().encode(value), jsonLimit)
+      : value;
+  if (!Array.isArray(entries)) return jsonBytes(value, 'event_log');
+  if (entries.length > eventLimit)
+    throw new EvidenceError('EVIDENCE_SIZE', `event log: at most ${eventLimit} entries expected, more found`);
+  return (entries as unknown[]).map((entry) => registerEvent(entry));
+}
+
+/** configfs-tsm's blobs by their names, a quote with an event log, or undefined for other JSON. */
+function fromMembers(members: Members): Packaged | undefined {
+  if (members['outblob'] !== undefined) {
+    const table = members['auxblob'];
+    return {
+      evidence: jsonBytes(members['outblob'], 'outblob'),
+      certificates: table === undefined || table === null ? [] : certificatesOf(jsonBytes(table, 'auxblob')),
+      eventLog: undefined,
+    };
+  }
+  const { quote } = members;
+  if (typeof quote !== 'string' && !Array.isArray(quote)) return undefined;
+  return {
+    evidence: jsonBytes(quote, 'quote'),
+    certificates: [],
+    eventLog: readEventLog(members['event_log'] ?? members['cc_eventlog'] ?? members['eventlog']),
+  };
+}
+
+/** A report with its certificate table directly behind it, as the guest driver's extended request gives them. */
+function extendedReport(bytes: Uint8Array): Packaged | undefined {
+  const version = bytes[0] ?? 0;
+  if (bytes.length <= reportSize || version < 2 || version > newest || bytes[0x34] !== 1) return undefined;
+  try {
+    const entries = parseCertificateTable(bytes.subarray(reportSize));
+    if (!entries.some((entry) => entry.kind !== undefined)) return undefined;
+    return {
+      evidence: bytes.subarray(0, reportSize),
+      certificates: entries.map((entry) => entry.data),
+      eventLog: undefined,
+    };
+  } catch (error) {
+    if (error instanceof EvidenceError) return undefined;
+    throw error;
+  }
+}
+
+function openEnclaveReport(bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes.length <= openEnclaveHeader) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const is =
+    view.getUint32(0, true) === 1 &&
+    view.getUint32(4, true) === 2 &&
+    view.getBigUint64(8, true) === BigInt(bytes.length - openEnclaveHeader);
+  return is ? bytes.subarray(openEnclaveHeader) : undefined;
+}
+
+/**
+ * Takes evidence out of the packaging that tools give it: JSON with the blobs of configfs-tsm, a quote with its event log, bytes as numbers, a
+ * report with its certificate table, an Open Enclave header. What is not packaged comes back as it is. Throws `EvidenceError`.
+ */
+export function unpackEvidence(bytes: Uint8Array): Packaged {
+  return reading(() => {
+    const json = looseJson(bytes, jsonLimit);
+    const packaged = Array.isArray(json)
+      ? { evidence: jsonBytes(json, 'evidence'), certificates: [], eventLog: undefined }
+      : isMembers(json)
+        ? fromMembers(json)
+        : extendedReport(bytes);
+    if (packaged !== undefined) return packaged;
+    return { evidence: openEnclaveReport(bytes) ?? bytes, certificates: [], eventLog: undefined };
+  });
+}

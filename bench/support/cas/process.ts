@@ -17,7 +17,11 @@ export interface Server {
 
 async function serve(args: readonly string[], cwd: string): Promise<Server> {
   const began = performance.now();
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'], cwd });
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    cwd,
+    env: { PATH: process.env['PATH'], SCONE_CLI_CONFIG: join(cwd, 'cli.json') },
+  });
   const ended = once(child, 'close');
   let text = '';
   for await (const chunk of child.stdout as AsyncIterable<Buffer>) {

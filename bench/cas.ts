@@ -24,8 +24,8 @@ const many = 100_000;
 const rounds = 7;
 const generators = 2;
 const atOnce = 16;
-/** Starts before anything counts: compilers and caches are warm then. */
-const warmUp = 4000;
+/** Rounds before anything counts: compilers and caches are warm then. */
+const warmUpRounds = 4;
 /** No round takes longer. */
 const longestRound = 60;
 const openLoopSeconds = 15;
@@ -56,16 +56,20 @@ async function startCas(folder: string, name: string, sessions: number): Promise
   const { privateKey, certificate } = await selfSigned('owner', new Date());
   const identity = { privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }), certificate };
   const first = await serveCas(folder, name, ['--creator', keyHashOfCertificate(certificate)]);
-  const connection = await CasConnection.open({
-    address: { host: '127.0.0.1', port: portOf(first.ready['client']) },
-    identity,
-    pinned: first.ready['identity'],
-    timeout: 10_000,
-  });
-  const publicKey = Buffer.from(connection.publicKey).toString('base64');
-  await postSession(connection, sessionText(sessionName(0), connection.identity));
-  connection.close();
-  await first.stop();
+  let publicKey: string;
+  try {
+    const connection = await CasConnection.open({
+      address: { host: '127.0.0.1', port: portOf(first.ready['client']) },
+      identity,
+      pinned: first.ready['identity'],
+      timeout: 10_000,
+    });
+    publicKey = Buffer.from(connection.publicKey).toString('base64');
+    await postSession(connection, sessionText(sessionName(0), connection.identity));
+    connection.close();
+  } finally {
+    await first.stop();
+  }
   await runProgram('fill.ts', [join(folder, name), String(sessions)]);
   return { server: await serveCas(folder, name), publicKey, sessions };
 }
@@ -102,7 +106,7 @@ async function measure(
   targets: readonly Target[],
   count: number,
 ): Promise<readonly Round[][]> {
-  for (const target of targets) await oneRound(load, target, warmUp);
+  for (const target of targets) await oneRound(load, target, warmUpRounds * count);
   const measured: Round[][] = targets.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [i, target] of targets.entries()) measured[i]?.push(await oneRound(load, target, count));

@@ -211,7 +211,10 @@ export class Store {
     return parseJson(this.#cipher.open(place, row.body), `${row.tab} record`, recordLimit);
   }
 
-  /** Verifies every record and the root; the disk is untrusted. */
+  /**
+   * Verifies every record by the root over them, which the head holds; the disk is untrusted. Records are opened when
+   * they are asked for: the root is over their sealed bytes, so opening them here would prove nothing more.
+   */
   #load(): { value: Head; version: number } {
     const headKey = this.#cipher.nameKey(headTable, '');
     let head: { value: Head; version: number } | undefined;
@@ -219,10 +222,9 @@ export class Store {
     const rows = this.#database.prepare('SELECT tab, key, version, body FROM record').iterate();
     for (const row of rows as Iterable<unknown> as Iterable<Row>) {
       count++;
-      const value = this.#open(row);
       if (row.tab === headTable) {
         if (!equalBytes(row.key, headKey)) throw corrupt('one head expected, another one found');
-        head = { value: v.parse(headSchema, value), version: row.version };
+        head = { value: v.parse(headSchema, this.#open(row)), version: row.version };
       } else {
         this.#versions.set(slotOf(row.tab, row.key), row.version);
         this.#root.set({ table: row.tab, key: row.key, version: row.version }, row.body);

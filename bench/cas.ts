@@ -183,6 +183,9 @@ export async function bench(args: readonly string[]): Promise<void> {
   if (!Number.isSafeInteger(count) || count < 100 || count > 100_000)
     throw new RangeError('bench: 100 to 100000 starts a round expected');
   const folder = mkdtempSync(join(tmpdir(), 'bench-cas-'));
+  const tidy = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', tidy);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   const servers: Server[] = [];
   let load: LoadGenerators | undefined;
   try {
@@ -249,6 +252,6 @@ export async function bench(args: readonly string[]): Promise<void> {
   } finally {
     load?.stop();
     await Promise.all(servers.map((server) => server.stop()));
-    rmSync(folder, { recursive: true, force: true });
+    tidy();
   }
 }

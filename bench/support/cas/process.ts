@@ -23,6 +23,8 @@ async function serve(args: readonly string[], cwd: string): Promise<Server> {
     env: { PATH: process.env['PATH'], SCONE_CLI_CONFIG: join(cwd, 'cli.json') },
   });
   const ended = once(child, 'close');
+  const kill = (): boolean => child.kill('SIGKILL');
+  process.once('exit', kill);
   let text = '';
   for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
     text += chunk.toString();
@@ -36,6 +38,7 @@ async function serve(args: readonly string[], cwd: string): Promise<Server> {
     stop: async () => {
       child.kill('SIGTERM');
       await ended;
+      process.off('exit', kill);
     },
   };
 }

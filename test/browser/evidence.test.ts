@@ -11,6 +11,10 @@ import { issueIntelCollateral } from '@ensconce/simulation/intel/collateral';
 import { makeAmdAuthority } from '@ensconce/simulation/amd/authority';
 import { makeChip } from '@ensconce/simulation/amd/chip';
 import { makeIntelAuthority } from '@ensconce/simulation/intel/authority';
+import { makeAzureSnpEvidence } from '@ensconce/simulation/azure/envelope';
+import { makeNitroAuthority } from '@ensconce/simulation/nitro/authority';
+import { makeNitroDocument } from '@ensconce/simulation/nitro/quote';
+import { makeTpm, makeTpmAuthority } from '@ensconce/simulation/tpm/authority';
 import { makePlatform } from '@ensconce/simulation/intel/platform';
 import { makeSgxQuote } from '@ensconce/simulation/sgx/quote';
 import { makeSnpReport } from '@ensconce/simulation/snp/quote';
@@ -110,13 +114,39 @@ async function amdRequest(): Promise<PageRequest> {
   };
 }
 
+/** What needs no collateral, and what carries its hardware's report inside. */
+async function otherRequests(): Promise<PageRequest[]> {
+  const nitro = await makeNitroAuthority(at);
+  const tpm = await makeTpm(await makeTpmAuthority(at), at);
+  const pcrs = Array.from({ length: 24 }, (_, index) => new Uint8Array(32).fill(index));
+  const quoted = { nonce: reportData.subarray(0, 32), pcrs };
+  const amd = await makeAmdAuthority('Milan', at, 2048);
+  const chip = await makeChip(amd, at);
+  const plain = { collateral: [], at: at.getTime() };
+  return [
+    {
+      ...plain,
+      evidence: base64(
+        await makeNitroDocument(nitro, { timestamp: at, pcrs: { 0: new Uint8Array(48).fill(1) } }),
+      ),
+      roots: [base64(nitro.root.certificate)],
+    },
+    {
+      ...plain,
+      evidence: base64(makeAzureSnpEvidence(chip, { key: tpm.key, tpm: quoted })),
+      collateral: [amd.ask, amd.ark].map((one) => base64(one.certificate)),
+      roots: [base64(amd.ark.certificate)],
+    },
+  ];
+}
+
 void test('the same verifier judges in a browser', { skip, timeout: 60_000 }, async () => {
   const { server, url } = await serve(await bundle());
   const browser = await chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox'] });
   try {
     const page = await browser.newPage();
     await page.goto(url);
-    for (const request of [...(await intelRequests()), await amdRequest()]) {
+    for (const request of [...(await intelRequests()), await amdRequest(), ...(await otherRequests())]) {
       const answer = await judge(page, request);
       assert.deepEqual(answer.failures, []);
       assert.equal(answer.decision, 'accepted');

@@ -3,12 +3,14 @@
  * A few seconds in the test run; for longer: `ENSCONCE_FUZZ_SECONDS=600 node --test test/fuzz/evidence.test.ts`.
  */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { equalBytes } from '@ensconce/base/bytes';
 import { EnsconceError } from '@ensconce/base/errors';
 import { decodeCbor } from '@ensconce/evidence/cbor';
 import { detectEvidence } from '@ensconce/evidence/detect';
-import { isAzureEvidence, parseAzureEvidence } from '@ensconce/evidence/azure/envelope';
+import { parseAzureEvidence } from '@ensconce/evidence/azure/envelope';
 import { makeAmdAuthority } from '@ensconce/simulation/amd/authority';
 import { makeChip } from '@ensconce/simulation/amd/chip';
 import { makeIntelAuthority } from '@ensconce/simulation/intel/authority';
@@ -18,7 +20,7 @@ import { makeSgxQuote } from '@ensconce/simulation/sgx/quote';
 import { makeCertificateTable, makeSnpReport } from '@ensconce/simulation/snp/quote';
 import { makeTdxQuote } from '@ensconce/simulation/tdx/quote';
 import { upToDateTcb } from '@ensconce/simulation/vendor';
-import { parseCertificate } from '@ensconce/x509/certificate';
+import { parseCertificate, parsePemCertificates } from '@ensconce/x509/certificate';
 import { parseCertificateTable } from '@ensconce/evidence/snp/certificate-table';
 import { parseEnclaveIdentity } from '@ensconce/verify/intel/enclave-identity';
 import { parseEventLog } from '@ensconce/evidence/event-log';
@@ -33,6 +35,27 @@ import { parseSnpReport } from '@ensconce/evidence/snp/quote';
 import { parseTcbInfo } from '@ensconce/verify/intel/tcb-info';
 import { parseTdxQuote } from '@ensconce/evidence/tdx/quote';
 import { parseTpmQuote } from '@ensconce/evidence/tpm/quote';
+import { parseTpmQuoteBody } from '@ensconce/evidence/tpm/body';
+import { parseTpmEvidence } from '@ensconce/evidence/tpm/envelope';
+import { parseNitroBody } from '@ensconce/evidence/nitro/body';
+import { parseEnclaveReport } from '@ensconce/evidence/sgx/body';
+import { parseTdReport } from '@ensconce/evidence/tdx/body';
+import { parseSnpBody } from '@ensconce/evidence/snp/body';
+import { parseAuthentication } from '@ensconce/evidence/intel/authentication';
+import { parseCertificationData } from '@ensconce/evidence/intel/certification';
+import { unpackEvidence } from '@ensconce/evidence/packaging';
+import { parseAppraisalPolicy } from '@ensconce/verify/policy-file';
+import { readCollateralFile } from '@ensconce/verify/collateral-reader';
+import { parseWatermarks } from '@ensconce/collateral/watermark-file';
+import { MemoryStore, parseStored } from '@ensconce/collateral/disk';
+import { importBundle } from '@ensconce/collateral/bundle';
+import { parseJson } from '@ensconce/base/json';
+import { makeNitroAuthority } from '@ensconce/simulation/nitro/authority';
+import { makeNitroDocument } from '@ensconce/simulation/nitro/quote';
+import { makeTpm, makeTpmAuthority } from '@ensconce/simulation/tpm/authority';
+import { makeTpmEvidence, signTpmQuote } from '@ensconce/simulation/tpm/quote';
+import { encodeEventLog } from '@ensconce/simulation/tpm/event-log';
+import { makeAzureSnpEvidence, makeAzureTdxEvidence } from '@ensconce/simulation/azure/envelope';
 import { parseVek } from '@ensconce/verify/snp/vek';
 import { pemBlocks } from '@ensconce/x509/pem';
 import { requiredFor } from '@ensconce/verify/intel/required';
@@ -66,6 +89,14 @@ const enclave = {
   isvsvn: 0,
   reportData,
 };
+const nitro = await makeNitroAuthority(at);
+const tpm = await makeTpm(await makeTpmAuthority(at), at);
+const pcrs = Array.from({ length: 24 }, () => new Uint8Array(32));
+const eventLog = encodeEventLog([{ index: 1, type: 1, data: utf8('firmware') }], ['sha256', 'sha384'], 16);
+const azureRequest = { key: tpm.key, tpm: { nonce: new Uint8Array(32), pcrs } };
+const azure = makeAzureSnpEvidence(chip, azureRequest);
+const hcl = parseAzureEvidence(azure).hclReport;
+
 const seeds: Uint8Array[] = [
   makeSgxQuote(platform, enclave),
   makeSgxQuote(platform, { ...enclave, version: 5 }, { certificationType: 1 }),
@@ -80,54 +111,91 @@ const seeds: Uint8Array[] = [
   utf8(collateral.tcbInfo),
   utf8(collateral.qeIdentity),
   utf8(encodeIntelBundle(collateral)),
-  Uint8Array.fromHex('8444a1013822a04fa3696d6f64756c655f69646161667363'),
-  Uint8Array.fromHex('ff54434780180022000b' + '00'.repeat(96)),
-  utf8('HCLA' + '\0'.repeat(1300)),
-  utf8('{"keys":[{"kid":"HCLAkPub","kty":"RSA","n":"AQAB","e":"AQAB"}],"user-data":"00"}'),
-  utf8('{"hcl_report":"SENMQQ","tpm_quote":{"message":"00","signature":"00","pcrs":["00"]}}'),
-  Uint8Array.of(
-    0,
-    0,
-    0,
-    0,
-    3,
-    0,
-    0,
-    0,
-    ...new Uint8Array(20),
-    16,
-    0,
-    0,
-    0,
-    ...utf8('Spec ID Event03\0'),
-    ...new Uint8Array(64),
+  await makeNitroDocument(nitro, { timestamp: at, userData: reportData }),
+  makeTpmEvidence(tpm, { nonce: reportData, pcrs, eventLog }),
+  signTpmQuote(tpm.key, { nonce: reportData, pcrs }).message,
+  signTpmQuote(tpm.key, { nonce: reportData, pcrs }).signature,
+  eventLog,
+  azure,
+  makeAzureTdxEvidence(platform, { ...azureRequest, form: 'numbers' }),
+  hcl,
+  parseHclReport(hcl).runtimeData,
+  utf8(JSON.stringify({ quote: '04', event_log: '[{"imr":0,"digest":"00"}]' })),
+  utf8(JSON.stringify({ outblob: 'AwAA', auxblob: makeCertificateTable(chip, amd).toBase64() })),
+  utf8(
+    JSON.stringify({
+      tolerate: ['outdated-tcb'],
+      ignoreAdvisories: { sgx: ['INTEL-SA-1'] },
+      sgx: [{ mrsigner: '00'.repeat(32), isvprodid: 1, isvsvn: { minimum: 1 } }],
+      tpm: [{ pcrs: { 0: '00'.repeat(32) } }],
+      minimumTcbDate: '2026-01-01T00:00:00Z',
+    }),
+  ),
+  utf8(
+    JSON.stringify({
+      format: 'ensconce-watermarks/1',
+      anchors: { production: { time: 1, numbers: { 'crl x': 2 } } },
+    }),
+  ),
+  utf8(
+    JSON.stringify({
+      format: 'ensconce-collateral-bundle/1',
+      entries: [
+        {
+          format: 'ensconce-collateral/1',
+          url: 'https://a/',
+          fetchedAt: 1,
+          headers: { a: 'b' },
+          body: 'AA==',
+        },
+      ],
+    }),
   ),
 ];
 
-/** Each takes any bytes, and either gives a value or throws an error of ours. */
-const parsers: readonly ((bytes: Uint8Array) => unknown)[] = [
-  (bytes) => parseSgxQuote(bytes),
-  (bytes) => parseTdxQuote(bytes, 'ignore'),
-  (bytes) => parseSnpReport(bytes, 'ignore'),
+/** A file's value as a parser of values gets it. */
+const json = (bytes: Uint8Array): unknown => parseJson(bytes, 'fuzzed file', 16 * 1024 * 1024);
+
+/** By name. Each takes any bytes, and either gives a value or throws an error of ours. */
+const parsers: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
+  parseSgxQuote,
+  parseTdxQuote: (bytes) => parseTdxQuote(bytes, 'ignore'),
+  parseSnpReport: (bytes) => parseSnpReport(bytes, 'ignore'),
   parseCertificateTable,
-  (bytes) => parsePck(parseCertificate(bytes)),
-  (bytes) => parseVek(parseCertificate(bytes)),
+  parsePck: (bytes) => parsePck(parseCertificate(bytes)),
+  parseVek: (bytes) => parseVek(parseCertificate(bytes)),
+  parseCertificate,
+  parsePemCertificates: (bytes) => parsePemCertificates(text(bytes)),
   parseRevocationList,
-  (bytes) => pemBlocks(text(bytes), 'CERTIFICATE', 8),
-  (bytes) => parseTcbInfo(text(bytes)),
-  (bytes) => parseEnclaveIdentity(text(bytes)),
+  pemBlocks: (bytes) => pemBlocks(text(bytes), 'CERTIFICATE', 8),
+  parseTcbInfo: (bytes) => parseTcbInfo(text(bytes)),
+  parseEnclaveIdentity: (bytes) => parseEnclaveIdentity(text(bytes)),
   parseIntelBundle,
+  readCollateralFile,
   decodeCbor,
   parseNitroDocument,
-  (bytes) => parseTpmQuote(bytes, bytes.subarray(8)),
+  parseNitroBody,
+  parseTpmQuote: (bytes) => parseTpmQuote(bytes, bytes.subarray(8)),
+  parseTpmQuoteBody,
+  parseTpmEvidence,
   parseHclReport,
   parseHclRuntimeData,
-  (bytes) => (isAzureEvidence(bytes) ? parseAzureEvidence(bytes) : undefined),
+  parseAzureEvidence,
   parseEventLog,
+  parseEnclaveReport: (bytes) => parseEnclaveReport(bytes),
+  parseTdReport: (bytes) => parseTdReport(bytes),
+  parseSnpBody: (bytes) => parseSnpBody(bytes),
+  parseAuthentication: (bytes) => parseAuthentication(bytes, true),
+  parseCertificationData: (bytes) => parseCertificationData(bytes[0] ?? 0, bytes.subarray(1)),
   detectEvidence,
-  (bytes) => requiredFor(bytes, 'sgx'),
-  (bytes) => new CollateralPool().add(bytes),
-];
+  unpackEvidence,
+  requiredFor: (bytes) => requiredFor(bytes, 'sgx'),
+  addToPool: (bytes) => new CollateralPool().add(bytes),
+  parseAppraisalPolicy: (bytes) => parseAppraisalPolicy(json(bytes)),
+  parseWatermarks: (bytes) => parseWatermarks(bytes, 'watermarks.json'),
+  parseStored: (bytes) => parseStored(json(bytes)),
+  importBundle: (bytes) => importBundle(new MemoryStore(), bytes),
+};
 
 /** Milliseconds that one parser may take for one input. */
 const slowest = 250;
@@ -145,7 +213,7 @@ function attempt(parse: (bytes: Uint8Array) => unknown, bytes: Uint8Array): numb
 
 function run(bytes: Uint8Array): void {
   const before = Uint8Array.from(bytes);
-  for (const parse of parsers) {
+  for (const parse of Object.values(parsers)) {
     let time = attempt(parse, bytes);
     // The machine may have paused: what counts is the best of several tries.
     for (let again = 0; time > slowest && again < 4; again++) time = Math.min(time, attempt(parse, bytes));
@@ -153,6 +221,26 @@ function run(bytes: Uint8Array): void {
   }
   assert.ok(equalBytes(bytes, before), `parsers leave their input alone: ${before.toHex()}`);
 }
+
+const sources = ['evidence', 'x509', 'verify', 'collateral'].map((name) =>
+  join(import.meta.dirname, '../../packages', name, 'src'),
+);
+/** Steps of parsers that are fuzzed, or readers of values whose bytes a fuzzed parser read. */
+const steps: ReadonlySet<string> = new Set(['parseChecked', 'parseSigned']);
+
+void test('every parser of evidence and collateral is fuzzed', () => {
+  const declared = sources.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+      .flatMap((name) => [
+        ...readFileSync(join(folder, name), 'utf8').matchAll(/^export function (parse[A-Z]\w*)/gm),
+      ])
+      .map((match) => match[1] as string),
+  );
+  assert.ok(declared.length > 20);
+  const missing = declared.filter((name) => !Object.hasOwn(parsers, name) && !steps.has(name));
+  assert.deepEqual(missing, []);
+});
 
 void test(`no parser throws anything but its own error (${seconds} s)`, (t) => {
   const coverage = new Coverage('/packages/');

@@ -16,8 +16,11 @@ services:
 `;
 
 /** A running CAS, and a session file. */
-async function running(t: TestContext): Promise<RunningCas & { readonly file: string }> {
-  const cas = await runningCas(t, mrenclave);
+async function running(
+  t: TestContext,
+  options: Parameters<typeof runningCas>[2] = {},
+): Promise<RunningCas & { readonly file: string }> {
+  const cas = await runningCas(t, mrenclave, options);
   const file = join(cas.folder, 'session.yml');
   writeFileSync(file, sessionFile);
   return { ...cas, file };
@@ -123,6 +126,27 @@ void test('only who started CAS, or whom that names, creates top-level sessions'
   const refused = await stranger.run('session', 'create', file, '-e', 'NAME=app');
   assert.equal(refused.code, 3);
   assert.match(refused.stderr, /this identity may not create top-level sessions/);
+});
+
+void test('a CAS that requires attested clients serves this command where it can prove itself', async (t) => {
+  const environment: Record<string, string> = {};
+  const more = (folder: string): string[] => {
+    const path = join(folder, 'clients.yml');
+    const service = `{name: client, attestation: [{mrenclave: ["${mrenclave}"]}]}`;
+    writeFileSync(
+      path,
+      `name: clients\nversion: "0.3"\nensconce: {accept_simulation: true}\nservices: [${service}]\n`,
+    );
+    return ['--require-attested-clients', path];
+  };
+  const { run, address, vendor, file, folder } = await running(t, { environment, more });
+  await run('cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor);
+  const refused = await run('session', 'create', file, '-e', 'NAME=app');
+  assert.equal(refused.code, 3);
+  assert.match(refused.stderr, /an attested client expected, none found\nhint: .*ENSCONCE_LAS/);
+  environment['ENSCONCE_LAS'] = join(folder, 'las.sock');
+  const created = await run('session', 'create', file, '-e', 'NAME=app');
+  assert.equal(created.code, 0, created.stderr);
 });
 
 void test('a CAS is not trusted because it was there first', async (t) => {

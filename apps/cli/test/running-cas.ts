@@ -14,8 +14,16 @@ export interface RunningCas extends Shell {
 }
 
 /** A CAS with a LAS, started as a user would; the simulated hardware measures `mrenclave` (hex) of it. */
-export async function runningCas(t: TestContext, mrenclave: string): Promise<RunningCas> {
-  const user = shell(t);
+export async function runningCas(
+  t: TestContext,
+  mrenclave: string,
+  options: {
+    readonly environment?: Record<string, string>;
+    /** More arguments of `cas serve`. */
+    readonly more?: (folder: string) => readonly string[];
+  } = {},
+): Promise<RunningCas> {
+  const user = shell(t, options.environment);
   const vendor = join(user.folder, 'vendor');
   const socket = join(user.folder, 'las.sock');
   await simulatedLas(t, { socket, vendorFolder: vendor, mrenclave });
@@ -35,6 +43,7 @@ export async function runningCas(t: TestContext, mrenclave: string): Promise<Run
     vendor,
     '--log-level',
     'silent',
+    ...(options.more?.(user.folder) ?? []),
   );
   const ready = v.object({ client: v.string(), identity: v.string() });
   const { client, identity } = v.parse(ready, JSON.parse(stdout));

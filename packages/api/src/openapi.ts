@@ -1,7 +1,7 @@
 import { toJsonSchema, type JsonSchema } from '@valibot/to-json-schema';
 import type * as v from 'valibot';
 import { everywhere, publicForms, type PublicCode } from './codes.ts';
-import type { Access, Route } from './route.ts';
+import { ownErrors, type Access, type Route } from './route.ts';
 import { routes } from './routes.ts';
 import * as schemas from './schema.ts';
 
@@ -108,9 +108,9 @@ function answers(row: Route): Record<string, unknown> {
 
 /** Where a status has no codes but those that any route may answer, the answer is the one of all routes. */
 function errorsOf(row: Route): Record<string, unknown> {
-  const own = new Set<number>(row.errors.map((code) => publicForms[code].status));
+  const own = new Set<number>(ownErrors(row).map((code) => publicForms[code].status));
   return Object.fromEntries(
-    Object.entries(errors([...row.errors, ...everywhere])).map(([status, answer]) => [
+    Object.entries(errors([...ownErrors(row), ...everywhere])).map(([status, answer]) => [
       status,
       own.has(Number(status)) ? answer : { $ref: `#/components/responses/${status}` },
     ]),

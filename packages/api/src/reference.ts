@@ -1,6 +1,6 @@
 import type * as v from 'valibot';
 import { everywhere, publicForms, type PublicCode } from './codes.ts';
-import type { Route } from './route.ts';
+import { ownErrors, type Route } from './route.ts';
 import { routes } from './routes.ts';
 
 /** The table of routes as a page for people (docs/reference/api.md). Lists, not tables: their form does not hang on widths. */
@@ -40,7 +40,7 @@ function section(id: string, row: Route): string[] {
       ? []
       : [`- body: ${row.body.types.map(code).join(', ')}; at most ${row.body.limit} bytes`]),
     `- answers: ${answers.join(', ')}`,
-    ...(row.errors.length === 0 ? [] : [`- errors: ${list(row.errors)}`]),
+    ...(ownErrors(row).length === 0 ? [] : [`- errors: ${list(ownErrors(row))}`]),
     '',
   ];
 }

@@ -49,6 +49,15 @@ export interface Route {
   /** Besides those that any route may answer. */
   readonly errors: readonly PublicCode[];
   readonly deprecated?: boolean;
+  /** Answered before a client has proved what it runs, at a CAS that asks for that. */
+  readonly beforeAttestation?: boolean;
+}
+
+/** The errors of a route's own, besides those that any may answer. */
+export function ownErrors(row: Route): readonly PublicCode[] {
+  return [
+    ...new Set([...(row.access === 'identified' ? (['CAS_IDENTITY_REQUIRED'] as const) : []), ...row.errors]),
+  ];
 }
 
 type Nothing = Readonly<Record<string, never>>;

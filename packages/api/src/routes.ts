@@ -6,7 +6,15 @@ import {
   vetoSession,
   withdrawSession,
 } from './routes/approvals.ts';
-import { attestCas, readLive, readOpenApi, readReady, readVersion } from './routes/service.ts';
+import {
+  attestCas,
+  attestClient,
+  readClientChallenge,
+  readLive,
+  readOpenApi,
+  readReady,
+  readVersion,
+} from './routes/service.ts';
 import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
 import {
   deleteSession,
@@ -25,6 +33,8 @@ export const routes = {
   readLive,
   readReady,
   attestCas,
+  readClientChallenge,
+  attestClient,
   readOpenApi,
   postSession,
   postSessionOld,

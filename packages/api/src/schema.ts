@@ -130,6 +130,17 @@ export const attestAnswer = v.strictObject({
 });
 export type AttestAnswer = v.InferOutput<typeof attestAnswer>;
 
+/** Answer to `GET /v1/attest-client`. */
+export const clientChallenge = v.strictObject({ required: v.boolean(), nonce: hash });
+export type ClientChallenge = v.InferOutput<typeof clientChallenge>;
+
+/** Body of `POST /v1/attest-client`. */
+export const clientEvidence = v.strictObject({ format: v.picklist(['sgx']), evidence: base64 });
+export type ClientEvidence = v.InferOutput<typeof clientEvidence>;
+
+export const clientAttested = v.strictObject({ attested: v.literal(true), simulated: v.boolean() });
+export type ClientAttested = v.InferOutput<typeof clientAttested>;
+
 /** A public value, as `GET /v1/values/session=<s>,secret=<n>` answers. */
 export const valueAnswer = v.strictObject({
   kind: v.literal('string'),

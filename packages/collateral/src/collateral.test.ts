@@ -104,6 +104,18 @@ void test('collateral comes over HTTP from the genuine paths, and quotes are jud
   assert.deepEqual(await fetchIntelCollateral(again, source, required), collateral);
 });
 
+void test('the newest evaluation is fetched where it is asked for', async () => {
+  const { transport, urls } = counting();
+  const early = { ...source, update: 'early' } as const;
+  const collateral = await fetchIntelCollateral(cacheWith({ transport }), early, required);
+  const verdict = await verifySgxQuote(quote, collateral, options);
+  assert.equal(verdict.tcb?.evaluationDataNumber, 2);
+  assert.deepEqual(
+    urls.filter((url) => url.includes('update=early')).map((url) => new URL(url).pathname.slice(-8)),
+    ['n/v4/tcb', 'identity'],
+  );
+});
+
 void test('simultaneous requests become one', async () => {
   const { transport, urls } = counting();
   const cache = cacheWith({ transport });

@@ -14,6 +14,8 @@ export interface IntelSource {
   readonly base: string;
   /** The root CA's list: Intel serves it elsewhere than the rest; a PCCS under `/rootcacrl`. */
   readonly rootCrl: string;
+  /** Which evaluation of the TCBs: `standard`, which platforms have had time to meet, without it. */
+  readonly update?: 'standard' | 'early' | undefined;
 }
 
 export const intelPcs: IntelSource = {
@@ -97,9 +99,10 @@ export function intelUrls(
   required: RequiredIntelCollateral,
 ): Record<'tcb' | 'identity' | 'crl' | 'root', string> {
   const tee = `${source.base}/${required.tee}/certification/v4`;
+  const { update } = source;
   return {
-    tcb: `${tee}/tcb?fmspc=${required.fmspc.toUpperCase()}`,
-    identity: `${tee}/qe/identity`,
+    tcb: `${tee}/tcb?fmspc=${required.fmspc.toUpperCase()}${update === undefined ? '' : `&update=${update}`}`,
+    identity: `${tee}/qe/identity${update === undefined ? '' : `?update=${update}`}`,
     crl: `${source.base}/sgx/certification/v4/pckcrl?ca=${required.ca}&encoding=der`,
     root: source.rootCrl,
   };

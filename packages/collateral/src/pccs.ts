@@ -22,6 +22,7 @@ const headerNames = {
 interface Asked {
   readonly what: 'tcb' | 'identity' | 'crl' | 'root';
   readonly required: RequiredIntelCollateral;
+  readonly update: IntelSource['update'];
 }
 
 /** Which collateral a path asks for; undefined for paths that a PCCS without platform registration does not serve. */
@@ -36,7 +37,11 @@ function parsePath(path: string): Asked | undefined {
     match[2] as 'tcb' | 'qe/identity' | 'pckcrl' | 'rootcacrl'
   ];
   if (what === 'tcb' && !/^[0-9a-f]{12}$/.test(fmspc)) return undefined;
-  return { what, required: { tee, fmspc, ca } };
+  const update = url.searchParams.get('update') ?? undefined;
+  if (update !== undefined && update !== 'standard' && update !== 'early') return undefined;
+  // Evaluations by their number are not kept.
+  if (url.searchParams.has('tcbEvaluationDataNumber')) return undefined;
+  return { what, required: { tee, fmspc, ca }, update };
 }
 
 /** Serves the cache to the node in the form of a PCCS, fetching what is missing. `path` is attacker-controlled. */
@@ -47,7 +52,7 @@ export async function answerPccs(
 ): Promise<PccsAnswer> {
   const asked = parsePath(path);
   if (asked === undefined) return notFound;
-  const url = intelUrls(source, asked.required)[asked.what];
+  const url = intelUrls({ ...source, update: asked.update }, asked.required)[asked.what];
   try {
     const entry = await cache.get(url, intelLifetimes[asked.what]);
     if (asked.what === 'root') {

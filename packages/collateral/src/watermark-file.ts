@@ -21,6 +21,19 @@ const sizeLimit = 1024 * 1024;
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
+/** Reads the file's bytes, which whoever can write the disk controls. Damage is an error, never an empty book: that would forget what was seen. */
+export function parseWatermarks(bytes: Uint8Array, path: string): WatermarkBook {
+  try {
+    return v.parse(watermarkBook, parseJson(bytes, path, sizeLimit));
+  } catch (cause) {
+    throw new CollateralError(
+      'COLLATERAL_DISK',
+      `${path}: what was seen of collateral so far expected, something else found`,
+      { cause, hint: 'restore the file; to forget what was seen, remove it' },
+    );
+  }
+}
+
 /** Keeps watermarks in one file, which is replaced as a whole. It protects as far as nobody else may write the file. */
 export class WatermarkFile implements WatermarkStore {
   readonly #path: string;
@@ -37,15 +50,7 @@ export class WatermarkFile implements WatermarkStore {
       if (isMissing(cause)) return emptyBook;
       throw new CollateralError('COLLATERAL_DISK', `${this.#path}: a readable file expected`, { cause });
     }
-    try {
-      return v.parse(watermarkBook, parseJson(bytes, this.#path, sizeLimit));
-    } catch (cause) {
-      throw new CollateralError(
-        'COLLATERAL_DISK',
-        `${this.#path}: what was seen of collateral so far expected, something else found`,
-        { cause, hint: 'restore the file; to forget what was seen, remove it' },
-      );
-    }
+    return parseWatermarks(bytes, this.#path);
   }
 
   // Reads and replaces without a pause between; of two processes in the same instant one may forget what it saw, until it sees it again.

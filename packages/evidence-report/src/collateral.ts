@@ -34,6 +34,8 @@ export interface FetchOptions extends CollateralOptions {
   readonly fmspc?: string | undefined;
   readonly tee?: 'sgx' | 'tdx' | undefined;
   readonly ca?: 'platform' | 'processor' | undefined;
+  /** Which evaluation of the TCBs; Intel gives the standard one without it. */
+  readonly update?: 'standard' | 'early' | undefined;
   /** SEV-SNP reports of version 2 do not name their product. */
   readonly product?: SnpProduct | undefined;
   /** Writes a bundle or certificates for `evidence verify --collateral` here. */
@@ -97,7 +99,10 @@ export async function runFetch(options: FetchOptions): Promise<CommandResult> {
   const evidence = options.file === undefined ? undefined : readEvidence(options.file);
   if (evidence !== undefined && detectEvidence(evidence) === 'snp') return fetchAmd(cache, evidence, options);
   const required = platformOf(options, evidence);
-  const source: IntelSource = options.pccs === undefined ? intelPcs : pccsSource(options.pccs);
+  const source: IntelSource = {
+    ...(options.pccs === undefined ? intelPcs : pccsSource(options.pccs)),
+    update: options.update,
+  };
   const collateral = await fetchIntelCollateral(cache, source, required);
   openWatermarks(options.cache).check(collateral);
   if (options.output !== undefined) writeText(options.output, encodeIntelBundle(collateral));

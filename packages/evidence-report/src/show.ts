@@ -1,16 +1,9 @@
 import { EvidenceError } from '@ensconce/evidence/errors';
-import { detectEvidence, type EvidenceFormat } from '@ensconce/evidence/detect';
-import { isAzureEvidence, parseAzureEvidence } from '@ensconce/evidence/azure/envelope';
-import { parseHclReport } from '@ensconce/evidence/azure/quote';
-import { parseHclRuntimeData } from '@ensconce/evidence/azure/body';
-import { parseNitroDocument } from '@ensconce/evidence/nitro/quote';
-import { parseSgxQuote } from '@ensconce/evidence/sgx/quote';
-import { parseSnpReport } from '@ensconce/evidence/snp/quote';
-import { parseTdxQuote } from '@ensconce/evidence/tdx/quote';
-import { parseTpmEvidence } from '@ensconce/evidence/tpm/envelope';
+import { detectFormat } from '@ensconce/evidence/detect';
+import { requiredFor } from '@ensconce/verify/intel/required';
 import { unpackEvidence } from '@ensconce/evidence/packaging';
+import type { EvidenceFormat } from '@ensconce/evidence/format';
 import { knownFormats } from './formats.ts';
-import { requiredIntelCollateral } from '@ensconce/verify/intel/required';
 import { verdictExitCodes, type CommandResult } from './exit-code.ts';
 
 const byteLimit = 128;
@@ -31,23 +24,12 @@ function printable(value: unknown): unknown {
   return value;
 }
 
-const parsers: Readonly<Record<EvidenceFormat, (bytes: Uint8Array) => object>> = {
-  sgx: (bytes) => {
-    const quote = parseSgxQuote(bytes, 'ignore');
-    return { ...quote, requiredCollateral: requiredIntelCollateral(quote) ?? null };
-  },
-  tdx: (bytes) => {
-    const quote = parseTdxQuote(bytes, 'ignore');
-    return { ...quote, requiredCollateral: requiredIntelCollateral(quote) ?? null };
-  },
-  snp: (bytes) => parseSnpReport(bytes, 'ignore'),
-  nitro: (bytes) => parseNitroDocument(bytes),
-  tpm: (bytes) => parseTpmEvidence(bytes),
-  azure: (bytes) => {
-    const report = parseHclReport(isAzureEvidence(bytes) ? parseAzureEvidence(bytes).hclReport : bytes);
-    return { ...report, runtimeData: parseHclRuntimeData(report.runtimeData) };
-  },
-};
+/** Which collateral judging takes, where the evidence says. */
+function required(format: EvidenceFormat, evidence: Uint8Array): object {
+  return format === 'sgx' || format === 'tdx'
+    ? { requiredCollateral: requiredFor(evidence, format) ?? null }
+    : {};
+}
 
 function lines(value: unknown, indent: string): string[] {
   if (typeof value !== 'object' || value === null) return [];
@@ -65,10 +47,10 @@ function lines(value: unknown, indent: string): string[] {
 export function showCommand(packaged: Uint8Array, json: boolean): CommandResult {
   try {
     const { evidence } = unpackEvidence(packaged);
-    const format = detectEvidence(evidence);
+    const format = detectFormat(evidence);
     if (format === undefined)
       throw new EvidenceError('EVIDENCE_UNSUPPORTED', `${knownFormats} expected, something else found`);
-    const fields = printable(parsers[format](evidence));
+    const fields = printable({ ...format.fields(evidence), ...required(format.name, evidence) });
     return {
       exitCode: 0,
       stdout: json ? `${JSON.stringify(fields, undefined, 2)}\n` : `${lines(fields, '').join('\n')}\n`,

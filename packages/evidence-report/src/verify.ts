@@ -80,6 +80,7 @@ function unreadable(at: Date, found: string): VerificationReport {
         ok: false,
         expected: knownFormats,
         found,
+        hint: 'give its bytes, hexadecimal, base64, or the JSON that a tool wrote; `ensconce evidence show` prints what is in it',
         failure: 'not-genuine',
       },
     ],
@@ -184,9 +185,14 @@ function textOf(report: VerificationReport): string {
   return `${lines.join('\n')}\n`;
 }
 
-function eventLogOf({ eventLog }: Packaged): Pick<VerifyOptions, 'eventLog'> {
+async function eventLogOf({ eventLog }: Packaged): Promise<Pick<VerifyOptions, 'eventLog'>> {
   if (eventLog === undefined) return {};
-  return { eventLog: eventLog instanceof Uint8Array ? rtmrExtensions(parseEventLog(eventLog)) : eventLog };
+  if (eventLog instanceof Uint8Array) return { eventLog: rtmrExtensions(parseEventLog(eventLog)) };
+  const extensions = eventLog.map(async (event) => ({
+    index: event.index,
+    digest: 'digest' in event ? event.digest : await nodeCrypto.sha384(event.preimage),
+  }));
+  return { eventLog: await Promise.all(extensions) };
 }
 
 /** The verdict, or why the evidence cannot be read at all. */
@@ -200,7 +206,7 @@ async function judge(command: VerifyCommand): Promise<Verdict | string> {
       trailing: command.allowTrailing ? 'ignore' : 'refuse',
       tpmRoots: command.tpmRoots ?? [],
       insecureSimulatedRoots: command.insecureSimulatedRoots,
-      ...eventLogOf(packaged),
+      ...(await eventLogOf(packaged)),
     });
     return verdict ?? 'something else';
   } catch (error) {

@@ -1,13 +1,14 @@
+import { concatBytes, utf8 } from '@ensconce/base/bytes';
 import { EvidenceError, reading } from './errors.ts';
 import { isMembers, jsonBytes, looseJson, type Members } from './encoding.ts';
 import { parseCertificateTable } from './snp/certificate-table.ts';
 import { reportSize } from './snp/quote.ts';
 
-/** One entry of a log that is kept as JSON: which register a digest extended. */
-export interface RegisterEvent {
-  readonly index: number;
-  readonly digest: Uint8Array;
-}
+/** One entry of a log that is kept as JSON: which register was extended, by a digest or by that of what stands there in full. */
+export type RegisterEvent = { readonly index: number } & (
+  | { readonly digest: Uint8Array }
+  | { readonly preimage: Uint8Array }
+);
 
 /** Evidence taken out of what it was handed around in. All of it is attacker-controlled. */
 export interface Packaged {
@@ -35,7 +36,22 @@ function registerEvent(value: unknown): RegisterEvent {
       'EVIDENCE_STRUCTURE',
       'event log: entries with "imr" and "digest" expected, others found',
     );
-  return { index, digest: jsonBytes(value['digest'], 'digest') };
+  const { digest } = value;
+  if (digest !== undefined && digest !== '') return { index, digest: jsonBytes(digest, 'digest') };
+  return { index, preimage: runtimeEvent(value) };
+}
+
+/** An event that dstack's guest records while it runs: the digest is over type, name and payload, and short logs leave it out. */
+function runtimeEvent({ event_type: type, event, event_payload: payload }: Members): Uint8Array {
+  if (typeof type !== 'number' || typeof event !== 'string' || typeof payload !== 'string')
+    throw new EvidenceError(
+      'EVIDENCE_STRUCTURE',
+      'event log: entries with a digest, or with type, name and payload expected, others found',
+    );
+  const head = new Uint8Array(4);
+  new DataView(head.buffer).setUint32(0, type, true);
+  const data = payload === '' ? new Uint8Array() : jsonBytes(payload, 'event_payload');
+  return concatBytes(head, utf8(':'), utf8(event), utf8(':'), data);
 }
 
 function readEventLog(value: unknown): Packaged['eventLog'] {

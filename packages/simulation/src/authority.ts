@@ -42,30 +42,27 @@ export function loadIdentity(stored: StoredIdentity): Identity {
   };
 }
 
-/** How the simulated vendor signs: Intel with ECDSA P-256, AMD with RSA-4096 PSS. */
-type Scheme = 'ecdsa' | 'rsa-pss';
+/** How simulated vendors sign: Intel with ECDSA P-256, AWS with P-384, AMD with RSA-4096 PSS. */
+type Scheme = 'P-256' | 'P-384' | 'rsa-pss';
 
 const importing = {
-  ecdsa: { name: 'ECDSA', namedCurve: 'P-256' },
+  'P-256': { name: 'ECDSA', namedCurve: 'P-256' },
+  'P-384': { name: 'ECDSA', namedCurve: 'P-384' },
   'rsa-pss': { name: 'RSA-PSS', hash: 'SHA-384' },
 } as const;
 const signing = {
-  ecdsa: { name: 'ECDSA', hash: 'SHA-256' },
+  'P-256': { name: 'ECDSA', hash: 'SHA-256' },
+  'P-384': { name: 'ECDSA', hash: 'SHA-384' },
   'rsa-pss': { name: 'RSA-PSS', hash: 'SHA-384', saltLength: 48 },
 } as const;
 
+const curves: Readonly<Record<string, Scheme>> = { prime256v1: 'P-256', secp384r1: 'P-384' };
+
 const schemeOf = (key: SimulatedKey): Scheme =>
-  key.privateKey.asymmetricKeyType === 'ec' ? 'ecdsa' : 'rsa-pss';
+  curves[key.publicKey.asymmetricKeyDetails?.namedCurve ?? ''] ?? 'rsa-pss';
 
 function publicCryptoKey(key: SimulatedKey): CryptoKey {
-  const curve = key.publicKey.asymmetricKeyDetails?.namedCurve;
-  return key.publicKey.toCryptoKey(
-    curve === undefined
-      ? importing['rsa-pss']
-      : { name: 'ECDSA', namedCurve: curve === 'prime256v1' ? 'P-256' : 'P-384' },
-    true,
-    ['verify'],
-  );
+  return key.publicKey.toCryptoKey(importing[schemeOf(key)], true, ['verify']);
 }
 
 function signingCryptoKey(key: SimulatedKey): CryptoKey {

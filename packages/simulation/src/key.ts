@@ -37,6 +37,11 @@ export function pointOf(key: SimulatedKey): Uint8Array {
   return point;
 }
 
+/** SubjectPublicKeyInfo, DER. */
+export function spkiOf(key: SimulatedKey): Uint8Array {
+  return new Uint8Array(key.publicKey.export({ format: 'der', type: 'spki' }));
+}
+
 /** r‖s. */
 export function signRaw(key: SimulatedKey, digest: 'sha256' | 'sha384', data: Uint8Array): Uint8Array {
   return sign(digest, data, { key: key.privateKey, dsaEncoding: 'ieee-p1363' });

@@ -16,6 +16,7 @@ import { issueAmdCollateral } from './amd/collateral.ts';
 import { makeAmdAuthority } from './amd/authority.ts';
 import { makeChip } from './amd/chip.ts';
 import { makeSnpReport } from './snp/quote.ts';
+import { checkFlips } from '../test/flips.ts';
 import { openSimulatedVendor } from './vendor.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ensconce-vendor-'));
@@ -114,24 +115,6 @@ void test('a signer is accepted within its ranges only', async () => {
   assert.equal(appraise(verdict, signer(4, 65_535)).decision, 'not-accepted');
   assert.equal(appraise(verdict, signer(0, 2)).decision, 'not-accepted');
 });
-
-async function checkFlips(
-  evidence: Uint8Array,
-  judge: (bytes: Uint8Array) => Promise<Verdict>,
-  end = evidence.length,
-): Promise<number> {
-  const reference = await judge(evidence);
-  assert.equal(reference.outcome, 'genuine');
-  const same = JSON.stringify({ ...reference.toJSON(), checks: [] });
-  let unsigned = 0;
-  for (let i = 0; i < end; i++) {
-    const verdict = await judge(Uint8Array.from(evidence).with(i, (evidence[i] as number) ^ 1));
-    if (verdict.outcome !== 'genuine') continue;
-    unsigned++;
-    assert.equal(JSON.stringify({ ...verdict.toJSON(), checks: [] }), same, `byte ${i}`);
-  }
-  return unsigned;
-}
 
 void test('every flipped byte of evidence is refused, or is one that nobody signs and changes no claim', async () => {
   const cache = new VerificationCache();

@@ -2,6 +2,7 @@ import { CollateralCache } from '@ensconce/collateral/cache';
 import { MemoryStore } from '@ensconce/collateral/disk';
 import { pccsSource } from '@ensconce/collateral/intel';
 import { cachedSource, type CollateralSource } from '@ensconce/collateral/source';
+import { utf8 } from '@ensconce/base/bytes';
 import { pemEncode } from '@ensconce/x509/pem';
 import type { IntelCollateral } from '@ensconce/verify/intel/collateral';
 import { SimulationError } from './errors.ts';
@@ -17,12 +18,28 @@ import { loadPlatform, makePlatform, storePlatform, type SimulatedPlatform } fro
 import { makeSgxQuote, type SgxQuoteRequest } from './sgx/quote.ts';
 import { makeTdxQuote, type TdxQuoteRequest } from './tdx/quote.ts';
 import { handlerTransport } from './servers/transport.ts';
-import { pcsHandler, type PcsContent } from './servers/pcs.ts';
-import type { TcbSpec } from './intel/statement.ts';
+import { pcsHandler, type Evaluations, type PcsContent, type SignedText } from './servers/pcs.ts';
+import { signRaw } from './key.ts';
+import {
+  enclaveIdentityStatement,
+  evaluationNumbersStatement,
+  type EvaluationSpec,
+  type StatementDates,
+  type TcbSpec,
+} from './intel/statement.ts';
 
 /** How long the simulated vendor's statements hold. Intel's hold for 30 days. */
 const validity = 30 * 86_400_000;
 const day = 86_400_000;
+
+/** The evaluations of the simulated vendor: all platforms meet both. */
+const evaluations: Evaluations = { early: 2, standard: 1, withdrawn: [0] };
+const served: readonly number[] = [evaluations.early, evaluations.standard];
+
+const datesFrom = (now: Date): StatementDates => ({
+  issued: new Date(now.getTime() - 60_000),
+  next: new Date(now.getTime() + validity),
+});
 
 /** The platform as it is, up to date: one level for everything. */
 export function upToDateTcb(platform: SimulatedPlatform, tee: 'sgx' | 'tdx', now: Date): TcbSpec {
@@ -32,7 +49,7 @@ export function upToDateTcb(platform: SimulatedPlatform, tee: 'sgx' | 'tdx', now
     id: tee === 'sgx' ? 'SGX' : 'TDX',
     fmspc: spec.fmspc,
     pceId: spec.pceId,
-    evaluationDataNumber: 1,
+    evaluationDataNumber: evaluations.standard,
     levels: [
       {
         components: spec.components,
@@ -63,7 +80,8 @@ export class SimulatedVendor {
   #source: CollateralSource | undefined;
   #current:
     | {
-        readonly collateral: Readonly<Record<'sgx' | 'tdx', Promise<IntelCollateral>>>;
+        readonly collateral: Map<string, Promise<IntelCollateral>>;
+        readonly issued: Date;
         readonly renewAt: number;
       }
     | undefined;
@@ -107,8 +125,23 @@ export class SimulatedVendor {
   /** What the simulated Intel's servers publish, for `pcsHandler`. */
   pcsContent(): PcsContent {
     return {
-      collateral: async ({ tee, fmspc }) =>
-        fmspc === undefined || fmspc === this.fmspc ? this.collateral(tee) : undefined,
+      collateral: async ({ tee, fmspc, evaluationDataNumber = evaluations.standard }) =>
+        (fmspc === undefined || fmspc === this.fmspc) && served.includes(evaluationDataNumber)
+          ? this.collateral(tee, evaluationDataNumber)
+          : undefined,
+      evaluations,
+      enclaveIdentity: (id, evaluationDataNumber) =>
+        this.#signed(
+          enclaveIdentityStatement(
+            id,
+            { ...upToDateTcb(this.#platform, 'sgx', this.#now()), evaluationDataNumber },
+            this.#dates(),
+          ),
+        ),
+      evaluationNumbers: (tee) =>
+        this.#signed(
+          evaluationNumbersStatement(tee === 'sgx' ? 'SGX' : 'TDX', this.#evaluations(), this.#dates()),
+        ),
       pckChain: () => new TextDecoder().decode(this.#platform.chain).replaceAll('\0', ''),
       fmspcs: [this.fmspc],
     };
@@ -128,22 +161,53 @@ export class SimulatedVendor {
   }
 
   /** Collateral for the platform, valid now; signed anew after half of its time. Another process has its own, just as valid. */
-  async collateral(tee: 'sgx' | 'tdx' = 'sgx'): Promise<IntelCollateral> {
+  async collateral(
+    tee: 'sgx' | 'tdx' = 'sgx',
+    evaluationDataNumber = evaluations.standard,
+  ): Promise<IntelCollateral> {
     const now = this.#now();
     const time = now.getTime();
-    const known = this.#current;
-    if (known !== undefined && time < known.renewAt && time > known.renewAt - validity)
-      return known.collateral[tee];
-    // Both at once: they share revocation lists, and a list with a lower number than one seen before is refused.
-    const issue = (of: 'sgx' | 'tdx'): Promise<IntelCollateral> =>
+    if (
+      this.#current === undefined ||
+      time >= this.#current.renewAt ||
+      time <= this.#current.renewAt - validity
+    )
+      this.#current = { collateral: new Map(), issued: now, renewAt: time + validity / 2 };
+    const { collateral, issued } = this.#current;
+    const key = `${tee} ${evaluationDataNumber}`;
+    const found =
+      collateral.get(key) ??
       issueIntelCollateral(this.#authority, {
-        dates: { issued: new Date(time - 60_000), next: new Date(time + validity) },
-        tcb: upToDateTcb(this.#platform, of, now),
+        dates: datesFrom(issued),
+        tcb: { ...upToDateTcb(this.#platform, tee, issued), evaluationDataNumber },
         ca: this.#platform.spec.ca,
-        crlNumber: Math.floor(time / 1000),
+        // One number for all that is issued together: a list with a lower number than one seen before is refused.
+        crlNumber: Math.floor(issued.getTime() / 1000),
       });
-    this.#current = { collateral: { sgx: issue('sgx'), tdx: issue('tdx') }, renewAt: time + validity / 2 };
-    return this.#current.collateral[tee];
+    collateral.set(key, found);
+    return found;
+  }
+
+  #dates(): StatementDates {
+    return datesFrom(this.#now());
+  }
+
+  #signed(text: string): SignedText {
+    const { tcbSigning, root } = this.#authority;
+    return {
+      text,
+      signature: signRaw(tcbSigning.key, 'sha256', utf8(text)),
+      chain: [tcbSigning, root].map((one) => pemEncode(one.certificate, 'CERTIFICATE')).join(''),
+    };
+  }
+
+  #evaluations(): EvaluationSpec[] {
+    const time = this.#now().getTime();
+    return served.map((number, age) => ({
+      number,
+      eventDate: new Date(time - (age + 1) * 180 * day),
+      tcbDate: new Date(time - (age + 1) * 180 * day),
+    }));
   }
 }
 

@@ -94,10 +94,32 @@ function unignored(verdict: Verdict, ignored: AdvisoryList, grace: boolean): str
   return verdict.advisories.filter((one) => !ignored.includes(one));
 }
 
+/** What helps where no component is below its newest version. */
+const remedies: Readonly<Partial<Record<TcbStatus, string>>> = {
+  SWHardeningNeeded: 'build the application with the mitigations that the advisories name',
+  ConfigurationNeeded: 'change the platform’s BIOS settings as the advisories say',
+  ConfigurationAndSWHardeningNeeded:
+    'change the platform’s BIOS settings and build the application as the advisories say',
+  TDRelaunchAdvised: 'launch the TD again: its module was updated since',
+  TDRelaunchAdvisedConfigurationNeeded:
+    'launch the TD again: its module was updated since; and change the BIOS settings as the advisories say',
+  TcbNotSupported: 'update the platform’s firmware, or fetch newer collateral; no policy can accept this',
+  Revoked: 'the vendor has withdrawn its trust in this state: update the platform; no policy can accept it',
+};
+
 function statusHint(verdict: Verdict, missing: readonly Toleration[], advisories: readonly string[]): string {
-  const why = verdict.tcb?.shortfall ?? null;
-  const list = advisories.length === 0 ? '' : ` and ignore_advisories: [${advisories.join(', ')}]`;
-  return `platform is ${verdict.tcbStatus}${why === null ? '' : ` (${why})`}: update its firmware and microcode, or add tolerate: [${missing.join(', ')}]${list}`;
+  const status = verdict.tcbStatus ?? 'not rated';
+  const lags = /OutOfDate|NotSupported/.test(status);
+  const shortfall = lags ? (verdict.tcb?.shortfall ?? null) : null;
+  const remedy =
+    (verdict.tcbStatus === null ? undefined : remedies[verdict.tcbStatus]) ??
+    shortfall?.remedy ??
+    'update its firmware and microcode';
+  const why = shortfall === null ? '' : `: ${shortfall.what}`;
+  const tolerate =
+    missing.length === 0 ? '' : `, or tolerate ${missing.map((one) => `\`${one}\``).join(' and ')}`;
+  const list = tolerate === '' || advisories.length === 0 ? '' : ` and list ${advisories.join(', ')}`;
+  return `platform is ${status}${why}; ${remedy}${tolerate}${list}`;
 }
 
 function checkTcb(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy): void {
@@ -115,12 +137,12 @@ function checkTcb(checks: CheckList, verdict: Verdict, policy: AppraisalPolicy):
   checks.that('TCB status is accepted', wants !== null && missing.length === 0, {
     expected: `UpToDate${policy.tolerate.length === 0 ? '' : `, or what is tolerated: ${policy.tolerate.join(', ')}`}`,
     found: grace ? `${status}, within the grace period` : status,
-    hint: wants === null ? 'no policy can accept this status' : statusHint(verdict, missing, advisories),
+    hint: statusHint(verdict, missing, advisories),
   });
   checks.that('advisories are accepted', advisories.length === 0, {
     expected: ignored === '*' ? 'any' : ignored.join(', ') || 'none',
     found: verdict.advisories.join(', ') || 'none',
-    hint: `update the platform, or add ignore_advisories: [${advisories.join(', ')}]`,
+    hint: `update the platform, or list them as ignored: ${advisories.join(', ')}`,
   });
   checkTcbDate(checks, verdict, policy);
 }

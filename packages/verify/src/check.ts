@@ -27,22 +27,32 @@ export function passed(name: string, expected: string, found: string = expected)
   return Object.freeze({ name, ok: true, expected, found });
 }
 
-/** Collects checks in the order they are made. */
+/** What to do where a check has nothing better to say. */
+export const hints = {
+  evidence:
+    'it was changed on its way, or never made by the vendor’s hardware: have new evidence made, and ask who gave you this one',
+  collateral: 'it was changed or damaged: fetch it anew with `ensconce evidence collateral fetch`',
+} as const;
+
+/** Collects checks in the order they are made. Each that fails says what to do. */
 export class CheckList {
+  readonly #hint: string;
   readonly #checks: Check[] = [];
   #failure: Failure | undefined;
 
+  constructor(hint: string = hints.evidence) {
+    this.#hint = hint;
+  }
+
   /** Records one check and gives `ok` back. */
   that(name: string, ok: boolean, wording: Wording): boolean {
-    const { expected, found, hint } = wording;
+    const { expected, found, hint = this.#hint } = wording;
     if (ok) {
       this.#checks.push(passed(name, expected, found));
       return true;
     }
     const failure = wording.failure ?? 'not-genuine';
-    this.#checks.push(
-      Object.freeze({ name, ok, expected, found, ...(hint === undefined ? {} : { hint }), failure }),
-    );
+    this.#checks.push(Object.freeze({ name, ok, expected, found, hint, failure }));
     this.#note(failure);
     return false;
   }

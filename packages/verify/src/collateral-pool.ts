@@ -111,7 +111,7 @@ export class CollateralPool {
     );
     const [best] = rated;
     const assembled = withoutAbsent(this.#assemble(required, tee, time));
-    if (best !== undefined && (best.rank >= ofTee || assembled.tcbInfo === undefined))
+    if (best !== undefined && best.rank >= rate(assembled, required, tee, time).rank)
       return { ...assembled, ...withoutAbsent(best.bundle) };
     return Object.keys(assembled).length === 0 ? undefined : assembled;
   }

@@ -1,4 +1,5 @@
-import { detectEvidence, type EvidenceFormat } from '@ensconce/evidence/detect';
+import { detectEvidence } from '@ensconce/evidence/detect';
+import type { EvidenceFormat } from '@ensconce/evidence/format';
 import { requiredFor } from './intel/required.ts';
 import { verifyAzureEvidence } from './azure/verify.ts';
 import { verifyNitroDocument } from './nitro/verify.ts';

@@ -48,6 +48,7 @@ void test('labels are those of the document', () => {
   for (const [role, length] of [
     ['service-to-cas', 33],
     ['cas-to-client', 32],
+    ['client-to-cas', 32],
   ] as const) {
     assert.ok(document.includes(`\`ensconce-binding/1 ${role}\``));
     assert.equal(`ensconce-binding/1 ${role}`.length, length);

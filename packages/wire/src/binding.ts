@@ -3,7 +3,7 @@ import { utf8 } from '@ensconce/base/bytes';
 import { encodeFields } from '@ensconce/base/fields';
 
 /** Who proves itself to whom. The role is part of the report data, so evidence made for one never serves as the other. */
-export type BindingRole = 'service-to-cas' | 'cas-to-client';
+export type BindingRole = 'service-to-cas' | 'cas-to-client' | 'client-to-cas';
 
 export interface Binding {
   readonly role: BindingRole;

@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { toHex } from '@ensconce/base/bytes';
 import type { LasAddress } from '@ensconce/las-client/evidence';
+import type { Session } from '@ensconce/policy/session';
+import { AttestedClients } from './client-port/attested-clients.ts';
 import { clientApi } from './client-port/client-api.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
@@ -46,6 +48,8 @@ export interface CasOptions {
   readonly verifier: EvidenceVerifier;
   /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
+  /** A session whose only service says what clients must run; without it clients need no evidence. */
+  readonly clientPolicy?: Session | undefined;
   readonly limits?: Partial<CasLimits>;
   /** Where metrics and health are had over plain HTTP; nowhere by default. */
   readonly metricsListen?: Listen | undefined;
@@ -69,6 +73,9 @@ export interface Cas {
   /** Finishes what has begun, within a bound, writes the end into the audit log and lets go of the state. */
   close(): Promise<void>;
 }
+
+/** One address may ask as often as so many identities. */
+const identitiesOfAddress = 10;
 
 /** Opens and verifies the state, then listens on both ports. */
 export async function startCas(options: CasOptions): Promise<Cas> {
@@ -110,7 +117,19 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     const sessions = new Sessions(state);
     const refresh = (stored: StoredSession): Promise<StoredSession> =>
       withFreshSecrets({ state, sessions, writes, random, now }, stored);
+    const watermarks = new StoredWatermarks(state.store, writes);
+    const mark = (): Promise<void> =>
+      state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state));
     const api = clientApi({
+      clients: new AttestedClients({
+        policy: options.clientPolicy,
+        state,
+        verifier,
+        watermarks,
+        random,
+        now,
+        markSimulated: mark,
+      }),
       refresh,
       state,
       sessions,
@@ -125,6 +144,11 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       anybodyCreates: options.creators === 'anybody',
       ownEvidence: ownEvidence(options.las, state.identity.publicKey),
       rateLimit: new RateLimit(limits.rate),
+      addressLimit: new RateLimit({
+        perSecond: limits.rate.perSecond * identitiesOfAddress,
+        burst: limits.rate.burst * identitiesOfAddress,
+        callers: limits.rate.callers,
+      }),
       version: () => ({
         product: 'ensconce-cas',
         version: casVersion,
@@ -144,7 +168,6 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       onHandshakeFailure: () => metrics.handshakeFailed('client'),
     });
     ports.push(clientPort);
-    const watermarks = new StoredWatermarks(state.store, writes);
     const serviceContext = {
       state,
       sessions,
@@ -161,8 +184,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       casIdentity: identity,
       descriptions: new KnownDescriptions(),
       timeout: limits.services.timeout,
-      markSimulated: () =>
-        state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state)),
+      markSimulated: mark,
     };
     const servicePort = await ServicePort.open({
       listen: options.serviceListen,

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as v from 'valibot';
-import { postSession, readSession } from '@ensconce/api/client';
+import { deleteSession, postSession, readHistory } from '@ensconce/api/client';
 import { CasConnection } from '@ensconce/api/connection';
 import { clientKeys, testFolder } from '../test/cas-under-test.ts';
 import { sessionText } from '../test/session-text.ts';
@@ -24,6 +24,8 @@ void test('a CAS that is killed at any moment loses nothing that it acknowledged
   const state = join(testFolder(t), 'state');
   const identity = await clientKeys();
   const acknowledged = new Map<string, string>();
+  /** Names whose acknowledged version is a tombstone. */
+  const gone = new Set<string>();
   const mrenclave = 'aa'.repeat(32);
   let casIdentity: string | undefined;
   for (let round = 0; round < 5; round++) {
@@ -34,10 +36,12 @@ void test('a CAS that is killed at any moment loses nothing that it acknowledged
       CasConnection.open({ address: { host: '127.0.0.1', port }, identity, pinned: found, timeout: 5000 });
     const reader = await open();
     for (const [name, hash] of acknowledged) {
-      const present = await readSession(reader, name);
+      const [present] = (await readHistory(reader, name, { limit: 1 })).versions;
       // The last change before the kill may have been made without its answer arriving.
-      assert.ok([present.hash, present.predecessor].includes(hash), `${name} in round ${round}`);
-      acknowledged.set(name, present.hash);
+      assert.ok([present?.hash, present?.predecessor].includes(hash), `${name} in round ${round}`);
+      acknowledged.set(name, present?.hash ?? '');
+      if (present?.deleted != null) gone.add(name);
+      else gone.delete(name);
     }
     reader.close();
     const exited = once(child, 'exit');
@@ -53,7 +57,11 @@ void test('a CAS that is killed at any moment loses nothing that it acknowledged
         const name = `w${worker}-${i % 3}`;
         const predecessor = acknowledged.get(name);
         const text = sessionText({ name, mrenclave, ...(predecessor === undefined ? {} : { predecessor }) });
-        acknowledged.set(name, (await postSession(cas, text)).hash);
+        const deletes = i % 4 === 3 && predecessor !== undefined && !gone.has(name);
+        const { hash } = deletes ? await deleteSession(cas, name, predecessor) : await postSession(cas, text);
+        if (deletes) gone.add(name);
+        else gone.delete(name);
+        acknowledged.set(name, hash);
         answered();
       }
     });

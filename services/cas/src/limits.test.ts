@@ -118,6 +118,73 @@ void test('requests that arrive byte by byte are hung up on, and stop nobody els
   await alive(started);
 });
 
+/** The answers to what is sent by hand, until CAS closes the connection. */
+async function answersTo(socket: TLSSocket, text: string): Promise<string> {
+  let answers = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => (answers += chunk));
+  const closed = closing(socket);
+  socket.write(text);
+  await closed;
+  return answers;
+}
+
+void test('too many requests are told when to come again, whoever they say they are', async (t) => {
+  const started = await casUnderTest(t, {
+    limits: { ...impatient, rate: { perSecond: 0.01, burst: 2, callers: 100 } },
+  });
+  const ask = 'GET /v1/version HTTP/1.1\r\nhost: x\r\n\r\n';
+  const last = ask.replace('host: x', 'host: x\r\nconnection: close');
+  const one = await answersTo(await byHand(started), ask.repeat(3) + last);
+  assert.match(one, /HTTP\/1.1 429 [^]*retry-after: \d+\r\n[^]*"CAS_RATE_LIMITED"[^]*"retry":true/);
+  let refused = 0;
+  for (let i = 0; i < 25; i++) {
+    if ((await answersTo(await byHand(started), last)).startsWith('HTTP/1.1 429')) refused++;
+  }
+  assert.ok(refused >= 5, `${refused} of 25 identities of one address refused`);
+});
+
+void test('what one address holds in bodies that never end is bounded, and stops nobody else', async (t) => {
+  const started = await casUnderTest(t);
+  const begin = 'POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 1048576\r\n\r\n';
+  const open = await Promise.all(Array.from({ length: 12 }, () => byHand(started)));
+  const busy: TLSSocket[] = [];
+  for (const socket of open) {
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      if (/^HTTP\/1.1 503 [^]*CAS_BUSY/.test(text)) busy.push(socket);
+    });
+    socket.write(begin + '#'.repeat(1_048_000));
+  }
+  for (let i = 0; i < 100 && busy.length < 4; i++) await sleep(50);
+  assert.equal(busy.length, 4, 'eight bodies of a megabyte have room');
+  await alive(started);
+  for (const socket of open) socket.destroy();
+  for (const again of await Promise.all(Array.from({ length: 3 }, () => byHand(started)))) {
+    const answer = await answersTo(
+      again,
+      begin.replace('host: x', 'host: x\r\nconnection: close') + '#'.repeat(1_048_576),
+    );
+    assert.match(answer, /^HTTP\/1.1 422 /);
+  }
+});
+
+void test('a body of 100 MB is refused before it is held, and CAS goes on', async (t) => {
+  const started = await casUnderTest(t);
+  const socket = await byHand(started);
+  const size = 100_000_000;
+  let answer = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk));
+  const closed = closing(socket);
+  socket.write(`POST /v1/sessions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n`);
+  const chunk = `10000\r\n${'#'.repeat(0x1_00_00)}\r\n`;
+  for (let sent = 0; sent < size && !socket.destroyed; sent += 0x1_00_00) {
+    if (!socket.write(chunk)) await Promise.race([once(socket, 'drain').catch(() => {}), closed]);
+  }
+  socket.end();
+  await closed;
+  assert.match(answer, /^HTTP\/1.1 413 [^]*CAS_REQUEST_TOO_LARGE/);
+  await alive(started);
+});
+
 void test('who asks and never reads the answers is hung up on', async (t) => {
   const started = await casUnderTest(t, {
     limits: { ...impatient, rate: { perSecond: 1e6, burst: 1e6, callers: 10 } },

@@ -17,7 +17,7 @@ export interface CasLimits {
   };
   /** Milliseconds for which a CAS that is told to stop goes on with what it has begun. */
   readonly drain: number;
-  /** Requests of one client identity or, without one, of one address. */
+  /** Requests of one client identity or, without one, of one address; an address with many identities gets ten times that. */
   readonly rate: { readonly perSecond: number; readonly burst: number; readonly callers: number };
 }
 

@@ -2,6 +2,7 @@ import { formatAddress, parseAddress, type CasAddress } from '@ensconce/api/addr
 import { CasConnection } from '@ensconce/api/connection';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
+import { proveClient } from '../attest/prove-client.ts';
 import { loadIdentity, loadState, type AttestedCas, type Identity } from './cli-state.ts';
 
 const timeout = 30_000;
@@ -50,14 +51,17 @@ export async function withCas<Result>(
 ): Promise<Result> {
   const { address, entry, name } = attestedCasOf(io, named);
   if (entry.simulated) io.stderr(`warning: CAS ${name} runs on SIMULATED hardware, which protects nothing\n`);
+  const identity = as ?? (await loadIdentity(io));
   const cas = await CasConnection.open({
     address,
-    identity: as ?? (await loadIdentity(io)),
+    identity,
     pinned: entry.identity,
     timeout,
     signal: io.signal,
   });
   try {
+    const las = io.environment['ENSCONCE_LAS'];
+    if (las !== undefined) await proveClient(cas, identity.certificate, { socket: las, timeout });
     return await use(cas);
   } finally {
     cas.close();

@@ -6,6 +6,9 @@ import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import type { Tracing } from '@ensconce/cas/tracing';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
+import type { Session } from '@ensconce/policy/session';
+import { CliError } from '../errors.ts';
+import { loadSession } from '../state/session-file.ts';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
 import type { Io } from '../io.ts';
 import { loadIdentity } from '../state/cli-state.ts';
@@ -15,7 +18,6 @@ import { collateralSource } from '../state/collateral-source.ts';
 import { stopped } from '../output/stopped.ts';
 import { listenAddress } from '../output/listen-address.ts';
 import { writeResult } from '../output/result.ts';
-import { CliError } from '../errors.ts';
 import type { Verb } from '../verb.ts';
 
 interface Options {
@@ -27,6 +29,7 @@ interface Options {
   readonly collateral?: readonly string[];
   readonly insecureAcceptSimulation?: string;
   readonly creator?: readonly string[];
+  readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
   readonly metricsListen?: CasAddress;
   readonly otlpEndpoint?: string;
@@ -61,6 +64,10 @@ export const casServe: Verb = {
       .option(
         '--creator <key-hash...>',
         'who owns this CAS, and so may create top-level sessions; by default the identity of this command',
+      )
+      .option(
+        '--require-attested-clients <file>',
+        'session whose only service says what clients must run; others get no answer',
       )
       .option('--insecure-any-creator', 'let anybody with a certificate create top-level sessions')
       .option('--pccs <url>', "a PCCS to fetch collateral from; by default Intel's own service")
@@ -102,6 +109,7 @@ export const casServe: Verb = {
             onFailure: (platform, error) =>
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
+          clientPolicy: clientPolicyOf(io, options.requireAttestedClients),
           creators: await creatorsOf(io, options),
           metrics,
           metricsListen: options.metricsListen,
@@ -150,6 +158,16 @@ async function openTracing(endpoint: string | undefined, log: Logger): Promise<T
   }
   const { otlpTracing } = await import('@ensconce/cas/otlp-tracing');
   return otlpTracing({ endpoint, version: casVersion, log });
+}
+
+function clientPolicyOf(io: Io, file: string | undefined): Session | undefined {
+  if (file === undefined) return undefined;
+  const { session } = loadSession(io, file, { env: {} });
+  if (session.services.length === 1) return session;
+  throw new CliError(
+    'CLI_SESSION',
+    `${file}: one service, what clients must run, expected, ${session.services.length} found`,
+  );
 }
 
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {

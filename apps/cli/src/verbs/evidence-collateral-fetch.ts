@@ -5,7 +5,10 @@ import { finish } from '../output/finish.ts';
 import { collateralCache } from '../state/collateral-cache.ts';
 import type { Verb } from '../verb.ts';
 
-type Options = Pick<FetchOptions, 'pccs' | 'kds' | 'fmspc' | 'tee' | 'ca' | 'product' | 'output'> & {
+type Options = Pick<
+  FetchOptions,
+  'pccs' | 'kds' | 'fmspc' | 'tee' | 'ca' | 'update' | 'product' | 'output'
+> & {
   readonly cache?: string;
 };
 
@@ -25,6 +28,12 @@ export const evidenceCollateralFetch: Verb = {
       .option('--fmspc <hex>', 'the platform, where there is no evidence')
       .addOption(new Option('--tee <tee>', 'what the platform is').choices(['sgx', 'tdx']))
       .addOption(new Option('--ca <ca>', 'who issued its certificate').choices(['platform', 'processor']))
+      .addOption(
+        new Option(
+          '--update <kind>',
+          'evaluation of the TCBs: standard, or early with the newest advisories',
+        ).choices(['standard', 'early']),
+      )
       .addOption(
         new Option('--product <name>', 'product of an SEV-SNP report of version 2').choices([
           'Milan',

@@ -40,6 +40,7 @@ export const sessionList: Verb = {
           return { names: found, more: cursor !== undefined };
         });
         if (names.more) io.stderr(`there are more: these are the first ${names.names.length}\n`);
+        if (names.names.length === 0 && options.json !== true) return io.stderr('there are none\n');
         writeResult(io, options, { sessions: names.names, more: names.more }, () => names.names.join('\n'));
       });
   },

@@ -10,7 +10,7 @@ export const proposeSession = route({
   summary: 'Proposes a session or an update for which CAS shall collect signatures',
   description:
     'It counts as soon as the signatures satisfy `update` of the present version, or `create_sessions` of the namespace.',
-  who: 'whose key `update` or `read` of the present version names; for a new session, `create_sessions` or `read` of the namespace',
+  who: 'whose key `update` or `read` of the present version names; for a new session, `create_sessions` or `list_sessions` of the namespace',
   access: 'identified',
   body: { types: ['application/json'], schema: proposal, limit: 2 * requestLimit },
   answers: { 202: { meaning: 'pending', schema: approval } },
@@ -27,7 +27,7 @@ export const readApprovals = route({
   method: 'GET',
   path: '/v1/approvals/{name}',
   summary: 'The pending updates of a session: what they change, who signed, who has yet to',
-  who: 'who may read the session, and whose key the rule names',
+  who: 'who may read the session (of a new one: list the namespace), and whose key the rule names',
   access: 'policy',
   parameters: { name: sessionName },
   answers: { 200: { meaning: 'the pending updates', schema: pendingUpdates } },

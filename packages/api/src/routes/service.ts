@@ -3,8 +3,11 @@ import {
   attestAnswer,
   attestRequest,
   liveAnswer,
-  openApiAnswer,
   readyAnswer,
+  clientAttested,
+  clientChallenge,
+  clientEvidence,
+  openApiAnswer,
   versionAnswer,
 } from '../schema.ts';
 
@@ -15,6 +18,7 @@ export const readVersion = route({
   description: 'It proves nothing: only evidence does.',
   who: 'anybody',
   access: 'anybody',
+  beforeAttestation: true,
   answers: { 200: { meaning: 'the version', schema: versionAnswer } },
   errors: [],
 });
@@ -25,6 +29,7 @@ export const readLive = route({
   summary: 'Whether CAS answers at all',
   who: 'anybody',
   access: 'anybody',
+  beforeAttestation: true,
   answers: { 200: { meaning: 'it does', schema: liveAnswer } },
   errors: [],
 });
@@ -37,6 +42,7 @@ export const readReady = route({
     'It cannot where database or audit log take no more records, or when it has been told to stop.',
   who: 'anybody',
   access: 'anybody',
+  beforeAttestation: true,
   answers: { 200: { meaning: 'it can', schema: readyAnswer } },
   errors: ['CAS_NOT_READY'],
 });
@@ -48,6 +54,7 @@ export const attestCas = route({
   description: 'docs/protocol/client-api.md says what the report data is.',
   who: 'anybody',
   access: 'anybody',
+  beforeAttestation: true,
   body: { types: ['application/json'], schema: attestRequest, limit: 1024 },
   answers: { 200: { meaning: 'the evidence', schema: attestAnswer } },
   errors: ['CAS_EVIDENCE_UNAVAILABLE'],
@@ -59,6 +66,37 @@ export const readOpenApi = route({
   summary: 'This description of the API',
   who: 'anybody',
   access: 'anybody',
+  beforeAttestation: true,
   answers: { 200: { meaning: 'an OpenAPI 3.1 document', schema: openApiAnswer } },
   errors: [],
+});
+
+export const readClientChallenge = route({
+  method: 'GET',
+  path: '/v1/attest-client',
+  summary: 'Whether clients must prove what they run, and what over',
+  who: 'whoever shows a certificate',
+  access: 'identified',
+  beforeAttestation: true,
+  answers: { 200: { meaning: 'the challenge, good once, on this connection', schema: clientChallenge } },
+  errors: [],
+});
+
+export const attestClient = route({
+  method: 'POST',
+  path: '/v1/attest-client',
+  summary: 'Evidence about the client, bound to this connection and the challenge',
+  description: 'It lets this connection use the other routes of a CAS that requires attested clients.',
+  who: 'whoever shows a certificate',
+  access: 'identified',
+  beforeAttestation: true,
+  body: { types: ['application/json'], schema: clientEvidence, limit: 131_072 },
+  answers: { 200: { meaning: 'accepted', schema: clientAttested } },
+  errors: [
+    'CAS_EVIDENCE_REFUSED',
+    'CAS_EVIDENCE_UNDECIDED',
+    'CAS_BINDING_MISMATCH',
+    'CAS_SERVICE_REFUSED',
+    'CAS_SERVICE_UNSUPPORTED',
+  ],
 });

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nodeCrypto } from '@ensconce/crypto-node/provider';
+import { appraise } from '@ensconce/verify/appraisal';
 import { verifySgxQuote } from '@ensconce/verify/sgx/verify';
 import { verifyTdxQuote } from '@ensconce/verify/tdx/verify';
 import { toHex } from '@ensconce/base/bytes';
+import type { AppraisalPolicy } from '@ensconce/verify/policy';
 import type { Verdict } from '@ensconce/verify/verdict';
 import {
   issueIntelCollateral,
@@ -47,7 +49,15 @@ async function judge(
   options: Partial<typeof trusting> = {},
 ): Promise<Verdict> {
   const collateral = await issueIntelCollateral(authority, { ...request('sgx'), ...change });
-  return verifySgxQuote(makeSgxQuote(platform, enclave, faults), collateral, { ...trusting, ...options });
+  return hinted(
+    await verifySgxQuote(makeSgxQuote(platform, enclave, faults), collateral, { ...trusting, ...options }),
+  );
+}
+
+/** Whatever fails says what to do. */
+function hinted(verdict: Verdict): Verdict {
+  for (const check of verdict.failures) assert.ok((check.hint ?? '').length > 10, check.name);
+  return verdict;
 }
 
 void test('each fault of a quote is not genuine', async () => {
@@ -256,6 +266,67 @@ void test('the module and a relaunch count towards the status', async () => {
   assert.equal((await judgeTd(relaunch, configured)).tcbStatus, 'TDRelaunchAdvisedConfigurationNeeded');
   const still = { ...relaunch, teeTcbSvn2: svn(4) };
   assert.equal((await judgeTd(still, { modules })).tcbStatus, 'OutOfDate');
+});
+
+const onlyPlatform: AppraisalPolicy = {
+  acceptSimulation: true,
+  tolerate: [],
+  ignoreAdvisories: [],
+  sgx: 'not-checked',
+  tdx: 'not-checked',
+  reportData,
+};
+const hintOf = (verdict: Verdict): string | undefined =>
+  appraise(verdict, onlyPlatform).failures.find((check) => check.name === 'TCB status is accepted')?.hint;
+
+void test('a platform that is not up to date is told what lacks, who updates it, and what a policy would have to say', async () => {
+  const outdated = level('OutOfDate', { advisories: ['INTEL-SA-00001'] });
+  const above = (index: number): LevelSpec => level('UpToDate', { components: components.with(index, 9) });
+  const rows: [Partial<TcbSpec>, string][] = [
+    [
+      { levels: [above(0), outdated] },
+      'platform is OutOfDate: Early Microcode Update (SGX TCB component 1) below 0x09: 0x08; update the BIOS, or tolerate `outdated-tcb` and list INTEL-SA-00001',
+    ],
+    [
+      { levels: [above(1), outdated] },
+      'platform is OutOfDate: SGX Late Microcode Update (SGX TCB component 2) below 0x09: 0x08; update the host’s operating system, its microcode and TDX module, or tolerate `outdated-tcb` and list INTEL-SA-00001',
+    ],
+    [
+      { levels: [level('UpToDate', { pceSvn: 14 }), level('OutOfDate')] },
+      'platform is OutOfDate: PCE below 0x0e: 0x0d; update the platform’s SGX software, and get a new PCK certificate, or tolerate `outdated-tcb`',
+    ],
+    [
+      {
+        qeLevels: [
+          { isvSvn: 9, status: 'UpToDate', date },
+          { isvSvn: 8, status: 'OutOfDate', date },
+        ],
+      },
+      'platform is OutOfDate: quoting enclave below 0x09: 0x08; update the platform’s software for making quotes, or tolerate `outdated-tcb`',
+    ],
+    [
+      { levels: [level('ConfigurationNeeded', { advisories: ['INTEL-SA-00002'] })] },
+      'platform is ConfigurationNeeded; change the platform’s BIOS settings as the advisories say, or tolerate `insecure-configuration` and list INTEL-SA-00002',
+    ],
+    [
+      { levels: [level('Revoked')] },
+      'platform is Revoked; the vendor has withdrawn its trust in this state: update the platform; no policy can accept it',
+    ],
+  ];
+  for (const [tcb, hint] of rows) assert.equal(hintOf(await judge({}, request('sgx', tcb))), hint);
+  const modules = [
+    {
+      version: 1,
+      levels: [
+        { isvSvn: 6, status: 'UpToDate', date },
+        { isvSvn: 5, status: 'OutOfDate', date },
+      ],
+    },
+  ] as const;
+  assert.equal(
+    hintOf(await judgeTd({}, { modules })),
+    'platform is OutOfDate: TDX module TDX_01 below 0x06: 0x05; update the TDX module, or tolerate `outdated-tcb`',
+  );
 });
 
 void test('a quote of one TEE is not judged as the other', async () => {

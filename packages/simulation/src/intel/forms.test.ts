@@ -167,6 +167,19 @@ void test('what a bundle lacks is taken from beside it', async () => {
   assert.deepEqual(verdict.failures, []);
 });
 
+void test('parts that fit go before a bundle of another platform', async () => {
+  const foreign = await issue({ tcb: { ...upToDateTcb(platform, 'sgx', at), fmspc: '000000000001' } });
+  const verdict = await judge([
+    text(encodeIntelBundle(foreign)),
+    text(tcbInfo),
+    text(identity),
+    rootCrl,
+    pckCrl,
+    ...chains,
+  ]);
+  assert.deepEqual(verdict.failures, []);
+});
+
 void test('of several bundles the one with the newest evaluation that is valid at the time counts', async () => {
   const withNumber = async (evaluationDataNumber: number, next: Date): Promise<Uint8Array> =>
     text(

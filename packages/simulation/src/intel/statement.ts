@@ -67,7 +67,21 @@ function tdxModules(spec: TcbSpec): object {
   };
 }
 
-const svns = (components: readonly number[]): object[] => components.map((svn) => ({ svn }));
+/** Who updates which component, as Intel's statements have it. */
+const sgxNames: readonly object[] = [
+  { category: 'BIOS', type: 'Early Microcode Update' },
+  { category: 'OS/VMM', type: 'SGX Late Microcode Update' },
+  { category: 'OS/VMM', type: 'TXT SINIT' },
+  { category: 'BIOS' },
+];
+const tdxNames: readonly object[] = [
+  { category: 'OS/VMM', type: 'TDX Module' },
+  { category: 'OS/VMM', type: 'TDX Module' },
+  { category: 'OS/VMM', type: 'TDX Late Microcode Update' },
+];
+
+const svns = (components: readonly number[], names: readonly object[]): object[] =>
+  components.map((svn, i) => ({ svn, ...names[i] }));
 
 /** TCB info v3 as the PCS serves it: the inner object, whose characters are signed. */
 export function tcbInfoStatement(spec: TcbSpec, dates: StatementDates): string {
@@ -83,9 +97,11 @@ export function tcbInfoStatement(spec: TcbSpec, dates: StatementDates): string {
     ...tdxModules(spec),
     tcbLevels: spec.levels.map((level) => ({
       tcb: {
-        sgxtcbcomponents: svns(level.components),
+        sgxtcbcomponents: svns(level.components, sgxNames),
         pcesvn: level.pceSvn,
-        ...(spec.id === 'TDX' ? { tdxtcbcomponents: svns(level.tdxComponents ?? level.components) } : {}),
+        ...(spec.id === 'TDX'
+          ? { tdxtcbcomponents: svns(level.tdxComponents ?? level.components, tdxNames) }
+          : {}),
       },
       tcbDate: level.date,
       tcbStatus: level.status,
@@ -94,10 +110,24 @@ export function tcbInfoStatement(spec: TcbSpec, dates: StatementDates): string {
   });
 }
 
-/** Enclave identity v2 of the quoting enclave. */
-export function qeIdentityStatement(spec: TcbSpec, dates: StatementDates): string {
+/** Which of the vendor's enclaves an identity is of: that for quotes of SGX or TDX, for verification, or for appraisal. */
+export type EnclaveName = 'QE' | 'TD_QE' | 'QVE' | 'QAE';
+
+const productIds: Readonly<Record<EnclaveName, number>> = {
+  QE: qeProductId,
+  TD_QE: qeProductId,
+  QVE: 2,
+  QAE: 3,
+};
+
+/** Enclave identity v2. */
+export function enclaveIdentityStatement(
+  id: EnclaveName,
+  spec: Pick<TcbSpec, 'evaluationDataNumber' | 'qeLevels'>,
+  dates: StatementDates,
+): string {
   return JSON.stringify({
-    id: spec.id === 'SGX' ? 'QE' : 'TD_QE',
+    id,
     version: 2,
     issueDate: iso(dates.issued),
     nextUpdate: iso(dates.next),
@@ -107,7 +137,39 @@ export function qeIdentityStatement(spec: TcbSpec, dates: StatementDates): strin
     attributes: maskedQeAttributes,
     attributesMask: 'FBFFFFFFFFFFFFFF0000000000000000',
     mrsigner: toHex(qeSigner).toUpperCase(),
-    isvprodid: qeProductId,
+    isvprodid: productIds[id],
     tcbLevels: spec.qeLevels.map((level) => isvLevel(level)),
+  });
+}
+
+/** Identity of the quoting enclave. */
+export function qeIdentityStatement(spec: TcbSpec, dates: StatementDates): string {
+  return enclaveIdentityStatement(spec.id === 'SGX' ? 'QE' : 'TD_QE', spec, dates);
+}
+
+/** One evaluation of all TCBs: after each recovery event the vendor makes a new one. */
+export interface EvaluationSpec {
+  readonly number: number;
+  /** When the event became public, and which TCB date the evaluation demands. */
+  readonly eventDate: Date;
+  readonly tcbDate: Date;
+}
+
+/** The evaluations that the vendor serves, newest first, as the PCS lists them. */
+export function evaluationNumbersStatement(
+  id: 'SGX' | 'TDX',
+  evaluations: readonly EvaluationSpec[],
+  dates: StatementDates,
+): string {
+  return JSON.stringify({
+    id,
+    version: 1,
+    issueDate: iso(dates.issued),
+    nextUpdate: iso(dates.next),
+    tcbEvalNumbers: evaluations.map(({ number, eventDate, tcbDate }) => ({
+      tcbEvaluationDataNumber: number,
+      tcbRecoveryEventDate: iso(eventDate),
+      tcbDate: iso(tcbDate),
+    })),
   });
 }

@@ -9,3 +9,5 @@ export type Handler = (path: string) => Promise<Answer>;
 
 export const notFound: Answer = { status: 404, headers: {}, body: new Uint8Array() };
 export const badRequest: Answer = { status: 400, headers: {}, body: new Uint8Array() };
+/** What there was once, and is withdrawn. */
+export const gone: Answer = { status: 410, headers: {}, body: new Uint8Array() };

@@ -1,18 +1,42 @@
 import { utf8 } from '@ensconce/base/bytes';
 import type { IntelCollateral } from '@ensconce/verify/intel/collateral';
-import { badRequest, notFound, type Answer, type Handler } from './answer.ts';
+import { parsePck } from '@ensconce/verify/intel/pck';
+import { parsePemCertificates, type Certificate } from '@ensconce/x509/certificate';
+import { u16 } from '../integers.ts';
+import { badRequest, gone, notFound, type Answer, type Handler } from './answer.ts';
 
-/** What the simulated Intel publishes, freshly or from a cache; undefined for platforms that it does not know. */
+/** What the simulated Intel publishes, freshly or from a cache; undefined for platforms and evaluations that it does not know. */
 export interface PcsContent {
   readonly collateral: (request: {
     readonly tee: 'sgx' | 'tdx';
     /** Lower case; undefined where any platform will do. */
     readonly fmspc: string | undefined;
     readonly ca: 'platform' | 'processor';
+    /** The standard one without it. */
+    readonly evaluationDataNumber?: number | undefined;
   }) => Promise<IntelCollateral | undefined>;
+  readonly evaluations: Evaluations;
+  /** Identity of an enclave that no quote comes from. */
+  readonly enclaveIdentity: (id: 'QVE' | 'QAE', evaluationDataNumber: number) => SignedText;
+  readonly evaluationNumbers: (tee: 'sgx' | 'tdx') => SignedText;
   /** PEM chain (leaf, CA, root) of the one platform that `pckcert` serves. */
   readonly pckChain: () => string;
   readonly fmspcs: readonly string[];
+}
+
+/** A statement with the signature and the chain of its signer. */
+export interface SignedText {
+  readonly text: string;
+  readonly signature: Uint8Array;
+  /** PEM. */
+  readonly chain: string;
+}
+
+/** Numbers of the evaluations: the newest is `early`, the one that everybody should meet `standard`; withdrawn ones are served no more. */
+export interface Evaluations {
+  readonly early: number;
+  readonly standard: number;
+  readonly withdrawn: readonly number[];
 }
 
 const json = (body: string, headers: Record<string, string> = {}): Answer => ({
@@ -43,36 +67,107 @@ async function pckCrl(content: PcsContent, query: URLSearchParams): Promise<Answ
   return { status: 200, headers: { 'Content-Type': 'application/x-pem-file', ...headers }, body: utf8(pem) };
 }
 
+/** Which evaluation a request asks for: `update` and `tcbEvaluationDataNumber` exclude each other (PCS API v4). */
+function evaluationOf({ evaluations }: PcsContent, query: URLSearchParams): number | Answer {
+  const update = query.get('update');
+  const number = query.get('tcbEvaluationDataNumber');
+  if (update !== null && number !== null) return badRequest;
+  if (number === null) {
+    if (update !== null && update !== 'standard' && update !== 'early') return badRequest;
+    return evaluations[update ?? 'standard'];
+  }
+  if (!/^[0-9]{1,9}$/.test(number)) return badRequest;
+  return evaluations.withdrawn.includes(Number(number)) ? gone : Number(number);
+}
+
 async function tcb(content: PcsContent, tee: 'sgx' | 'tdx', query: URLSearchParams): Promise<Answer> {
   const fmspc = query.get('fmspc')?.toLowerCase() ?? '';
   if (!/^[0-9a-f]{12}$/.test(fmspc)) return badRequest;
-  const found = await content.collateral({ tee, fmspc, ca: 'platform' });
+  const evaluationDataNumber = evaluationOf(content, query);
+  if (typeof evaluationDataNumber !== 'number') return evaluationDataNumber;
+  const found = await content.collateral({ tee, fmspc, ca: 'platform', evaluationDataNumber });
   if (found === undefined) return notFound;
   return json(statement('tcbInfo', found.tcbInfo, found.tcbInfoSignature), {
     'TCB-Info-Issuer-Chain': encoded(found.tcbInfoIssuerChain),
   });
 }
 
-async function identity(content: PcsContent, tee: 'sgx' | 'tdx'): Promise<Answer> {
-  const found = await content.collateral({ tee, fmspc: undefined, ca: 'platform' });
-  if (found === undefined) return notFound;
-  return json(statement('enclaveIdentity', found.qeIdentity, found.qeIdentitySignature), {
-    'SGX-Enclave-Identity-Issuer-Chain': encoded(found.qeIdentityIssuerChain),
+const identityHeader = 'SGX-Enclave-Identity-Issuer-Chain';
+
+async function identity(
+  content: PcsContent,
+  tee: 'sgx' | 'tdx',
+  enclave: string,
+  query: URLSearchParams,
+): Promise<Answer> {
+  const evaluationDataNumber = evaluationOf(content, query);
+  if (typeof evaluationDataNumber !== 'number') return evaluationDataNumber;
+  if (enclave === 'qe') {
+    const found = await content.collateral({ tee, fmspc: undefined, ca: 'platform', evaluationDataNumber });
+    if (found === undefined) return notFound;
+    return json(statement('enclaveIdentity', found.qeIdentity, found.qeIdentitySignature), {
+      [identityHeader]: encoded(found.qeIdentityIssuerChain),
+    });
+  }
+  const { early, standard } = content.evaluations;
+  if (tee === 'tdx' || (evaluationDataNumber !== early && evaluationDataNumber !== standard)) return notFound;
+  const found = content.enclaveIdentity(enclave === 'qve' ? 'QVE' : 'QAE', evaluationDataNumber);
+  return json(statement('enclaveIdentity', found.text, found.signature), {
+    [identityHeader]: encoded(found.chain),
   });
 }
 
-function pckCertificate(content: PcsContent): Answer {
+function evaluationNumbers(content: PcsContent, tee: 'sgx' | 'tdx'): Answer {
+  const { text, signature, chain } = content.evaluationNumbers(tee);
+  return json(statement('tcbEvaluationDataNumbers', text, signature), {
+    'TCB-Evaluation-Data-Numbers-Issuer-Chain': encoded(chain),
+  });
+}
+
+/** The platform that a request names, by sizes alone: only the vendor can read an encrypted PPID. */
+function namesPlatform(query: URLSearchParams, names: readonly (keyof typeof platformNames)[]): boolean {
+  return names.every((name) => platformNames[name].test(query.get(name) ?? ''));
+}
+
+const platformNames = {
+  encrypted_ppid: /^(?:[0-9a-fA-F]{512}|[0-9a-fA-F]{768})$/,
+  cpusvn: /^[0-9a-fA-F]{32}$/,
+  pcesvn: /^[0-9a-fA-F]{4}$/,
+  pceid: /^[0-9a-fA-F]{4}$/,
+} as const;
+
+function pckCertificate(content: PcsContent, all: boolean, query: URLSearchParams): Answer {
+  const wanted = ['encrypted_ppid', 'pceid', ...(all ? [] : (['cpusvn', 'pcesvn'] as const))] as const;
+  if (!namesPlatform(query, wanted)) return badRequest;
   const chain = content.pckChain();
   const end = chain.indexOf('-----END CERTIFICATE-----') + '-----END CERTIFICATE-----\n'.length;
+  const [leaf] = parsePemCertificates(chain);
+  const pck = parsePck(leaf as Certificate);
+  const tcbm = `${pck.cpuSvn}${u16(pck.pceSvn).toHex()}`.toUpperCase();
+  const headers = {
+    'SGX-PCK-Certificate-Issuer-Chain': encodeURIComponent(chain.slice(end)),
+    'SGX-PCK-Certificate-CA-Type': pck.ca,
+    'SGX-FMSPC': pck.fmspc.toUpperCase(),
+  };
+  const cert = chain.slice(0, end);
+  if (all) {
+    const tcb = { sgxtcbcomponents: pck.components.map((svn) => ({ svn })), pcesvn: pck.pceSvn };
+    return json(JSON.stringify([{ tcb, tcbm, cert: encodeURIComponent(cert) }]), headers);
+  }
   return {
     status: 200,
-    headers: {
-      'Content-Type': 'application/x-pem-file',
-      'SGX-PCK-Certificate-Issuer-Chain': encodeURIComponent(chain.slice(end)),
-      'SGX-PCK-Certificate-CA-Type': 'platform',
-    },
-    body: utf8(chain.slice(0, end)),
+    headers: { 'Content-Type': 'application/x-pem-file', 'SGX-TCBm': tcbm, ...headers },
+    body: utf8(cert),
   };
+}
+
+const platforms: ReadonlySet<string> = new Set(['all', 'client', 'E3', 'E5']);
+
+function fmspcs(content: PcsContent, query: URLSearchParams): Answer {
+  const platform = query.get('platform') ?? 'all';
+  if (!platforms.has(platform)) return badRequest;
+  const listed = platform === 'all' || platform === 'E5' ? content.fmspcs : [];
+  return json(JSON.stringify(listed.map((fmspc) => ({ fmspc: fmspc.toUpperCase(), platform: 'E5' }))));
 }
 
 /**
@@ -91,21 +186,33 @@ export function pcsHandler(content: PcsContent): Handler {
     const match = /^\/(sgx|tdx)\/certification\/v4\/([a-z/]+)$/.exec(url.pathname);
     if (match === null) return notFound;
     const tee = match[1] as 'sgx' | 'tdx';
+    const { searchParams: query } = url;
     switch (match[2]) {
       case 'tcb':
-        return tcb(content, tee, url.searchParams);
+        return tcb(content, tee, query);
       case 'qe/identity':
-        return identity(content, tee);
-      case 'pckcrl':
-        return tee === 'sgx' ? pckCrl(content, url.searchParams) : notFound;
-      case 'pckcert':
-        return tee === 'sgx' ? pckCertificate(content) : notFound;
-      case 'fmspcs':
-        return json(
-          JSON.stringify(content.fmspcs.map((fmspc) => ({ fmspc: fmspc.toUpperCase(), platform: 'E5' }))),
-        );
+      case 'qve/identity':
+      case 'qae/identity':
+        return identity(content, tee, match[2].split('/')[0] as string, query);
+      case 'tcbevaluationdatanumbers':
+        return evaluationNumbers(content, tee);
       default:
-        return notFound;
+        return tee === 'sgx' ? ofSgx(content, match[2] as string, query) : notFound;
     }
   };
+}
+
+/** What has no counterpart for TDX. */
+async function ofSgx(content: PcsContent, what: string, query: URLSearchParams): Promise<Answer> {
+  switch (what) {
+    case 'pckcrl':
+      return pckCrl(content, query);
+    case 'pckcert':
+    case 'pckcerts':
+      return pckCertificate(content, what === 'pckcerts', query);
+    case 'fmspcs':
+      return fmspcs(content, query);
+    default:
+      return notFound;
+  }
 }

@@ -5,7 +5,7 @@ import { chainProblem, orderChain } from '@ensconce/x509/chain';
 import { parsePemCertificates, type Certificate } from '@ensconce/x509/certificate';
 import { parseRevocationList, type RevocationList } from '@ensconce/x509/crl';
 import { isSignedBy } from '@ensconce/x509/signature';
-import { CheckList, type Check } from '../check.ts';
+import { CheckList, hints, type Check } from '../check.ts';
 import { joinWindows, makeWindow, type Window, type Windows } from '../window.ts';
 import { parseEnclaveIdentity, type EnclaveIdentity } from './enclave-identity.ts';
 import { parseTcbInfo, type TcbInfo } from './tcb-info.ts';
@@ -117,7 +117,11 @@ class Preparation {
       expected: 'a nextUpdate',
       found: list.nextUpdate === undefined ? 'none' : 'a nextUpdate',
     });
-    if (!signed || !dated) return undefined;
+    const numbered = this.#checks.that(`${name} has a number`, list.number !== undefined, {
+      expected: 'a CRL number',
+      found: list.number === undefined ? 'none' : `${list.number}`,
+    });
+    if (!signed || !dated || !numbered) return undefined;
     this.#window(name, list.thisUpdate, list.nextUpdate ?? 0);
     return list;
   }
@@ -245,7 +249,7 @@ export async function prepareIntelCollateral(
     checks.add(same.checks);
     return same;
   }
-  const own = new CheckList();
+  const own = new CheckList(hints.collateral);
   if (!isComplete(collateral ?? {}, own) || collateral === undefined) {
     checks.add(own.list);
     return undefined;

@@ -1,3 +1,5 @@
+import type { Shortfall } from './shortfall.ts';
+
 /** What Intel's TCB information can say of a level. */
 export const intelStatuses = [
   'UpToDate',
@@ -32,8 +34,8 @@ export interface TcbJudgement {
   readonly newestDate: string;
   /** When the first level that the platform, the quoting enclave or the module lacks was published, ISO 8601; null where none lacks one. */
   readonly missedDate: string | null;
-  /** Why the platform misses the newest level: the first SVN below it; null where it does not. */
-  readonly shortfall: string | null;
+  /** Why the platform misses the newest level: the first SVN below it, and what to do; null where it does not. */
+  readonly shortfall: Shortfall | null;
   readonly platform: LevelMatch | null;
   readonly qe: LevelMatch | null;
   /** TDX only, where the module has an identity of its own. */

@@ -24,7 +24,8 @@ export const isvLevel = v.object({
   advisoryIDs: advisories,
 });
 
-const components = v.pipe(v.array(v.object({ svn })), v.length(16));
+const label = v.optional(v.pipe(v.string(), v.maxLength(64)));
+const components = v.pipe(v.array(v.object({ svn, category: label, type: label })), v.length(16));
 const levelRest = { tcbDate: isoTime, tcbStatus: status, advisoryIDs: advisories };
 const level3 = v.object({
   tcb: v.object({ sgxtcbcomponents: components, pcesvn: u16, tdxtcbcomponents: v.optional(components) }),
@@ -68,10 +69,17 @@ const schema = v.variant('version', [
   v.object({ ...head, version: v.literal(2), tcbLevels: levels(level2) }),
 ]);
 
+/** Who updates a component, "BIOS" or "OS/VMM", and what it is, in Intel's words; neither where Intel does not say. */
+export interface ComponentName {
+  readonly category: string | undefined;
+  readonly type: string | undefined;
+}
+
 export interface TcbLevel {
   readonly sgx: readonly number[];
   readonly pceSvn: number;
   readonly tdx: readonly number[] | undefined;
+  readonly names: { readonly sgx: readonly ComponentName[]; readonly tdx: readonly ComponentName[] };
   readonly date: string;
   readonly status: IntelStatus;
   readonly advisories: readonly string[];
@@ -126,6 +134,9 @@ function compareLevels(a: TcbLevel, b: TcbLevel): number {
 
 const svns = (list: readonly { readonly svn: number }[]): number[] => list.map((component) => component.svn);
 
+const names = (list: readonly Partial<ComponentName>[] | undefined): ComponentName[] =>
+  (list ?? []).map(({ category, type }) => ({ category, type }));
+
 const textLimit = 1024 * 1024;
 
 /** Parses the signed text of Intel collateral with a schema; a text that does not fit throws `VerifyError`. */
@@ -170,6 +181,7 @@ export function parseTcbInfo(text: string): TcbInfo {
       sgx: svnKeys.map((key) => (level.tcb as Record<string, number>)[key] as number),
       pceSvn: level.tcb.pcesvn,
       tdx: undefined,
+      names: { sgx: [], tdx: [] },
       date: level.tcbDate,
       status: level.tcbStatus,
       advisories: level.advisoryIDs,
@@ -192,6 +204,7 @@ export function parseTcbInfo(text: string): TcbInfo {
     sgx: svns(level.tcb.sgxtcbcomponents),
     pceSvn: level.tcb.pcesvn,
     tdx: level.tcb.tdxtcbcomponents === undefined ? undefined : svns(level.tcb.tdxtcbcomponents),
+    names: { sgx: names(level.tcb.sgxtcbcomponents), tdx: names(level.tcb.tdxtcbcomponents) },
     date: level.tcbDate,
     status: level.tcbStatus,
     advisories: level.advisoryIDs,

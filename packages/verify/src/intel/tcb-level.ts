@@ -26,21 +26,3 @@ export function selectIsvLevel(levels: readonly IsvLevel[], svn: number): LevelM
     ? null
     : { status: level.status, date: level.date, advisories: level.advisories };
 }
-
-const hex = (value: number | undefined): string => `0x${(value ?? 0).toString(16).padStart(2, '0')}`;
-
-/** Why the platform misses the highest level: the first SVN below it, for the person who must update something. */
-export function shortfall(info: TcbInfo, pck: Pck, tdx?: Uint8Array): string | null {
-  const [best] = info.levels;
-  if (best === undefined) return null;
-  const at = best.sgx.findIndex((svn, i) => (pck.components[i] ?? 0) < svn);
-  if (at >= 0)
-    return `SGX TCB component ${at + 1} is ${hex(pck.components[at])}, the newest level wants ${hex(best.sgx[at])}`;
-  if (pck.pceSvn < best.pceSvn) return `PCESVN is ${pck.pceSvn}, the newest level wants ${best.pceSvn}`;
-  if (tdx === undefined || best.tdx === undefined) return null;
-  const from = (tdx[1] ?? 0) > 0 ? 2 : 0;
-  const low = best.tdx.findIndex((svn, i) => i >= from && (tdx[i] ?? 0) < svn);
-  return low < 0
-    ? null
-    : `TDX TCB component ${low + 1} is ${hex(tdx[low])}, the newest level wants ${hex(best.tdx[low])}`;
-}

@@ -5,7 +5,8 @@ import { evaluated, unsupported, type Evaluation } from '../intel/evaluate.ts';
 import { judgeIntelQuote } from '../intel/judge.ts';
 import { issueVerdict, type Verdict } from '../verdict.ts';
 import { parseChecked, refuse } from '../refusal.ts';
-import { selectIsvLevel, selectTcbLevel, shortfall } from '../intel/tcb-level.ts';
+import { findShortfall, quotingEnclave } from '../intel/shortfall.ts';
+import { selectIsvLevel, selectTcbLevel } from '../intel/tcb-level.ts';
 import { sgxClaims } from './claims.ts';
 import type { Pairing } from '../intel/pairing.ts';
 import type { IntelCollateral } from '../intel/collateral.ts';
@@ -18,7 +19,9 @@ function evaluate(qeSvn: number, { chain, prepared }: Pairing): Evaluation {
     evaluationDataNumber: prepared.tcbInfo.evaluationDataNumber,
     newestDate: newestOf(prepared.tcbInfo.levels, prepared.qeIdentity.levels),
     missedDate: firstMissed([prepared.tcbInfo.levels, platform], [prepared.qeIdentity.levels, qe]),
-    shortfall: shortfall(prepared.tcbInfo, chain.pck),
+    shortfall: findShortfall(prepared.tcbInfo, chain.pck, [
+      quotingEnclave(qeSvn, prepared.qeIdentity.levels),
+    ]),
     platform,
     qe,
     module: null,

@@ -7,7 +7,8 @@ import {
   type TcbJudgement,
   type TcbStatus,
 } from '../intel/status.ts';
-import { selectIsvLevel, selectTcbLevel, shortfall } from '../intel/tcb-level.ts';
+import { findShortfall, quotingEnclave, tdxModule, type Versioned } from '../intel/shortfall.ts';
+import { selectIsvLevel, selectTcbLevel } from '../intel/tcb-level.ts';
 import type { Pairing } from '../intel/pairing.ts';
 import type { ModuleIdentity } from './module.ts';
 
@@ -49,6 +50,10 @@ export function relaunchStatus(launch: TcbStatus, current: TcbStatus): TcbStatus
   return configuration ? 'TDRelaunchAdvisedConfigurationNeeded' : 'TDRelaunchAdvised';
 }
 
+function moduleOf({ svn, module: { versioned } }: TdTcb): Versioned[] {
+  return versioned === undefined ? [] : [tdxModule(versioned.id, svn[0] ?? 0, versioned.levels)];
+}
+
 /** Rates a TD by its launch TCB and, where the body has one, by the current TCB. */
 export function evaluateTd(
   pairing: Pairing,
@@ -71,7 +76,12 @@ export function evaluateTd(
       [pairing.prepared.qeIdentity.levels, qe],
       [launch.module.versioned?.levels ?? [], atLaunch.module],
     ),
-    shortfall: shortfall(pairing.prepared.tcbInfo, pairing.chain.pck, launch.svn),
+    shortfall: findShortfall(
+      pairing.prepared.tcbInfo,
+      pairing.chain.pck,
+      [...moduleOf(launch), quotingEnclave(qeSvn, pairing.prepared.qeIdentity.levels)],
+      launch.svn,
+    ),
     platform: atLaunch.platform,
     qe,
     module:

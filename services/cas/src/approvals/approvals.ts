@@ -249,14 +249,18 @@ function begunBy(session: Session, signers: readonly string[]): boolean {
   return session.predecessor !== undefined || signers.includes(session.creator?.keyHash ?? '');
 }
 
+/** Who else has a say: whom the session lets read or, where there is none yet, whom its namespace lets list the names in it. */
+const looking = ({ present }: Ground): 'read' | 'listSessions' =>
+  present === undefined ? 'listSessions' : 'read';
+
 /** Whose key the policy names, for a say in updates or for reading; `ANY` names nobody. */
 function involved(ground: Ground, key: string): boolean {
-  const { read } = ground.deciding.session.accessPolicy;
-  return namedKeys(ground.rule, ground.ruleCreator).has(key) || namedKeys(read, ground.ruleCreator).has(key);
+  const rule = ground.deciding.session.accessPolicy[looking(ground)];
+  return namedKeys(ground.rule, ground.ruleCreator).has(key) || namedKeys(rule, ground.ruleCreator).has(key);
 }
 
 function maySee(ground: Ground, identity: ClientIdentity): boolean {
-  if (holdsRight(ground.deciding, 'read', identity).allowed) return true;
+  if (holdsRight(ground.deciding, looking(ground), identity).allowed) return true;
   return identity.keyHash !== undefined && namedKeys(ground.rule, ground.ruleCreator).has(identity.keyHash);
 }
 

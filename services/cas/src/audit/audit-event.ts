@@ -53,6 +53,13 @@ export const auditEvent = v.variant('type', [
     dropped: v.boolean(),
   }),
   v.strictObject({ type: v.literal('Session update withdrawn'), session: v.string(), identity }),
+  v.strictObject({ type: v.literal('Client attested'), identity, ...measured }),
+  v.strictObject({
+    type: v.literal('Client refused'),
+    identity,
+    code: v.string(),
+    reason: v.array(v.string()),
+  }),
   v.strictObject({ type: v.literal('Session deleted'), ...session, identity }),
   v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
   v.strictObject({

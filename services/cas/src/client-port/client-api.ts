@@ -4,8 +4,8 @@ import { Hono, type Context } from 'hono';
 import type { Logger } from 'pino';
 import type { ErrorBody } from '@ensconce/api/schema';
 import { CasError, publicError, type CasErrorCode } from '../errors.ts';
-import { callerOf } from './client-of.ts';
-import { dispatch, methodsOf, routeOf } from './dispatch.ts';
+import { addressOf, callerOf } from './client-of.ts';
+import { dispatch, methodsOf, routeOf, targetOf } from './dispatch.ts';
 import { handlers, type HandlerContext } from './handlers.ts';
 import { observedRequests, type RequestVariables } from '../observe/observed-requests.ts';
 import type { Observer } from '../observe/observer.ts';
@@ -14,6 +14,8 @@ import { Uploads } from './uploads.ts';
 
 export interface ClientApiContext extends HandlerContext {
   readonly rateLimit: RateLimit;
+  /** Identities cost nothing, so what one address may ask for is bounded too. */
+  readonly addressLimit: RateLimit;
   readonly log: Logger;
   readonly observer: Observer;
 }
@@ -35,9 +37,13 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
   });
   api.use(observedRequests({ ...context, routeOf }));
   api.use(async (c, next) => {
+    c.header('cache-control', 'no-store');
     const now = context.now().getTime();
     began.set(c.req.raw, now);
-    const wait = context.rateLimit.take(callerOf(c.env.incoming), now);
+    const wait = Math.max(
+      context.addressLimit.take(addressOf(c.env.incoming), now),
+      context.rateLimit.take(callerOf(c.env.incoming), now),
+    );
     if (wait > 0) {
       c.header('retry-after', String(wait));
       throw new CasError('CAS_RATE_LIMITED', 'request: fewer requests expected, too many found', {
@@ -45,10 +51,9 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
       });
     }
     await next();
-    c.header('cache-control', 'no-store');
   });
   api.all('*', async (c) => {
-    const path = new URL(c.req.url).pathname;
+    const { path } = targetOf(c.env.incoming);
     if (c.req.header('origin') !== undefined) {
       throw new CasError('CAS_REQUEST_INVALID', 'request: none of a web page expected, an Origin found', {
         hint: 'a page would act with the certificate of whoever looks at it',
@@ -57,7 +62,13 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     if (c.req.method === 'OPTIONS' && methodsOf(path).length > 0) {
       return c.body(null, 204, { allow: methodsOf(path).join(', ') });
     }
-    const { status, body, etag } = await dispatch(answering, c.req.raw, c.env.incoming, uploads);
+    const { status, body, etag } = await dispatch(
+      answering,
+      c.req.raw,
+      c.env.incoming,
+      uploads,
+      context.clients,
+    );
     if (etag !== undefined) c.header('etag', `"${etag}"`);
     return c.json(body as never, status as 200 | 201);
   });
@@ -86,11 +97,9 @@ function answerError(context: ClientApiContext, c: Context<Bindings>, error: unk
     );
   }
   if (shown.code === 'CAS_METHOD_NOT_ALLOWED') {
-    c.header('allow', methodsOf(new URL(c.req.url).pathname).join(', '));
+    c.header('allow', methodsOf(targetOf(c.env.incoming).path).join(', '));
   }
   if (shown.status === 503) c.header('retry-after', '1');
-  // What is left of a body that was too long is not waited for.
-  if (shown.status === 413) c.header('connection', 'close');
   const body: ErrorBody = {
     msg: shown.msg,
     code: shown.code,

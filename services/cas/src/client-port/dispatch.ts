@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import * as v from 'valibot';
 import { describeIssue } from '@ensconce/base/issue';
 import { pathMatcher, type PathMatcher } from '@ensconce/api/path';
@@ -8,7 +9,8 @@ import { CasError } from '../errors.ts';
 import type { ClientIdentity } from '../sessions/session-access.ts';
 import { addressOf, clientOf } from './client-of.ts';
 import { readBody } from './read-body.ts';
-import type { Uploads } from './uploads.ts';
+import type { AttestedClients } from './attested-clients.ts';
+import type { Upload, Uploads } from './uploads.ts';
 
 /** Who sent a request, over which connection. */
 export interface Caller {
@@ -37,6 +39,15 @@ const table: readonly { readonly id: RouteId; readonly row: Route; readonly matc
     match: pathMatcher(row.path),
   }));
 
+/** Path and query as they were sent: nothing is normalised, so no `..` leads from one route to another. */
+export function targetOf({ url = '/' }: IncomingMessage): { readonly path: string; readonly query: string } {
+  const target = url.replace(/^https:\/\/[^/?#]*/i, '');
+  const mark = target.indexOf('?');
+  return mark < 0
+    ? { path: target, query: '' }
+    : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+}
+
 /** The methods that a path has, HEAD and OPTIONS included; none where there is no such path. */
 export function methodsOf(path: string): readonly string[] {
   const methods = table.filter(({ match }) => match(path) !== undefined).map(({ row }) => row.method);
@@ -45,8 +56,9 @@ export function methodsOf(path: string): readonly string[] {
 }
 
 /** The row that a request is for, if there is one. */
-export function routeOf(method: string, path: string): RouteId | undefined {
-  const wanted = method === 'HEAD' ? 'GET' : method;
+export function routeOf(incoming: IncomingMessage): RouteId | undefined {
+  const { path } = targetOf(incoming);
+  const wanted = incoming.method === 'HEAD' ? 'GET' : incoming.method;
   return table.find(({ row, match }) => row.method === wanted && match(path) !== undefined)?.id;
 }
 
@@ -56,27 +68,32 @@ export async function dispatch(
   request: Request,
   incoming: IncomingMessage,
   uploads: Uploads,
+  clients: AttestedClients,
 ): Promise<GoodAnswer> {
-  const url = new URL(request.url);
+  const { path, query } = targetOf(incoming);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
-  const { id, row, parts } = find(method, url.pathname);
+  const { id, row, parts } = find(method, path);
   const identity = clientOf(incoming);
   if (row.access === 'identified' && identity.keyHash === undefined) {
     throw new CasError('CAS_IDENTITY_REQUIRED', 'request: a client certificate expected, none shown', {
       hint: 'use the ensconce command, or give curl --cert and --key',
     });
   }
-  const asked = {
-    parameters: read(row.parameters, decoded(parts), 'address'),
-    query: read(row.query, queryOf(url), 'query'),
-    headers: read(row.headers, headersOf(row, request), 'header'),
-    body: await bodyOf(row, request, uploads, addressOf(incoming)),
-  };
-  // The row's own schemas have read every part.
-  return (handlers[id] as (asked: unknown, caller: Caller) => Promise<GoodAnswer>)(asked, {
-    identity,
-    incoming,
-  });
+  if (row.beforeAttestation !== true) clients.require(incoming.socket as TLSSocket);
+  const upload = uploads.open(addressOf(incoming));
+  try {
+    const asked = {
+      parameters: read(row.parameters, decoded(parts), 'address'),
+      query: read(row.query, queryOf(query), 'query'),
+      headers: read(row.headers, headersOf(row, request), 'header'),
+      body: await bodyOf(row, request, upload),
+    };
+    // The row's own schemas have read every part.
+    const handler = handlers[id] as (asked: unknown, caller: Caller) => Promise<GoodAnswer>;
+    return await handler(asked, { identity, incoming });
+  } finally {
+    upload.close();
+  }
 }
 
 function find(
@@ -108,9 +125,10 @@ function decoded(parts: Readonly<Record<string, string>>): Record<string, string
   }
 }
 
-function queryOf(url: URL): Record<string, string> {
-  const query = Object.fromEntries(url.searchParams);
-  if (Object.keys(query).length !== url.searchParams.size) {
+function queryOf(text: string): Record<string, string> {
+  const parts = new URLSearchParams(text);
+  const query = Object.fromEntries(parts);
+  if (Object.keys(query).length !== parts.size) {
     throw new CasError('CAS_REQUEST_INVALID', 'query: each parameter once expected, one found twice');
   }
   return query;
@@ -125,8 +143,8 @@ function headersOf(row: Route, request: Request): Record<string, string> {
   );
 }
 
-async function bodyOf(row: Route, request: Request, uploads: Uploads, caller: string): Promise<unknown> {
-  const body = await readBody(request, row.body, uploads, caller);
+async function bodyOf(row: Route, request: Request, upload: Upload): Promise<unknown> {
+  const body = await readBody(request, row.body, upload);
   if (row.body === undefined) return undefined;
   const parsed = v.safeParse(row.body.schema, body);
   if (!parsed.success) throw invalid('body', parsed.issues[0]);

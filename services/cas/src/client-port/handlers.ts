@@ -18,6 +18,7 @@ import type { StoredSession, StoredVersion } from '../sessions/session-record.ts
 import { writeSession, type WriteContext, type WriteRequest } from '../sessions/write-session.ts';
 import type { Health } from '../observe/health.ts';
 import type { Serial } from '../state/serial.ts';
+import type { AttestedClients } from './attested-clients.ts';
 import type { Caller, Handlers } from './dispatch.ts';
 import type { OwnEvidence } from './own-evidence.ts';
 
@@ -26,6 +27,7 @@ export interface HandlerContext extends WriteContext {
   /** The same session with certificates that are good for a while. */
   readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
   readonly ownEvidence: OwnEvidence;
+  readonly clients: AttestedClients;
   readonly version: () => VersionAnswer;
   readonly health: () => Health;
 }
@@ -60,6 +62,14 @@ export function handlers(context: HandlerContext): Handlers {
       const exporter = socket.exportKeyingMaterial(exporterSize, exporterLabel, Buffer.alloc(0));
       return { status: 200, body: await context.ownEvidence(fromHex(body.nonce, 32), exporter) };
     },
+    readClientChallenge: (_, { incoming }) => ({
+      status: 200,
+      body: context.clients.challenge(incoming.socket as TLSSocket),
+    }),
+    attestClient: async ({ body }, { incoming, identity }) => ({
+      status: 200,
+      body: await context.clients.attest(incoming.socket as TLSSocket, identity, body),
+    }),
     readOpenApi: () => ({ status: 200, body: description }),
     postSession: post,
     postSessionOld: post,

@@ -2,14 +2,13 @@ import { fromUtf8 } from '@ensconce/base/bytes';
 import { parseJson } from '@ensconce/base/json';
 import type { RouteBody } from '@ensconce/api/route';
 import { CasError } from '../errors.ts';
-import type { Uploads } from './uploads.ts';
+import type { Upload } from './uploads.ts';
 
 /** The body of a request as its row wants it, before its schema: text, or parsed JSON. Everything in it is a stranger's. */
 export async function readBody(
   request: Request,
   row: RouteBody | undefined,
-  uploads: Uploads,
-  caller: string,
+  upload: Upload,
 ): Promise<unknown> {
   if (row === undefined) {
     await refuseBody(request);
@@ -22,7 +21,7 @@ export async function readBody(
       `request: content type ${row.types.join(' or ')} expected, ${type?.slice(0, 100) ?? 'none'} found`,
     );
   }
-  const bytes = await bytesOf(request, row.limit, uploads, caller);
+  const bytes = await bytesOf(request, row.limit, upload);
   try {
     return row.types[0] === 'application/json' ? parseJson(bytes, 'body', row.limit) : fromUtf8(bytes);
   } catch (cause) {
@@ -40,27 +39,17 @@ async function refuseBody(request: Request): Promise<void> {
   }
 }
 
-async function bytesOf(
-  request: Request,
-  limit: number,
-  uploads: Uploads,
-  caller: string,
-): Promise<Uint8Array> {
+async function bytesOf(request: Request, limit: number, upload: Upload): Promise<Uint8Array> {
   const tooLarge = (): CasError =>
     new CasError('CAS_REQUEST_TOO_LARGE', `request: a body of at most ${limit} bytes expected`);
   if (Number(request.headers.get('content-length')) > limit) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const share = uploads.open(caller);
-  try {
-    for await (const chunk of request.body ?? []) {
-      size += chunk.length;
-      if (size > limit) throw tooLarge();
-      share.add(chunk.length);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks);
-  } finally {
-    share.close();
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length;
+    if (size > limit) throw tooLarge();
+    upload.add(chunk.length);
+    chunks.push(chunk);
   }
+  return Buffer.concat(chunks);
 }

@@ -1,6 +1,14 @@
 import { CasError } from '../errors.ts';
 
-/** Bounds the memory of bodies that are arriving, of all callers and of each: who sends slowly holds little of it. */
+/** The share of one body. */
+export interface Upload {
+  /** Throws `CAS_BUSY` where there is no room for so many bytes more. */
+  readonly add: (bytes: number) => void;
+  /** To be called when the body is no longer held. */
+  readonly close: () => void;
+}
+
+/** Bounds the memory of bodies that arrive or wait their turn, of all callers and of each: who sends slowly holds little of it. */
 export class Uploads {
   readonly #bounds: { readonly total: number; readonly each: number };
   readonly #held = new Map<string, number>();
@@ -11,8 +19,7 @@ export class Uploads {
     this.#bounds = bounds;
   }
 
-  /** The share of one body; to be closed when the body is no longer held. */
-  open(caller: string): { readonly add: (bytes: number) => void; readonly close: () => void } {
+  open(caller: string): Upload {
     let share = 0;
     return {
       add: (bytes) => {

@@ -1,5 +1,7 @@
 import { performance } from 'node:perf_hooks';
+import type { IncomingMessage } from 'node:http';
 import type { MiddlewareHandler } from 'hono';
+import type { HttpBindings } from '@hono/node-server';
 import type { Logger } from 'pino';
 import type { Random } from '../store/record-cipher.ts';
 import { callersRequestId, newRequestId } from './request-id.ts';
@@ -15,7 +17,7 @@ interface Options {
   readonly random: Random;
   readonly log: Logger;
   /** The row of the table of routes that a request is for. */
-  readonly routeOf: (method: string, path: string) => string | undefined;
+  readonly routeOf: (incoming: IncomingMessage) => string | undefined;
 }
 
 /** Gives each request an id, which the answer has as `X-Request-Id`, and tells log, metrics and traces what became of it. */
@@ -24,12 +26,12 @@ export function observedRequests({
   random,
   log,
   routeOf,
-}: Options): MiddlewareHandler<{ Variables: RequestVariables }> {
+}: Options): MiddlewareHandler<{ Bindings: HttpBindings; Variables: RequestVariables }> {
   const { metrics, tracing } = observer;
   return async (c, next) => {
     const began = performance.now();
     const requestId = newRequestId(random);
-    const route = routeOf(c.req.method, new URL(c.req.url).pathname) ?? 'none';
+    const route = routeOf(c.env.incoming) ?? 'none';
     const trace = tracing.begin('request', { request: requestId, route });
     c.set('requestId', requestId);
     c.header('x-request-id', requestId);

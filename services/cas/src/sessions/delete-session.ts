@@ -47,9 +47,10 @@ export async function deleteSession(context: DeleteContext, request: DeleteReque
   }
   const now = context.now().toISOString();
   const tombstone = tombstoneOf(present, now);
-  const older = [...versionsFrom(sessions, name, hash)]
-    .filter((version) => version.deleted === undefined)
-    .map((version) => ({ ...version, text: '', deleted: now }));
+  const older: StoredVersion[] = [];
+  for (const version of versionsFrom(sessions, name, hash)) {
+    if (version.deleted === undefined) older.push({ ...version, text: '', deleted: now });
+  }
   const position = await state.audit.append(
     {
       type: 'Session deleted',

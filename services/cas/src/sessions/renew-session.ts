@@ -1,6 +1,7 @@
 import { nextRenewal, renewSecrets } from '@ensconce/secrets/generate';
 import type { Serial } from '../state/serial.ts';
 import { importedSecrets } from './imports.ts';
+import { notFound } from './session-access.ts';
 import type { StoredSession } from './session-record.ts';
 import type { WriteContext } from './write-session.ts';
 
@@ -14,7 +15,8 @@ export async function withFreshSecrets(context: RenewContext, stored: StoredSess
   const { state, sessions, random } = context;
   return context.writes.run(async () => {
     // Another request may have been faster.
-    const present = sessions.find(stored.stored.name) ?? stored;
+    const present = sessions.find(stored.stored.name);
+    if (present === undefined) throw notFound(stored.stored.name);
     const now = context.now();
     if (!isDue(present, now)) return present;
     const { session } = present;

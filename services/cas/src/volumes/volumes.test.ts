@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import * as v from 'valibot';
-import { postSession } from '@ensconce/api/client';
+import { deleteSession, postSession } from '@ensconce/api/client';
 import type { Json } from '@ensconce/base/json';
 import { volumeAnswer, type VolumeAnswer } from '@ensconce/wire/volume-tags';
 import { casUnderTest, clientKeys, testFolder } from '../../test/cas-under-test.ts';
@@ -16,6 +16,7 @@ const zero = tagOf('0');
 interface Volumes {
   /** Creates a session whose image mounts these volumes. */
   readonly create: (name: string, mounted: string, volumes: string, predecessor?: string) => Promise<string>;
+  readonly delete: (name: string, hash: string) => Promise<string>;
   /** Attests the service of a session, or says why it was refused. */
   readonly attest: (session: string) => Promise<{ connection: ServiceConnection; keys: string[] }>;
   readonly refusal: (session: string) => Promise<string>;
@@ -39,6 +40,7 @@ async function start(t: TestContext, folder = testFolder(t)): Promise<Volumes> {
       const client = await connect(keys);
       return (await postSession(client, `${withVolumes}volumes: ${volumes}\n`)).hash;
     },
+    delete: async (name, hash) => (await deleteSession(await connect(keys), name, hash)).hash,
     attest: async (session) => {
       const { answer, connection } = await attest(session);
       assert.equal(answer.type, 'configured', JSON.stringify(answer));
@@ -71,6 +73,23 @@ const advance = (epoch: number, from: string, to: string): Record<string, Json> 
   epoch,
   from,
   to,
+});
+
+void test('a session that was deleted and returned has its volumes as they were left', async (t) => {
+  const cas = await start(t);
+  const mounts = ['[{name: db, path: /data}]', '[{name: db}]'] as const;
+  const hash = await cas.create('db-app', ...mounts);
+  const before = await cas.attest('db-app');
+  await ask(before.connection, acquire(null, 0, zero));
+  await ask(before.connection, advance(1, zero, tagOf('1')));
+  await ask(before.connection, { type: 'volume-close', epoch: 1, tag: tagOf('1') });
+  const tombstone = await cas.delete('db-app', hash);
+  assert.match(await cas.refusal('db-app'), /it does not exist, or its session does not admit this program/);
+  await cas.create('db-app', ...mounts, tombstone);
+  const after = await cas.attest('db-app');
+  assert.deepEqual(after.keys, before.keys);
+  const state = { type: 'volume-state', id: 7, tag: tagOf('1'), epoch: 1 };
+  assert.deepEqual(await ask(after.connection, read), state, 'nothing older is accepted now');
 });
 
 void test('a volume has one key for ever, one writer, and a tag that outlives CAS', async (t) => {

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { call } from '@ensconce/api/call';
+import { listSessions, postSession, version } from '@ensconce/api/client';
+import type { CasConnection } from '@ensconce/api/connection';
+import { fillPath } from '@ensconce/api/path';
+import type { Route } from '@ensconce/api/route';
+import { routes } from '@ensconce/api/routes';
+import { fromHex } from '@ensconce/base/bytes';
+import { publicKeyOf } from '@ensconce/identity/self-signed';
+import { parseSessionOrThrow } from '@ensconce/policy/parse';
+import type { Session } from '@ensconce/policy/session';
+import type { SimulatedVendor } from '@ensconce/simulation/vendor';
+import { reportData, type Binding } from '@ensconce/wire/binding';
+import { casUnderTest, clientKeys, type ClientKeys } from '../../test/cas-under-test.ts';
+import { refusedWith } from '../../test/refused.ts';
+import { sessionText } from '../../test/session-text.ts';
+
+const mrenclave = 'cd'.repeat(32);
+
+const policy = (acceptSimulation = true): Session =>
+  parseSessionOrThrow(
+    `name: clients\nversion: "0.3"\nensconce: {accept_simulation: ${acceptSimulation}}\nservices: [{name: client, attestation: [{mrenclave: ["${mrenclave}"]}]}]\n`,
+  );
+
+interface Proof {
+  readonly mrenclave?: string;
+  readonly binding?: Partial<Binding>;
+}
+
+/** Evidence of simulated hardware over that connection, with parts that may be wrong. */
+async function evidenceOf(
+  vendor: SimulatedVendor,
+  cas: CasConnection,
+  keys: ClientKeys,
+  proof: Proof = {},
+): Promise<{ format: 'sgx'; evidence: string }> {
+  const { nonce } = await call(cas, routes.readClientChallenge, {});
+  const quote = vendor.makeSgxQuote({
+    mrenclave: fromHex(proof.mrenclave ?? mrenclave),
+    mrsigner: new Uint8Array(32),
+    isvprodid: 1,
+    isvsvn: 1,
+    reportData: reportData({
+      role: 'client-to-cas',
+      publicKey: publicKeyOf(keys.certificate),
+      exporter: cas.exporter,
+      nonce: fromHex(nonce, 32),
+      configId: '',
+      casIdentity: cas.publicKey,
+      ...proof.binding,
+    }),
+  });
+  return { format: 'sgx', evidence: Buffer.from(quote).toString('base64') };
+}
+
+void test('until it has proved what it runs, a client gets nothing but what it needs to do so', async (t) => {
+  const { connect } = await casUnderTest(t, { clientPolicy: policy() });
+  const cas = await connect(await clientKeys());
+  for (const row of Object.values<Route>(routes)) {
+    const parts = Object.fromEntries(Object.keys(row.parameters ?? {}).map((name) => [name, 'x']));
+    const asking = cas.exchange({
+      method: row.method,
+      path: fillPath(row.path, parts),
+      ...(row.body === undefined
+        ? {}
+        : { body: { type: row.body.types[0] ?? '', content: Buffer.from('{}') } }),
+    });
+    if (row.beforeAttestation === true) {
+      await asking.catch((error: unknown) =>
+        assert.throws(() => refusedWith('CAS_CLIENT_UNATTESTED')(error)),
+      );
+    } else await assert.rejects(asking, refusedWith('CAS_CLIENT_UNATTESTED'), `${row.method} ${row.path}`);
+  }
+});
+
+void test('who has proved it gets what is theirs, on that connection alone', async (t) => {
+  const { connect, vendor, folder } = await casUnderTest(t, { clientPolicy: policy() });
+  const keys = await clientKeys();
+  const cas = await connect(keys);
+  assert.equal((await version(cas)).everAcceptedSimulation, false);
+  const body = await evidenceOf(vendor, cas, keys);
+  assert.deepEqual(await call(cas, routes.attestClient, { body }), { attested: true, simulated: true });
+  await postSession(cas, sessionText({ name: 'app', mrenclave }));
+  assert.deepEqual((await listSessions(cas)).sessions, [{ name: 'app' }]);
+  assert.equal((await version(cas)).everAcceptedSimulation, true, 'the state is marked for ever');
+  await assert.rejects(listSessions(await connect(keys)), refusedWith('CAS_CLIENT_UNATTESTED'));
+  const log = readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8');
+  assert.match(
+    log,
+    new RegExp(`"mrenclave":"${mrenclave}","mrsigner":"0+","simulated":true,"type":"Client attested"`),
+  );
+});
+
+void test('evidence of another program, connection, key, moment or purpose proves nothing', async (t) => {
+  const { connect, vendor, folder } = await casUnderTest(t, { clientPolicy: policy() });
+  const [keys, others] = [await clientKeys(), await clientKeys()];
+  const [cas, other] = [await connect(keys), await connect(others)];
+  const cases: Readonly<Record<string, [Proof, string]>> = {
+    'another program': [{ mrenclave: '00'.repeat(32) }, 'CAS_SERVICE_REFUSED'],
+    'another connection': [{ binding: { exporter: other.exporter } }, 'CAS_BINDING_MISMATCH'],
+    'another key': [{ binding: { publicKey: publicKeyOf(others.certificate) } }, 'CAS_BINDING_MISMATCH'],
+    'another challenge': [{ binding: { nonce: new Uint8Array(32) } }, 'CAS_BINDING_MISMATCH'],
+    'another CAS': [{ binding: { casIdentity: new Uint8Array(32) } }, 'CAS_BINDING_MISMATCH'],
+    'a service': [{ binding: { role: 'service-to-cas' } }, 'CAS_BINDING_MISMATCH'],
+    'CAS itself': [{ binding: { role: 'cas-to-client' } }, 'CAS_BINDING_MISMATCH'],
+  };
+  for (const [what, [proof, code]] of Object.entries(cases)) {
+    const body = await evidenceOf(vendor, cas, keys, proof);
+    await assert.rejects(call(cas, routes.attestClient, { body }), refusedWith(code), what);
+    await assert.rejects(listSessions(cas), refusedWith('CAS_CLIENT_UNATTESTED'), what);
+  }
+  const good = await evidenceOf(vendor, cas, keys);
+  await assert.rejects(
+    call(cas, routes.attestClient, { body: { ...good, evidence: 'AAAA' } }),
+    refusedWith('CAS_EVIDENCE_REFUSED'),
+  );
+  await assert.rejects(
+    call(cas, routes.attestClient, { body: good }),
+    refusedWith('CAS_REQUEST_INVALID', /a challenge on this connection expected first/),
+    'a challenge is good once',
+  );
+  const log = readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8');
+  assert.equal(log.match(/"type":"Client refused"/g)?.length, Object.keys(cases).length + 2);
+});
+
+void test('simulated hardware is believed only where the policy of the clients says so', async (t) => {
+  const { connect, vendor } = await casUnderTest(t, { clientPolicy: policy(false) });
+  const keys = await clientKeys();
+  const cas = await connect(keys);
+  const body = await evidenceOf(vendor, cas, keys);
+  await assert.rejects(call(cas, routes.attestClient, { body }), refusedWith('CAS_SERVICE_REFUSED'));
+  assert.equal((await version(cas)).everAcceptedSimulation, false);
+});

@@ -21,6 +21,8 @@ export interface VerifyCommand {
   readonly at: Date;
   /** Undefined: the platform alone is judged; up to date and not debug is accepted. */
   readonly policy: AppraisalPolicy | undefined;
+  /** Further notes on the policy, for the output. */
+  readonly notes?: readonly string[] | undefined;
   readonly json: boolean;
   readonly allowTrailing: boolean;
   /** DER. */
@@ -225,7 +227,8 @@ export async function verifyCommand(
     typeof verdict === 'string'
       ? unreadable(command.at, verdict)
       : reportOf(appraise(verdict, command.policy ?? platformOnly), command.policy);
-  const report = rolledBack === undefined ? judged : withRollBack(judged, rolledBack);
+  const told = { ...judged, notes: [...judged.notes, ...(command.notes ?? [])] };
+  const report = rolledBack === undefined ? told : withRollBack(told, rolledBack);
   const notes = report.notes.map((note) => `note: ${note}\n`).join('');
   return {
     report,

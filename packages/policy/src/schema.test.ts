@@ -49,6 +49,7 @@ const beyondSchema = new Set([
   'a signer in read',
   'governance in read',
   'more than there are keys',
+  'more than there are keys in nested rules',
   'ANY in governance',
   'a certificate that is none',
   'maa without url',

@@ -320,6 +320,7 @@ export class Segments {
       );
   }
 
+  /** The frame as it is sealed, valid until the next call, once it was opened into `out`. */
   #tryRead(
     type: number,
     segment: number,
@@ -328,17 +329,17 @@ export class Segments {
     tag: Uint8Array | undefined,
     out: Uint8Array,
     later: number,
-  ): boolean {
-    if (length > longestFrame || offset < segmentHeaderSize) return false;
+  ): Uint8Array | undefined {
+    if (length > longestFrame || offset < segmentHeaderSize) return undefined;
     const size = length + frameOverhead;
     const sealed = this.#sealedView(segment, offset, size, later);
-    if (!sealed) return false;
+    if (!sealed) return undefined;
     this.#setNonce(offset, type, length);
-    for (let i = 0; i < frameHeaderSize; i++) if (sealed[i] !== this.#header[i]) return false;
+    for (let i = 0; i < frameHeaderSize; i++) if (sealed[i] !== this.#header[i]) return undefined;
     if (tag)
-      for (let i = 0, at = size - tagSize; i < tagSize; i++) if (sealed[at + i] !== tag[i]) return false;
+      for (let i = 0, at = size - tagSize; i < tagSize; i++) if (sealed[at + i] !== tag[i]) return undefined;
     const body = sealed.subarray(frameHeaderSize);
-    return this.#segment(segment).aead.open(this.#nonce, this.#header, body, out);
+    return this.#segment(segment).aead.open(this.#nonce, this.#header, body, out) ? sealed : undefined;
   }
 
   readLocation(type: number, location: Location, out: Uint8Array): void {
@@ -361,9 +362,9 @@ export class Segments {
   openAt(segment: number, offset: number, type: number, length: number): Uint8Array | undefined {
     const out = new Uint8Array(length);
     // Recovery reads segments that another writer may still write to: nothing is read ahead.
-    if (!this.#tryRead(type, segment, offset, length, undefined, out, 0)) return undefined;
-    const size = length + frameOverhead;
-    this.lastTag.set(this.#scratch.subarray(size - tagSize, size));
+    const sealed = this.#tryRead(type, segment, offset, length, undefined, out, 0);
+    if (!sealed) return undefined;
+    this.lastTag.set(sealed.subarray(-tagSize));
     return out;
   }
 

@@ -6,10 +6,14 @@ import type { LasAddress } from '@ensconce/las-client/evidence';
 import type { Session } from '@ensconce/policy/session';
 import { AttestedClients } from './client-port/attested-clients.ts';
 import { clientApi } from './client-port/client-api.ts';
+import { clientPolicy } from './client-port/client-policy.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
 import { RateLimit } from './client-port/rate-limit.ts';
 import { endorseAuditKey } from './audit/endorsement.ts';
+import { maaClient } from './evidence/maa-client.ts';
+import type { MaaTokens } from './evidence/maa.ts';
+import { ownPlatforms } from './evidence/own-platform.ts';
 import { StoredWatermarks } from './evidence/stored-watermarks.ts';
 import { healthOf, type Health } from './observe/health.ts';
 import { Metrics } from './observe/metrics.ts';
@@ -21,8 +25,11 @@ import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
 import { KnownDescriptions } from './service-port/known-descriptions.ts';
+import { OneTimePasswords } from './service-port/one-time-passwords.ts';
+import { nothingInsecure, type InsecurePermissions } from './service-port/permissions.ts';
 import { PreparedConfigurations } from './service-port/prepared-configurations.ts';
 import { serveService } from './service-port/serve-service.ts';
+import { Singletons } from './service-port/singletons.ts';
 import { ServicePort } from './service-port/service-port.ts';
 import { withFreshSecrets } from './sessions/renew-session.ts';
 import type { StoredSession } from './sessions/session-record.ts';
@@ -46,6 +53,10 @@ export interface CasOptions {
   /** Where CAS gets evidence about itself; without it `cas attest` is answered with an error. */
   readonly las: LasAddress | undefined;
   readonly verifier: EvidenceVerifier;
+  /** What sessions may ask for that protects nothing; nothing unless given. */
+  readonly insecure?: InsecurePermissions | undefined;
+  /** Attestation providers that may be asked in mode `maa`, and how. */
+  readonly maaTokens?: MaaTokens | undefined;
   /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
   /** A session whose only service says what clients must run; without it clients need no evidence. */
@@ -118,11 +129,13 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     const refresh = (stored: StoredSession): Promise<StoredSession> =>
       withFreshSecrets({ state, sessions, writes, random, now }, stored);
     const watermarks = new StoredWatermarks(state.store, writes);
+    const permissions = options.insecure ?? nothingInsecure;
     const mark = (): Promise<void> =>
       state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state));
     const api = clientApi({
       clients: new AttestedClients({
-        policy: options.clientPolicy,
+        policy: options.clientPolicy && clientPolicy(options.clientPolicy),
+        permissions,
         state,
         verifier,
         watermarks,
@@ -169,6 +182,11 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     });
     ports.push(clientPort);
     const serviceContext = {
+      permissions,
+      oneTimePasswords: new OneTimePasswords(state.store, writes),
+      singletons: new Singletons(state.store, writes),
+      ownPlatforms: ownPlatforms({ las: options.las, verifier, watermarks, now, random }),
+      maaTokens: options.maaTokens ?? maaClient([]),
       state,
       sessions,
       volumeTags: new VolumeTags({ state, writes, random }),
@@ -221,6 +239,10 @@ function warn(options: CasOptions, state: State): void {
   if (sealer.insecure)
     log.warn({ sealer: sealer.name }, 'the database key is not sealed: who reads the disk has it');
   if (verifier.insecureAcceptsSimulation) log.warn('SIMULATED evidence is accepted: it protects nothing');
+  if (options.insecure?.modeNone)
+    log.warn('sessions with mode none are served WITHOUT EVIDENCE: anybody gets their secrets');
+  if (options.insecure?.debugMode)
+    log.warn('debug-mode may be tolerated: the host can read the memory of such services');
   if (state.store.simulated)
     log.warn('this state has accepted SIMULATED evidence: it is not fit for production');
   log.warn('no witness of the state is configured: a roll-back of the whole state folder is not detected');

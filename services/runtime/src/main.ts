@@ -84,8 +84,16 @@ async function run(): Promise<number> {
   const evidence = await findEvidenceSource(hostPath, settings.lasSocket);
   const identity = makeIdentity();
   step('identity made');
-  const attest = () =>
+  const attest = (again: boolean) =>
     attestToCas({
+      again,
+      onSuperseded: () => {
+        failure ??= new RuntimeError(
+          'CAS_REFUSED',
+          'the application was stopped: a newer start of this service counts now',
+        );
+        application?.kill();
+      },
       host: settings.casHost,
       port: settings.casPort,
       configId: settings.configId,
@@ -93,25 +101,28 @@ async function run(): Promise<number> {
       identity,
       description: encoded,
       casIdentity: description.cas.identity,
-      makeEvidence: (data) => evidence.makeEvidence(data),
+      makeEvidence: async (data) => evidence?.makeEvidence(data),
     });
   const opening = CasLink.open({
     log,
-    connect: async () => {
-      const session = await attest();
-      if (!session.simulated || description.cas.simulated) return session;
+    connect: async (again) => {
+      const session = await attest(again);
+      if (description.cas.simulated) return session;
+      if (!session.simulated && !session.insecureWithoutEvidence) return session;
       throw new RuntimeError(
         'CONFIGURATION',
-        'hardware evidence expected by this image, CAS accepted SIMULATED evidence',
+        `hardware evidence expected by this image, CAS accepted ${session.simulated ? 'SIMULATED evidence' : 'none'}`,
       );
     },
   });
   const init = startInit();
   const cas = await opening;
-  const { configuration, simulated } = cas.first;
+  const { configuration, simulated, insecureWithoutEvidence } = cas.first;
+  if (insecureWithoutEvidence)
+    log('WARNING', 'configured WITHOUT EVIDENCE: CAS gives the secrets of this session to anybody');
   if (simulated) log('WARNING', 'attested by SIMULATED hardware: nothing is protected from the host');
   // From here on, evidence from this guest says which session it serves: nobody else can use it to be another service.
-  await evidence.extend?.(sessionDigest(configuration.sessionHash));
+  await evidence?.extend?.(sessionDigest(configuration.sessionHash));
   step('attested and configured');
 
   const command = substituteHostArguments(configuration.command, host.arguments);
@@ -151,6 +162,8 @@ async function run(): Promise<number> {
     },
     host,
   );
+  // What was told to stop while it was not there yet.
+  if (failure !== undefined) application.kill();
   try {
     await application.started;
     step('application started');

@@ -3,10 +3,10 @@ import { pino, type Logger } from 'pino';
 import { casVersion, startCas } from '@ensconce/cas/cas';
 import { Metrics } from '@ensconce/cas/metrics';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
+import { maaClient } from '@ensconce/cas/maa-client';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import type { Tracing } from '@ensconce/cas/tracing';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
-import type { Session } from '@ensconce/policy/session';
 import { CliError } from '../errors.ts';
 import { loadSession } from '../state/session-file.ts';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
@@ -28,6 +28,9 @@ interface Options {
   readonly pccs?: string;
   readonly collateral?: readonly string[];
   readonly insecureAcceptSimulation?: string;
+  readonly insecureAcceptModeNone?: true;
+  readonly insecureAcceptDebug?: true;
+  readonly maaProvider?: readonly string[];
   readonly creator?: readonly string[];
   readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
@@ -85,6 +88,15 @@ export const casServe: Verb = {
         '--otlp-endpoint <url>',
         'where traces are sent by OTLP over HTTP (default: $OTEL_EXPORTER_OTLP_ENDPOINT, or nowhere)',
       )
+      .option(
+        '--insecure-accept-mode-none',
+        'serve sessions with mode none WITHOUT EVIDENCE: whoever asks gets their secrets',
+      )
+      .option(
+        '--insecure-accept-debug',
+        'let sessions tolerate debug-mode: the host can read the memory of such services',
+      )
+      .option('--maa-provider <url...>', 'attestation providers that sessions with mode maa may name')
       .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
       .option('--json', 'write JSON')
       .action(async (options: Options) => {
@@ -109,7 +121,15 @@ export const casServe: Verb = {
             onFailure: (platform, error) =>
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
-          clientPolicy: clientPolicyOf(io, options.requireAttestedClients),
+          insecure: {
+            modeNone: options.insecureAcceptModeNone === true,
+            debugMode: options.insecureAcceptDebug === true,
+          },
+          maaTokens: maaClient(options.maaProvider ?? []),
+          clientPolicy:
+            options.requireAttestedClients === undefined
+              ? undefined
+              : loadSession(io, options.requireAttestedClients, { env: {} }).session,
           creators: await creatorsOf(io, options),
           metrics,
           metricsListen: options.metricsListen,
@@ -158,16 +178,6 @@ async function openTracing(endpoint: string | undefined, log: Logger): Promise<T
   }
   const { otlpTracing } = await import('@ensconce/cas/otlp-tracing');
   return otlpTracing({ endpoint, version: casVersion, log });
-}
-
-function clientPolicyOf(io: Io, file: string | undefined): Session | undefined {
-  if (file === undefined) return undefined;
-  const { session } = loadSession(io, file, { env: {} });
-  if (session.services.length === 1) return session;
-  throw new CliError(
-    'CLI_SESSION',
-    `${file}: one service, what clients must run, expected, ${session.services.length} found`,
-  );
 }
 
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {

@@ -86,6 +86,12 @@ export const auditEvent = v.variant('type', [
     simulated: v.boolean(),
   }),
   v.strictObject({
+    /** Its session has `mode: none`: anybody could have been given this. */
+    type: v.literal('Service configured without evidence'),
+    session: v.string(),
+    service: v.string(),
+  }),
+  v.strictObject({
     type: v.literal('Service refused'),
     /** As the host asked for it: untrusted text. */
     configId: v.string(),

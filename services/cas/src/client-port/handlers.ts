@@ -107,9 +107,9 @@ export function handlers(context: HandlerContext): Handlers {
       status: 202,
       body: await context.writes.run(() => approvals.propose({ ...body, identity })),
     }),
-    readApprovals: ({ parameters }, { identity }) => ({
+    readApprovals: async ({ parameters }, { identity }) => ({
       status: 200,
-      body: { updates: [...approvals.view({ ...parameters, identity })] },
+      body: { updates: [...(await approvals.view({ ...parameters, identity }))] },
     }),
     approveSession: async ({ parameters, body }) => ({
       status: 200,
@@ -144,9 +144,9 @@ export function handlers(context: HandlerContext): Handlers {
       const { hash, predecessor } = version;
       return { status: 200, body: { name, hash, predecessor: predecessor ?? ifMatch }, etag: hash };
     },
-    listSessions: ({ query }, { identity }) => ({
+    listSessions: async ({ query }, { identity }) => ({
       status: 200,
-      body: listSessions(sessions, {
+      body: await listSessions(sessions, {
         namespace: query.namespace,
         limit: Number(query.limit ?? defaultPage),
         cursor: query.cursor,
@@ -154,9 +154,9 @@ export function handlers(context: HandlerContext): Handlers {
         isOwner: context.isOwner,
       }),
     }),
-    readHistory: ({ parameters: { name }, query }, { identity }) => ({
+    readHistory: async ({ parameters: { name }, query }, { identity }) => ({
       status: 200,
-      body: readHistory(sessions, {
+      body: await readHistory(sessions, {
         name,
         limit: Number(query.limit ?? defaultPage),
         cursor: query.cursor,

@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import * as v from 'valibot';
 import { toHex } from '@ensconce/base/bytes';
-import { serviceEvent, type AttestAnswer, type Challenge } from '@ensconce/wire/attestation';
+import { serviceEvent, type AttestAnswer, type Challenge, type Superseded } from '@ensconce/wire/attestation';
 import { exporterLabel, exporterSize, nonceSize } from '@ensconce/wire/binding';
 import { FrameConnection } from '@ensconce/wire/frames';
 import { CasError, publicError } from '../errors.ts';
@@ -14,13 +14,17 @@ import type { Trace } from '../observe/tracing.ts';
 import type { State } from '../state/state.ts';
 import { VolumeDesk } from '../volumes/serve-volumes.ts';
 import type { Random } from '../store/record-cipher.ts';
+import { Appraisal } from '@ensconce/verify/appraisal';
 import {
   attestService,
   parseAttest,
   type AttestContext,
   type AttestedService,
   type PeerConnection,
+  type Proof,
 } from './attest-service.ts';
+import { nameOf, type ConfigId } from './config-id.ts';
+import { InsecureWithoutEvidence } from './without-evidence.ts';
 import type { Progress } from './service-port.ts';
 
 /** Evidence and description fit easily; more is not read from who is not attested. */
@@ -72,7 +76,8 @@ export async function serveService(
     const frame = await trace.step('wait for evidence', () => frames.receive(context.timeout));
     progress.arrived();
     const message = parseAttest(frame);
-    configId = message.configId;
+    // A code that was refused may still be good.
+    configId = message.configId.replace(/@[^/]*$/, '');
     service = await attestService(context, connection, message);
     await release(context, frames, service, attestation);
     progress.attested();
@@ -90,23 +95,67 @@ async function release(
   service: AttestedService,
   { trace, began }: Attestation,
 ): Promise<void> {
-  const { id, appraisal, configuration } = service;
-  const { simulated } = appraisal.verdict;
-  if (!appraisal.accepted || !appraisal.reportDataChecked || !appraisal.identityChecked) {
-    throw new TypeError('an accepted appraisal of program and connection expected');
-  }
+  const { id, proof, configuration } = service;
+  const simulated = isSimulated(proof);
   if (simulated) await context.markSimulated();
   await trace.step('record', () =>
-    context.state.audit.append(attestedEvent(service), context.state.store.sequence),
+    context.state.audit.append(releaseEvent(id, proof), context.state.store.sequence),
   );
-  const answer: AttestAnswer = { type: 'configured', configuration, simulated };
+  const insecure = 'insecure' in proof;
+  const answer: AttestAnswer = {
+    type: 'configured',
+    configuration,
+    simulated,
+    ...(insecure && { insecureWithoutEvidence: true }),
+  };
   frames.send(answer);
   context.observer.metrics.attested('configured', performance.now() - began);
   trace.end({ result: 'configured', simulated });
-  context.log.info({ session: id.session, service: id.service, simulated }, 'service attested');
+  const who = { session: id.session, service: id.service };
+  if (insecure) context.log.warn(who, 'service configured WITHOUT EVIDENCE: its session asks nobody for any');
+  else context.log.info({ ...who, simulated }, 'service attested');
 }
 
-function attestedEvent({ id, appraisal, claims, measurement }: AttestedService): AuditEvent {
+/** Nothing is released for less than one of these two. */
+function isSimulated(proof: Proof): boolean {
+  if ('insecure' in proof) {
+    if (InsecureWithoutEvidence.is(proof.insecure)) return false;
+  } else {
+    const { appraisal } = proof;
+    if (
+      Appraisal.is(appraisal) &&
+      appraisal.accepted &&
+      appraisal.reportDataChecked &&
+      appraisal.identityChecked
+    )
+      return appraisal.verdict.simulated;
+  }
+  throw new TypeError('an accepted appraisal of program and connection expected');
+}
+
+/** The newer start goes on whether or not this one still hears of it. */
+function supersede(context: ServeContext, frames: FrameConnection): void {
+  try {
+    frames.send({ type: 'superseded' } satisfies Superseded);
+    frames.close();
+  } catch (error) {
+    context.log.debug({ err: error }, 'a superseded service could not be told');
+  }
+}
+
+function releaseEvent(id: ConfigId, proof: Proof): AuditEvent {
+  if ('insecure' in proof) {
+    return { type: 'Service configured without evidence', session: id.session, service: id.service };
+  }
+  return attestedEvent({ id, ...proof });
+}
+
+function attestedEvent({
+  id,
+  appraisal,
+  claims,
+  measurement,
+}: { readonly id: ConfigId } & Exclude<Proof, { insecure: unknown }>): AuditEvent {
   const who = { session: id.session, service: id.service, simulated: appraisal.verdict.simulated };
   if (claims.tee === 'sgx') {
     const { mrenclave, mrsigner } = claims;
@@ -150,9 +199,13 @@ async function refuse(
 async function follow(
   context: ServeContext,
   frames: FrameConnection,
-  { id, volumes }: AttestedService,
+  { id, volumes, singleton }: AttestedService,
 ): Promise<void> {
   const who = { session: id.session, service: id.service };
+  const unwatch =
+    singleton === undefined
+      ? undefined
+      : context.singletons.watch(nameOf(id), singleton, () => supersede(context, frames));
   const desk = new VolumeDesk({
     tags: context.volumeTags,
     user: who,
@@ -186,6 +239,7 @@ async function follow(
       'service connection ended',
     );
   }
+  unwatch?.();
   await desk.settled();
   try {
     await record({ type: 'Service exited', ...who, status });

@@ -13,7 +13,7 @@ import { importedSecrets, type Imported } from './imports.ts';
 import type { State } from '../state/state.ts';
 import type { Random } from '../store/record-cipher.ts';
 import { replacedBy, type WriteRules } from './may-write.ts';
-import { holdsRight } from './session-access.ts';
+import { mayDo } from './session-access.ts';
 import type { StoredSession, StoredVersion } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -48,9 +48,9 @@ export async function writeSession(context: WriteContext, request: WriteRequest)
   const { state, sessions } = context;
   const { author } = request;
   const parsed = parse(request);
-  const same = request.idempotent === true ? sameVersion(sessions, parsed, author) : undefined;
+  const same = request.idempotent === true ? await sameVersion(sessions, parsed, author) : undefined;
   if (same !== undefined) return { version: same, created: false };
-  const present = replacedBy(context, parsed, author, request.ifMatch);
+  const present = await replacedBy(context, parsed, author, request.ifMatch);
   const creator = present?.stored.creator ?? author.creator;
   checkCreator(parsed, creator);
   const next = await makeVersion(context, request.text, parsed, creator, present);
@@ -110,9 +110,13 @@ function invalid(message: string, cause: unknown): unknown {
 }
 
 /** The present version, where it is this very one and its author may have written it. */
-function sameVersion(sessions: Sessions, parsed: Session, author: Author): StoredVersion | undefined {
+async function sameVersion(
+  sessions: Sessions,
+  parsed: Session,
+  author: Author,
+): Promise<StoredVersion | undefined> {
   const present = sessions.find(parsed.name);
-  if (present === undefined || !holdsRight(present, 'update', author).allowed) return undefined;
+  if (present === undefined || !(await mayDo(sessions, present, 'update', author))) return undefined;
   const hash = sessionHash(withCreator(parsed, present.stored.creator));
   return hash === present.stored.hash ? present.stored : undefined;
 }

@@ -6,6 +6,7 @@ import {
   vetoSession,
   withdrawSession,
 } from './routes/approvals.ts';
+import { readExports } from './routes/exports.ts';
 import {
   attestCas,
   attestClient,
@@ -53,6 +54,7 @@ export const routes = {
   readHistory,
   readValue,
   readValues,
+  readExports,
 } as const satisfies Readonly<Record<string, Route>>;
 
 export type Routes = typeof routes;

@@ -2,7 +2,11 @@ import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { toHex } from '@ensconce/base/bytes';
-import type { LasAddress } from '@ensconce/las-client/evidence';
+import { keyHash } from '@ensconce/policy/key-hash';
+import { Azure } from '@ensconce/secrets/azure';
+import { requestEvidence, type LasAddress } from '@ensconce/las-client/evidence';
+import { azureExchange, publicAuthority, type AzureAccess } from './azure/azure-exchange.ts';
+import { OtherCases } from './federation/other-cases.ts';
 import type { Session } from '@ensconce/policy/session';
 import { AttestedClients } from './client-port/attested-clients.ts';
 import { clientApi } from './client-port/client-api.ts';
@@ -31,8 +35,8 @@ import { PreparedConfigurations } from './service-port/prepared-configurations.t
 import { serveService } from './service-port/serve-service.ts';
 import { Singletons } from './service-port/singletons.ts';
 import { ServicePort } from './service-port/service-port.ts';
-import { withFreshSecrets } from './sessions/renew-session.ts';
-import type { StoredSession } from './sessions/session-record.ts';
+import { Bindings } from './sessions/bindings.ts';
+import { SecretValues } from './sessions/secret-values.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { upgradeSessions } from './sessions/upgrade.ts';
 import { Serial } from './state/serial.ts';
@@ -59,6 +63,8 @@ export interface CasOptions {
   readonly maaTokens?: MaaTokens | undefined;
   /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
+  /** Which of Azure's clouds is used; the public one if absent. */
+  readonly azure?: AzureAccess | undefined;
   /** A session whose only service says what clients must run; without it clients need no evidence. */
   readonly clientPolicy?: Session | undefined;
   readonly limits?: Partial<CasLimits>;
@@ -80,7 +86,7 @@ export interface Cas {
   readonly certificate: string;
   readonly clientAddress: AddressInfo;
   readonly serviceAddress: AddressInfo;
-  readonly metricsAddress: AddressInfo | undefined;
+  readonly metricsAddress?: AddressInfo | undefined;
   /** Finishes what has begun, within a bound, writes the end into the audit log and lets go of the state. */
   close(): Promise<void>;
 }
@@ -126,8 +132,31 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     );
     upgradeSessions(state, random);
     const sessions = new Sessions(state);
-    const refresh = (stored: StoredSession): Promise<StoredSession> =>
-      withFreshSecrets({ state, sessions, writes, random, now }, stored);
+    const { las } = options;
+    const clock = (): number => performance.now();
+    const bindings = new Bindings(state, writes);
+    const values = new SecretValues({
+      state,
+      sessions,
+      writes,
+      random,
+      now,
+      clock,
+      cas: keyHash(state.identity.publicKey),
+      bindings,
+      otherCases: new OtherCases({
+        identity: state.identity,
+        clock,
+        makeEvidence: las && ((data) => requestEvidence(las, data)),
+      }),
+      longestWait: limits.imports.timeout,
+      azure: new Azure({
+        exchange: azureExchange({ ...options.azure, clock }),
+        authority: options.azure?.authority ?? publicAuthority,
+        random,
+        now,
+      }),
+    });
     const watermarks = new StoredWatermarks(state.store, writes);
     const permissions = options.insecure ?? nothingInsecure;
     const mark = (): Promise<void> =>
@@ -143,7 +172,8 @@ export async function startCas(options: CasOptions): Promise<Cas> {
         now,
         markSimulated: mark,
       }),
-      refresh,
+      values,
+      bindings,
       state,
       sessions,
       writes,
@@ -190,8 +220,8 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       state,
       sessions,
       volumeTags: new VolumeTags({ state, writes, random }),
+      values,
       configurations: new PreparedConfigurations(),
-      refresh,
       verifier,
       watermarks,
       random,

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import { pino, type Logger } from 'pino';
 import { casVersion, startCas } from '@ensconce/cas/cas';
 import { Metrics } from '@ensconce/cas/metrics';
@@ -32,6 +34,9 @@ interface Options {
   readonly insecureAcceptDebug?: true;
   readonly maaProvider?: readonly string[];
   readonly creator?: readonly string[];
+  readonly azureAuthority?: string;
+  readonly azureVault?: readonly string[];
+  readonly azureCa?: string;
   readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
   readonly metricsListen?: CasAddress;
@@ -89,6 +94,16 @@ export const casServe: Verb = {
         'where traces are sent by OTLP over HTTP (default: $OTEL_EXPORTER_OTLP_ENDPOINT, or nowhere)',
       )
       .option(
+        '--azure-authority <url>',
+        'where applications get tokens for vaults (default: https://login.microsoftonline.com)',
+        azureAuthority,
+      )
+      .option(
+        '--azure-vault <host...>',
+        "vaults that sessions may use, as host[:port] or .suffix; by default those under Azure's own names",
+      )
+      .option('--azure-ca <file>', 'PEM authorities of both, instead of the public ones')
+      .option(
         '--insecure-accept-mode-none',
         'serve sessions with mode none WITHOUT EVIDENCE: whoever asks gets their secrets',
       )
@@ -121,6 +136,12 @@ export const casServe: Verb = {
             onFailure: (platform, error) =>
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
+          azure: {
+            authority: options.azureAuthority,
+            vaults: options.azureVault,
+            certificateAuthorities:
+              options.azureCa === undefined ? undefined : readFileSync(options.azureCa, 'utf8'),
+          },
           insecure: {
             modeNone: options.insecureAcceptModeNone === true,
             debugMode: options.insecureAcceptDebug === true,
@@ -178,6 +199,12 @@ async function openTracing(endpoint: string | undefined, log: Logger): Promise<T
   }
   const { otlpTracing } = await import('@ensconce/cas/otlp-tracing');
   return otlpTracing({ endpoint, version: casVersion, log });
+}
+
+function azureAuthority(text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === 'https:' && url.pathname === '/' && url.search === '') return url.origin;
+  throw new InvalidArgumentError('https://HOST[:PORT] expected.');
 }
 
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {

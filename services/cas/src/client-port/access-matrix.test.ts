@@ -333,6 +333,22 @@ const matrix: { readonly [Id in RouteId]: readonly Probe[] } = {
       denied: 'CAS_VALUE_NOT_FOUND',
     },
   ],
+  // Exports name other CASes by their keys; nobody here is one.
+  readExports: [
+    {
+      what: 'ask for an export',
+      ask: ({ name }) =>
+        json('POST', '/v1/exports', {
+          importer: { session: 'importer', id: nothing.slice(32), hash: nothing },
+          secrets: [{ session: name, secret: 'password' }],
+          path: [],
+          timeout: 1000,
+        }),
+      allowed: {},
+      told: anonymous,
+      denied: 'CAS_VALUE_NOT_FOUND',
+    },
+  ],
 };
 
 /** A world with one session for each state, and somebody of each kind. */

@@ -42,7 +42,6 @@ export function tracedContext<Context extends AttestContext>(
       insecureAcceptsSimulation: verifier.insecureAcceptsSimulation,
       verify: (asked) => trace.step('judge evidence', () => verifier.verify(asked)),
     },
-    refresh: (stored) => trace.step('renew certificates', () => context.refresh(stored)),
     configurations: {
       of: (delivery, configure) => trace.step('put secrets in', () => configurations.of(delivery, configure)),
     },

@@ -19,6 +19,7 @@ import type { Bindings } from '../sessions/bindings.ts';
 import type { SecretValues } from '../sessions/secret-values.ts';
 import type { StoredVersion } from '../sessions/session-record.ts';
 import { writeSession, type WriteContext, type WriteRequest } from '../sessions/write-session.ts';
+import type { Health } from '../observe/health.ts';
 import { Gate } from '../state/gate.ts';
 import type { Serial } from '../state/serial.ts';
 import type { AttestedClients } from './attested-clients.ts';
@@ -32,6 +33,7 @@ export interface HandlerContext extends WriteContext {
   readonly ownEvidence: OwnEvidence;
   readonly clients: AttestedClients;
   readonly version: () => VersionAnswer;
+  readonly health: () => Health;
 }
 
 /** What answers the routes of port 8081. */
@@ -54,6 +56,12 @@ export function handlers(context: HandlerContext): Handlers {
   ): ReturnType<typeof write> =>
     write({ text: body, author: authorOf(identity), ifMatch: hashIn(headers['if-match']) });
   return {
+    readLive: () => ({ status: 200, body: { status: 'live' } }),
+    readReady: () => {
+      const { obstacles } = context.health();
+      if (obstacles.length === 0) return { status: 200, body: { status: 'ready' } };
+      throw new CasError('CAS_NOT_READY', `CAS: ready expected, ${obstacles.join(', ')} stands in the way`);
+    },
     readVersion: () => ({ status: 200, body: context.version() }),
     attestCas: async ({ body }, { incoming }) => {
       const socket = incoming.socket as TLSSocket;

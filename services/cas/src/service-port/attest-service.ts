@@ -52,7 +52,7 @@ export interface AttestContext {
   readonly watermarks: WatermarkStore;
   readonly sessions: Sessions;
   readonly volumeTags: VolumeTags;
-  readonly configurations: PreparedConfigurations;
+  readonly configurations: Pick<PreparedConfigurations, 'of'>;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
   /** Hex SHA-256 of it. */

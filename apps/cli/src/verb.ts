@@ -25,4 +25,5 @@ export const groups: Readonly<Record<string, string>> = {
   volume: 'encrypted, tamper-evident folders to write to',
   fspf: "SCONE's forms of commands for volumes",
   self: 'the identity of this command',
+  cert: 'certificates of others',
 };

@@ -63,7 +63,7 @@ export function explainService(session: Session, serviceName: string): Explanati
       })),
       ...(image?.injectionFiles ?? []).map(({ path, content }) => ({
         path,
-        from: content === undefined ? 'the image’s own file as template' : origin(`file ${path}`, uses),
+        from: content === undefined ? template(image?.provideSecrets) : origin(`file ${path}`, uses),
       })),
       ...service.hostFiles.map((path) => ({ path, from: 'the host, unprotected' })),
     ],
@@ -89,6 +89,12 @@ export function explainService(session: Session, serviceName: string): Explanati
 function origin(where: string, uses: ReturnType<typeof secretUses>): string {
   const names = uses.filter((use) => use.where === where).map(({ secret }) => `secret ${secret.name}`);
   return names.length === 0 ? 'the policy' : `the policy with ${[...new Set(names)].join(', ')}`;
+}
+
+function template(provided: readonly string[] | undefined): string {
+  const names =
+    provided === undefined ? 'all secrets of the session' : ['the secrets', ...provided].join(' ');
+  return `the image’s own file as template, which may hold ${names}`;
 }
 
 /** Where a secret's value comes from, in words. */

@@ -44,6 +44,7 @@ const beyondSchema = new Set([
   'a variable with NUL',
   'the host’s devices',
   'import and import_akv',
+  'a vault without a token of this session',
   'x509 without a key',
   'issuers in a circle',
   'ANY beside another',

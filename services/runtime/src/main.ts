@@ -4,7 +4,7 @@ import { isatty } from 'node:tty';
 import { causeChain } from '@ensconce/base/errors';
 import { parseDescription, maxDescriptionSize } from '@ensconce/measurement/image';
 import { substituteHostArguments } from '@ensconce/policy/host-arguments';
-import { startApplication, startInit, type RunningApplication } from './application.ts';
+import { checkUser, startApplication, startInit, type RunningApplication } from './application.ts';
 import { applicationCapabilities } from './capabilities.ts';
 import { attestToCas } from './cas-client.ts';
 import { CasLink } from './cas-link.ts';
@@ -14,6 +14,7 @@ import { findEvidenceSource, sessionDigest } from './evidence.ts';
 import { parseHostRecord } from './host-record.ts';
 import { hostSettings } from './host-settings.ts';
 import { startLayers } from './layers.ts';
+import { giveTo, injectedFiles, writeInRoot } from './injection.ts';
 import { exitNow, forbidDumps, releaseMemory } from './linux.ts';
 import { describeFailure, makeLog, writeLine } from './log.ts';
 import {
@@ -129,8 +130,13 @@ async function run(): Promise<number> {
   const layers = await sealed.mount(configuration);
   step('layers verified and mounted');
   mountOverlay(host.ownUserNamespace);
+  const injected = injectedFiles(rootPath, configuration);
   furnishRoot(configuration, isatty(0));
+  for (const file of injected) writeInRoot(rootPath, file);
   const user = resolveUser(rootPath, configuration.user);
+  checkUser(user, host);
+  // Whose they are is known once the image's user database, which may be one of them, has been read.
+  for (const file of injected) giveTo(rootPath, file, user);
   const volumes = await mountVolumes({
     configuration,
     user,

@@ -1,10 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pino } from 'pino';
-import { startCas } from '@ensconce/cas/cas';
+import { InvalidArgumentError } from 'commander';
+import { pino, type Logger } from 'pino';
+import { casVersion, startCas } from '@ensconce/cas/cas';
+import { Metrics } from '@ensconce/cas/metrics';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { maaClient } from '@ensconce/cas/maa-client';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
+import type { Tracing } from '@ensconce/cas/tracing';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
+import { CliError } from '../errors.ts';
 import { loadSession } from '../state/session-file.ts';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
 import type { Io } from '../io.ts';
@@ -29,8 +34,13 @@ interface Options {
   readonly insecureAcceptDebug?: true;
   readonly maaProvider?: readonly string[];
   readonly creator?: readonly string[];
+  readonly azureAuthority?: string;
+  readonly azureVault?: readonly string[];
+  readonly azureCa?: string;
   readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
+  readonly metricsListen?: CasAddress;
+  readonly otlpEndpoint?: string;
   readonly logLevel: string;
   readonly json?: true;
 }
@@ -75,6 +85,25 @@ export const casServe: Verb = {
         'believe the SIMULATED vendor kept in this folder: it protects nothing',
       )
       .option(
+        '--metrics-listen <address>',
+        'where Prometheus and probes ask over plain HTTP: /metrics, /v1/health/live, /v1/health/ready (default: nowhere)',
+        listenAddress(9464),
+      )
+      .option(
+        '--otlp-endpoint <url>',
+        'where traces are sent by OTLP over HTTP (default: $OTEL_EXPORTER_OTLP_ENDPOINT, or nowhere)',
+      )
+      .option(
+        '--azure-authority <url>',
+        'where applications get tokens for vaults (default: https://login.microsoftonline.com)',
+        azureAuthority,
+      )
+      .option(
+        '--azure-vault <host...>',
+        "vaults that sessions may use, as host[:port] or .suffix; by default those under Azure's own names",
+      )
+      .option('--azure-ca <file>', 'PEM authorities of both, instead of the public ones')
+      .option(
         '--insecure-accept-mode-none',
         'serve sessions with mode none WITHOUT EVIDENCE: whoever asks gets their secrets',
       )
@@ -91,6 +120,9 @@ export const casServe: Verb = {
           { level: options.logLevel, base: { service: 'cas' } },
           { write: (line: string) => io.stderr(line) },
         );
+        const metrics = new Metrics();
+        if (options.metricsListen !== undefined) metrics.watchProcess();
+        const endpoint = options.otlpEndpoint ?? io.environment['OTEL_EXPORTER_OTLP_ENDPOINT'];
         const cas = await startCas({
           state: options.state,
           sealer: insecureKeyFile(options.state),
@@ -100,9 +132,16 @@ export const casServe: Verb = {
           verifier: evidenceVerifier({
             collateral: collateralSource(io, join(options.state, 'collateral'), options),
             insecureSimulatedVendor: vendor,
+            onLookUp: (outcome, milliseconds) => metrics.lookedUp(outcome, milliseconds),
             onFailure: (platform, error) =>
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
+          azure: {
+            authority: options.azureAuthority,
+            vaults: options.azureVault,
+            certificateAuthorities:
+              options.azureCa === undefined ? undefined : readFileSync(options.azureCa, 'utf8'),
+          },
           insecure: {
             modeNone: options.insecureAcceptModeNone === true,
             debugMode: options.insecureAcceptDebug === true,
@@ -113,6 +152,9 @@ export const casServe: Verb = {
               ? undefined
               : loadSession(io, options.requireAttestedClients, { env: {} }).session,
           creators: await creatorsOf(io, options),
+          metrics,
+          metricsListen: options.metricsListen,
+          tracing: await openTracing(endpoint, log),
           now: io.now,
           random: io.random,
           log,
@@ -120,15 +162,25 @@ export const casServe: Verb = {
         const client = formatAddress({ host: cas.clientAddress.address, port: cas.clientAddress.port });
         const service = formatAddress({ host: cas.serviceAddress.address, port: cas.serviceAddress.port });
         const simulated = vendor !== undefined;
+        const metricsAt =
+          cas.metricsAddress &&
+          formatAddress({ host: cas.metricsAddress.address, port: cas.metricsAddress.port });
         writeResult(
           io,
           options,
-          { identity: cas.identity, client, service, acceptsSimulation: simulated },
+          {
+            identity: cas.identity,
+            client,
+            service,
+            acceptsSimulation: simulated,
+            ...(metricsAt === undefined ? {} : { metrics: metricsAt }),
+          },
           () =>
             [
               `CAS ${cas.identity} is ready${simulated ? ', and accepts SIMULATED evidence' : ''}`,
               `clients:  ${client}`,
               `services: ${service}`,
+              ...(metricsAt === undefined ? [] : [`metrics:  ${metricsAt}`]),
             ].join('\n'),
         );
         await stopped(io.signal);
@@ -136,6 +188,24 @@ export const casServe: Verb = {
       });
   },
 };
+
+/** Loaded only where traces are wanted: what does not run cannot fail. */
+async function openTracing(endpoint: string | undefined, log: Logger): Promise<Tracing | undefined> {
+  if (endpoint === undefined || endpoint === '') return undefined;
+  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol)) {
+    throw new CliError('CLI_USAGE', 'OTLP endpoint: an http or https URL expected, another text found', {
+      hint: 'give --otlp-endpoint http://HOST:4318, or unset OTEL_EXPORTER_OTLP_ENDPOINT',
+    });
+  }
+  const { otlpTracing } = await import('@ensconce/cas/otlp-tracing');
+  return otlpTracing({ endpoint, version: casVersion, log });
+}
+
+function azureAuthority(text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === 'https:' && url.pathname === '/' && url.search === '') return url.origin;
+  throw new InvalidArgumentError('https://HOST[:PORT] expected.');
+}
 
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {
   if (options.insecureAnyCreator === true) return 'anybody';

@@ -302,6 +302,12 @@ export const refusedSessions: readonly (readonly [
     '4:3',
     /import or import_akv/,
   ],
+  [
+    'a vault without a token of this session',
+    `${head}secret_config: {store_in: !akv {token: t, vault: v}}\nsecrets:\n- {name: t, kind: ascii}\n`,
+    '3:16',
+    /an aad-token of this session as token expected, `t` found/,
+  ],
   ['x509 without a key', `${head}secrets:\n- {name: a, kind: x509}\n`, '4:3', /private_key/],
   [
     'issuers in a circle',

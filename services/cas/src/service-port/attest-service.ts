@@ -5,7 +5,7 @@ import { describeIssue } from '@ensconce/base/issue';
 import { guestConfigId, guestHostData, imageRegister, type GuestPurpose } from '@ensconce/measurement/guest';
 import { measureDescription, type ImageDescription } from '@ensconce/measurement/image';
 import type { Resolved } from '@ensconce/policy/fragments';
-import { findService } from '@ensconce/policy/session';
+import { findService, type Service } from '@ensconce/policy/session';
 import type { Lookup } from '@ensconce/policy/substitution';
 import type { Verdict } from '@ensconce/verify/verdict';
 import type { Appraisal } from '@ensconce/verify/appraisal';
@@ -15,15 +15,13 @@ import type { Configuration } from '@ensconce/wire/configuration';
 import type { EvidenceFormat } from '@ensconce/wire/evidence-format';
 import { CollateralError } from '@ensconce/collateral/errors';
 import type { WatermarkStore } from '@ensconce/collateral/watermarks';
-import { deliveryLookup } from '@ensconce/secrets/delivery';
-import { SecretsError } from '@ensconce/secrets/errors';
 import { X509Error } from '@ensconce/x509/errors';
 import { subjectPublicKeyInfo } from '@ensconce/x509/spki';
 import { CasError } from '../errors.ts';
 import { checkMaaToken, type MaaPolicy, type MaaTokens } from '../evidence/maa.ts';
 import type { OwnPlatforms } from '../evidence/own-platform.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
-import { importedSecrets, type Imported } from '../sessions/imports.ts';
+import type { SecretValues } from '../sessions/secret-values.ts';
 import { resolvedSession } from '../sessions/resolved-session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
@@ -31,7 +29,7 @@ import type { GivenVolume } from '../volumes/given-volumes.ts';
 import type { VolumeTags } from '../volumes/volume-tags.ts';
 import { admit } from './admit.ts';
 import { appraiseService, untrustworthy } from './appraise.ts';
-import { configure } from './configure.ts';
+import { configure, lookupIn, secretsFor } from './configure.ts';
 import { nameOf, parseConfigId, type ConfigId } from './config-id.ts';
 import type { KnownDescriptions } from './known-descriptions.ts';
 import type { PreparedConfigurations } from './prepared-configurations.ts';
@@ -54,19 +52,18 @@ export interface AttestContext {
   readonly watermarks: WatermarkStore;
   readonly sessions: Sessions;
   readonly volumeTags: VolumeTags;
-  readonly configurations: PreparedConfigurations;
+  readonly configurations: Pick<PreparedConfigurations, 'of'>;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
   /** Hex SHA-256 of it. */
   readonly casIdentity: string;
+  readonly values: SecretValues;
   readonly descriptions: KnownDescriptions;
   readonly permissions: InsecurePermissions;
   readonly oneTimePasswords: OneTimePasswords;
   readonly singletons: Singletons;
   readonly ownPlatforms: OwnPlatforms;
   readonly maaTokens: MaaTokens;
-  /** The same session with certificates that are good for a while. */
-  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
   readonly now: () => Date;
 }
 
@@ -109,28 +106,31 @@ export async function attestService(
   const proved =
     (await provedWithoutEvidence(context, message, id)) ??
     (await provedByEvidence(context, connection, message, id));
-  const { found, resolved, description } = proved;
+  const { found, resolved, description, measurement } = proved;
   const service = findService(resolved.session, id.service);
-  const stored = await context.refresh(found);
-  const imported = await importedFor(context, stored);
-  const { measurement } = proved;
   const now = context.now();
-  const lookup = (): Promise<Lookup> =>
-    deliveryLookup(stored.session, stored.secrets, {
-      now,
-      self: { software_identity: measurement },
-      imported,
-    });
+  const { stored, secrets, names } = await secretsFor(
+    context.values,
+    found,
+    service,
+    admissionTexts(resolved, service),
+  );
+  const lookup = (): Promise<Lookup> => lookupIn({ now, measurement }, stored.session, secrets, names);
   await admit(context, { resolved, service, lookup, message, id, instance });
   const { configuration, volumes } = await context.configurations.of(
     {
       stored,
+      secrets,
       service,
       description,
       measurement,
-      imported,
+      values: context.values,
       now,
-      volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
+      volumes: {
+        tags: context.volumeTags,
+        find: (session) => context.sessions.find(session),
+        bind: (importer, exporter) => context.values.bind(importer, exporter),
+      },
     },
     configure,
   );
@@ -140,6 +140,15 @@ export async function attestService(
   }
   checkPresent(context, found, stored);
   return { id, proof: proved.proof, configuration, volumes, singleton };
+}
+
+/** Where references to what whoever starts the service must know may stand. */
+function admissionTexts({ session: { security } }: Resolved, service: Service): readonly string[] {
+  const { serviceAccessToken = '', attestation } = security;
+  return [
+    serviceAccessToken,
+    service.oneTimePasswordSharedSecret ?? attestation.oneTimePasswordSharedSecret ?? '',
+  ];
 }
 
 /** What was judged is what is given, and still counts: an update may take something back. */
@@ -183,7 +192,7 @@ async function provedByEvidence(
   checkBinding(claims, expected);
   const { description, measurement } = checkDescription(context, message, claims, id);
   const found = findAdmitted(context, id);
-  const resolved = await resolvedSession(context.sessions, found);
+  const resolved = await resolvedSession(context.sessions, found, context.values);
   const { attestation } = resolved.session.security;
   const { appraisal, policy } = appraiseService(
     resolved,
@@ -223,7 +232,7 @@ async function provedWithoutEvidence(
   const insecure = withoutEvidence(context.permissions);
   const found = insecure === undefined ? undefined : context.sessions.find(id.session);
   if (insecure === undefined || found === undefined) return undefined;
-  const resolved = await resolvedSession(context.sessions, found);
+  const resolved = await resolvedSession(context.sessions, found, context.values);
   const { attestation, reference } = resolved.session.security;
   if (attestation.mode !== 'none' || reference !== undefined || attestation.reference !== undefined)
     return undefined;
@@ -263,22 +272,6 @@ async function judged(
     throw new CasError('CAS_EVIDENCE_UNDECIDED', 'DCAP quote verification could not be completed', {
       cause,
     });
-  }
-}
-
-/** Other sessions' secrets, as they are exported to this one now. */
-async function importedFor(context: AttestContext, stored: StoredSession): Promise<Imported> {
-  try {
-    return await importedSecrets(context.sessions, { session: stored.session, hash: stored.stored.hash });
-  } catch (cause) {
-    if (!(cause instanceof SecretsError)) throw cause;
-    throw new CasError(
-      'CAS_SERVICE_REFUSED',
-      `session '${stored.stored.name}': what it imports cannot be had`,
-      {
-        cause,
-      },
-    );
   }
 }
 

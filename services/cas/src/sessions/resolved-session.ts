@@ -1,9 +1,12 @@
 import { fragmentNames, resolveFragments, type Resolved } from '@ensconce/policy/fragments';
 import { resolveReference } from '@ensconce/policy/secret-format';
-import type { Secret, Session } from '@ensconce/policy/session';
+import type { Secret } from '@ensconce/policy/session';
 import { SecretsError } from '@ensconce/secrets/errors';
 import { fragmentSource } from '@ensconce/secrets/render';
-import { importedSecrets, type Imported } from './imports.ts';
+import { neededSecrets } from '@ensconce/secrets/needed';
+import type { StoredSecret } from '@ensconce/secrets/stored';
+import { presentImports } from './present-imports.ts';
+import type { SecretValues } from './secret-values.ts';
 import type { StoredSession } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -13,16 +16,22 @@ const longestChain = 16;
 /**
  * The session with what its references in attestation, security and access rules stand for now. What cannot be had (not
  * exported, not there, of another form) stays a reference, and nothing satisfies it.
+ *
+ * @param values where to ask for what other CASes and vaults have; without it, as while a change waits for the answer, only
+ *   what stands in this CAS counts.
  */
-export async function resolvedSession(sessions: Sessions, stored: StoredSession): Promise<Resolved> {
+export async function resolvedSession(
+  sessions: Sessions,
+  stored: StoredSession,
+  values?: SecretValues,
+): Promise<Resolved> {
   const { session, secrets } = stored;
   const names = fragmentNames(session);
   if (names.length === 0) return { session, unresolved: [] };
-  const needed = names.flatMap((name) => resolveReference({ name, format: '' }, session)?.secret ?? []);
-  const imported: Imported = {};
-  for (const secret of new Set(needed)) {
-    if (secret.import !== undefined) Object.assign(imported, await importedAlone(sessions, stored, secret));
-  }
+  const needed = names.flatMap((name) => resolveReference({ name, format: '' }, session)?.secret.name ?? []);
+  const imported = await (values === undefined
+    ? presentImports(sessions, stored, neededSecrets(session, needed))
+    : eachAlone(values, stored, new Set(needed)));
   const source = fragmentSource(session, { version: 1, secrets: { ...secrets.secrets, ...imported } });
   return resolveFragments(session, (reference) => {
     const fragment = source(reference);
@@ -32,15 +41,21 @@ export async function resolvedSession(sessions: Sessions, stored: StoredSession)
   });
 }
 
-/** One import by itself, so that one that cannot be had takes no other with it. */
-async function importedAlone(sessions: Sessions, stored: StoredSession, secret: Secret): Promise<Imported> {
-  const session: Session = { ...stored.session, secrets: [secret] };
-  try {
-    return await importedSecrets(sessions, { session, hash: stored.stored.hash });
-  } catch (error) {
-    if (error instanceof SecretsError) return {};
-    throw error;
+/** Each by itself, so that one that cannot be had takes no other with it. */
+async function eachAlone(
+  values: SecretValues,
+  stored: StoredSession,
+  names: ReadonlySet<string>,
+): Promise<Readonly<Record<string, StoredSecret>>> {
+  const found: Record<string, StoredSecret> = {};
+  for (const name of names) {
+    try {
+      Object.assign(found, (await values.of(stored, [name])).secrets);
+    } catch (error) {
+      if (!(error instanceof SecretsError)) throw error;
+    }
   }
+  return found;
 }
 
 /**

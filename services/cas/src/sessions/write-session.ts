@@ -5,11 +5,8 @@ import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import { withCreator, type Creator, type Session } from '@ensconce/policy/session';
 import { sessionHash } from '@ensconce/policy/session-hash';
 import { generateSecrets } from '@ensconce/secrets/generate';
-import { SecretsError } from '@ensconce/secrets/errors';
-import type { Party } from '@ensconce/secrets/export';
 import { CasError } from '../errors.ts';
 import type { Author } from './author.ts';
-import { importedSecrets, type Imported } from './imports.ts';
 import type { State } from '../state/state.ts';
 import type { Random } from '../store/record-cipher.ts';
 import { replacedBy, type WriteRules } from './may-write.ts';
@@ -156,21 +153,10 @@ async function makeVersion(
       secrets: await generateSecrets(session, {
         random: context.random,
         now,
-        imported: await importable(context.sessions, { session, hash }),
         ...(present === undefined ? {} : { previous: { session: present.session, state: present.secrets } }),
       }),
     };
   } catch (cause) {
     throw invalid(`session '${session.name}': its secrets could not be made`, cause);
-  }
-}
-
-/** What a new certificate may be issued with. An import that cannot be had yet stops a start that needs it, not the session. */
-async function importable(sessions: Sessions, importer: Party): Promise<Imported> {
-  try {
-    return await importedSecrets(sessions, importer);
-  } catch (error) {
-    if (error instanceof SecretsError) return {};
-    throw error;
   }
 }

@@ -66,8 +66,8 @@ function readEventLog(value: unknown): Packaged['eventLog'] {
   return (entries as unknown[]).map((entry) => registerEvent(entry));
 }
 
-/** configfs-tsm's blobs by their names, a quote with an event log, or undefined for other JSON. */
-function fromMembers(members: Members): Packaged | undefined {
+/** configfs-tsm's blobs by their names, a quote with an event log, or undefined for other JSON. Throws `EvidenceError`. */
+export function unpackMembers(members: Members): Packaged | undefined {
   if (members['outblob'] !== undefined) {
     const table = members['auxblob'];
     return {
@@ -123,7 +123,7 @@ export function unpackEvidence(bytes: Uint8Array): Packaged {
     const packaged = Array.isArray(json)
       ? { evidence: jsonBytes(json, 'evidence'), certificates: [], eventLog: undefined }
       : isMembers(json)
-        ? fromMembers(json)
+        ? unpackMembers(json)
         : extendedReport(bytes);
     if (packaged !== undefined) return packaged;
     return { evidence: openEnclaveReport(bytes) ?? bytes, certificates: [], eventLog: undefined };

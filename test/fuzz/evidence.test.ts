@@ -12,6 +12,7 @@ import { decodeCbor } from '@ensconce/evidence/cbor';
 import { detectEvidence } from '@ensconce/evidence/detect';
 import { parseAzureEvidence } from '@ensconce/evidence/azure/envelope';
 import { hardwareEvidence } from '@ensconce/evidence/hardware';
+import { reportFields } from '@ensconce/simulation/snp/fields';
 import { makeAmdAuthority } from '@ensconce/simulation/amd/authority';
 import { makeChip } from '@ensconce/simulation/amd/chip';
 import { makeIntelAuthority } from '@ensconce/simulation/intel/authority';
@@ -139,6 +140,11 @@ const seeds: Uint8Array[] = [
   makeAzureTdxEvidence(platform, { ...azureRequest, form: 'numbers' }),
   hcl,
   parseHclReport(hcl).runtimeData,
+  utf8(
+    JSON.stringify(
+      reportFields(makeSnpReport(chip, { reportData }), 'numbers', { VCEK: chip.vek.certificate }),
+    ),
+  ),
   utf8(JSON.stringify({ quote: '04', event_log: '[{"imr":0,"digest":"00"}]' })),
   utf8(JSON.stringify({ outblob: 'AwAA', auxblob: makeCertificateTable(chip, amd).toBase64() })),
   utf8(

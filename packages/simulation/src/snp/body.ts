@@ -67,6 +67,9 @@ export function encodeSnpBody(chip: SimulatedChip, fields: SnpReportFields): Uin
   put(body, 0x1e0, tcb(fields.committedTcb), 8);
   body.set([29, 55, 1, 0, 29, 55, 1, 0], 0x1e8);
   put(body, 0x1f0, tcb(fields.currentTcb), 8);
-  if (version >= 5) body.fill(0x01, 0x1f8, 0x208);
+  if (version >= 5) {
+    view.setBigUint64(0x1f8, 1n, true);
+    view.setBigUint64(0x200, 3n, true);
+  }
   return body;
 }

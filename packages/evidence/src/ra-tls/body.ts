@@ -2,6 +2,8 @@ import { DerReader, tags } from '@ensconce/x509/der';
 import { decodeCbor, type Cbor, type CborMap } from '../cbor.ts';
 import { EvidenceError } from '../errors.ts';
 import { isMembers, looseJson } from '../encoding.ts';
+import { quoteTee } from '../intel/body.ts';
+import { snpFormat } from '../snp/format.ts';
 import { unpackEvidence, unpackMembers, type Packaged } from '../packaging.ts';
 import type { BindingHash } from './binding.ts';
 
@@ -20,6 +22,7 @@ export interface TaggedEvidence {
 }
 
 const jsonLimit = 1024 * 1024;
+const elementLimit = 16;
 /** CBOR tags of the interoperable RA-TLS formats: an Intel quote, and two kinds of reports that only their own machine can check. */
 const quoteTag = 'd9ea60';
 /** Named Information Hash Algorithm Registry (IANA). */
@@ -28,6 +31,9 @@ const namedHashes: Readonly<Record<number, BindingHash>> = { 1: 'sha256', 7: 'sh
 function refuse(expected: string, found: string): never {
   throw new EvidenceError('EVIDENCE_STRUCTURE', `RA-TLS certificate: ${expected} expected, ${found} found`);
 }
+
+const isHardware = (bytes: Uint8Array): boolean =>
+  quoteTee(bytes) !== undefined || snpFormat.recognises(bytes);
 
 const isMap = (value: Cbor): value is CborMap => value instanceof Map;
 
@@ -66,15 +72,17 @@ export function readBare(payload: Uint8Array): Packaged {
   return unpackEvidence(inner);
 }
 
-/** Enarx: a SEQUENCE with the quote first, or with a certificate and then the report. What follows is collateral that is not used. */
+/** Enarx: a SEQUENCE of the quote or report among certificates and lists, in an order that differs from TEE to TEE. */
 export function readSequence(payload: Uint8Array): Packaged {
   const reader = new DerReader(payload, 'RA-TLS certificate').sequence('evidence');
-  const certificate = reader.optional(tags.sequence);
-  return {
-    evidence: reader.octetString('evidence'),
-    certificates: certificate === undefined ? [] : [certificate.whole],
-    eventLog: undefined,
-  };
+  const certificates: Uint8Array[] = [];
+  let evidence: Uint8Array | undefined;
+  for (let count = 0; !reader.done && count < elementLimit; count++) {
+    const { tag, content, whole } = reader.next();
+    if (tag === tags.sequence) certificates.push(whole);
+    else if (tag === tags.octetString && isHardware(content)) evidence ??= content;
+  }
+  return { evidence: evidence ?? refuse('a quote or report', 'none'), certificates, eventLog: undefined };
 }
 
 /** c8s: a SEQUENCE of the TEE's number and the evidence, as it stands or within JSON. */

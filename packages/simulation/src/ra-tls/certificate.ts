@@ -124,7 +124,8 @@ const payloads = {
   dstack: (quote: Uint8Array) => der(octets(quote)),
   gramine: (quote: Uint8Array) => quote,
   'open-enclave': (quote: Uint8Array) => concatBytes(openEnclaveHeader(quote.length), quote),
-  enarx: (quote: Uint8Array) => der(new Sequence({ value: [octets(quote), octets(Uint8Array.of(1))] })),
+  enarx: (quote: Uint8Array) =>
+    der(new Sequence({ value: [new Sequence(), octets(Uint8Array.of(1)), octets(quote)] })),
   'intel-sdk': (quote: Uint8Array) => quote,
 } as const;
 

@@ -171,6 +171,11 @@ async function settle(command: VerifyCommand, verdict: Verdict): Promise<Collate
   }
 }
 
+/** What a parser found says itself what it expected there and found. */
+function expectedAndFound({ expected, found }: Check): string {
+  return found.endsWith(' found') ? `${expected} expected; ${found}` : `${expected} expected, ${found} found`;
+}
+
 function textOf(report: VerificationReport): string {
   const lines = [`${report.verdict}${report.simulated ? ' (SIMULATED)' : ''}`];
   if (report.tee !== null) lines.push(`tee: ${report.tee}`);
@@ -184,7 +189,7 @@ function textOf(report: VerificationReport): string {
   }
   for (const check of report.checks) {
     lines.push(
-      `${check.ok ? 'ok  ' : 'FAIL'} ${check.name}${check.ok ? '' : `: ${check.expected} expected, ${check.found} found`}`,
+      `${check.ok ? 'ok  ' : 'FAIL'} ${check.name}${check.ok ? '' : `: ${expectedAndFound(check)}`}`,
     );
     if (!check.ok && check.hint !== undefined) lines.push(`     hint: ${check.hint}`);
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { concatBytes } from '@ensconce/base/bytes';
 import { nodeCrypto } from '@ensconce/crypto-node/provider';
 import { appraise } from '@ensconce/verify/appraisal';
 import { CollateralPool } from '@ensconce/verify/collateral-pool';
@@ -88,6 +89,13 @@ void test('each fault is not genuine', async () => {
     { otherTpmKey: true },
     { wrongTpmSignature: true },
     { otherPcrs: pcrs.toReversed() },
+    {
+      otherPcrs: [
+        concatBytes(pcrs[0] as Uint8Array, pcrs[1] as Uint8Array),
+        new Uint8Array(),
+        ...pcrs.slice(2),
+      ],
+    },
   ];
   for (const [tee, make] of Object.entries(makers)) {
     for (const fault of faults) {

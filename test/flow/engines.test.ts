@@ -43,7 +43,14 @@ void describe('engines and the privileges that they give', needsContainers, () =
       session.images[0]!.injection_files = [
         { path: '/etc/app.conf', content: 'password=$$SCONE::password$$\n' },
         { path: '/odd/replaced', content: 'replaced again\n' },
+        { path: '/odd/template' },
       ];
+      session.images[0]!.provide_secrets = ['password'];
+      addService(session, 'template', ['/usr/bin/cat', '/odd/template', '/etc/app.conf'], {
+        ensconce: { user: '1000:1000' },
+      });
+      session.images.push({ ...session.images[0]!, name: 'withheld', provide_secrets: [] });
+      addService(session, 'withheld', ['/usr/bin/cat', '/odd/template'], { image_name: 'withheld' });
     });
   });
   after(() => world.close());
@@ -70,6 +77,19 @@ void describe('engines and the privileges that they give', needsContainers, () =
       mounts: [{ source: '/etc/hosts', destination: '/etc/hosts', readOnly: true }],
     });
     assert.equal(other.text, 'True False False\n');
+  });
+
+  void test('a template of the image is filled in with what the policy provides, for the user of the service', async () => {
+    const { text, errors } = await world.run(image, { service: 'template' });
+    assert.equal(errors, simulationWarning);
+    assert.equal(text, `pass=${Buffer.from('amber-vole').toString('hex')} $$\npassword=amber-vole\n`);
+    const withheld = await world.run(image, { service: 'withheld' });
+    assert.equal(withheld.text, '');
+    assert.equal(withheld.status, 125);
+    assert.match(
+      withheld.errors,
+      /template \/odd\/template of the image: it cannot be filled in[^]*"password" found/,
+    );
   });
 
   void test(

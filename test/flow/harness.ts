@@ -69,7 +69,8 @@ export interface SessionDocument {
   images: {
     name: string;
     volumes?: { name: string; path: string; update_policy?: string }[];
-    injection_files?: { path: string; content: string; permission?: number }[];
+    injection_files?: { path: string; content?: string; permission?: number }[];
+    provide_secrets?: string[];
     ensconce: { layers: { root: string; key: string }[] };
   }[];
   volumes?: { name: string; [other: string]: unknown }[];

@@ -18,6 +18,8 @@ export interface CasOptions {
   /** Folder below the world's (default `cas`). */
   readonly state?: string;
   readonly acceptSimulation?: boolean;
+  /** More of the command line. */
+  readonly more?: readonly string[];
   readonly client?: string;
   readonly service?: string;
 }
@@ -50,6 +52,7 @@ export async function startCas(folder: string, las: string, options: CasOptions 
       '--listen-service',
       options.service ?? '127.0.0.1:0',
       ...(options.acceptSimulation === false ? [] : ['--insecure-accept-simulation', join(folder, 'vendor')]),
+      ...(options.more ?? []),
       // Each test has an identity of its own.
       '--insecure-any-creator',
       '--json',

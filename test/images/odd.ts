@@ -87,6 +87,7 @@ function lowerLayer(): TarInput[] {
     { name: 'odd/becomes-file/inside', body: 'hidden\n' },
     { name: 'odd/becomes-link', body: 'a file below\n' },
     { name: 'odd/replaced', body: 'old contents, longer than the new\n' },
+    { name: 'odd/template', body: 'pass=$$SCONE::password:hex$$ $$\n', mode: 0o644 },
     directory('odd/mode-changed', { mode: 0o700 }),
     { name: 'odd/mode-changed/kept', body: 'kept\n' },
     { name: 'odd/deleted-and-made-again', body: 'old\n' },

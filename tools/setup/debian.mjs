@@ -5,7 +5,12 @@ import { SetupProblem, tail } from './problem.mjs';
 import { runQuietly } from './run.mjs';
 
 /** The program by which a package is known to be there, where it is not named like the package. */
-const programs = { 'squashfs-tools': 'mksquashfs', dpkg: 'dpkg-deb' };
+const programs = {
+  'squashfs-tools': 'mksquashfs',
+  dpkg: 'dpkg-deb',
+  softhsm2: 'softhsm2-util',
+  opensc: 'pkcs11-tool',
+};
 
 /** The shared library by which a package is known to be there. */
 const libraries = { libatomic1: 'libatomic.so.1' };
@@ -17,7 +22,7 @@ const nodeNeeds = ['libatomic1'];
 const needs = {
   setup: ['runc', 'umoci'],
   demo: ['runc', 'umoci'],
-  test: ['runc', 'crun', 'umoci', 'skopeo', 'squashfs-tools', 'zstd', 'strace'],
+  test: ['runc', 'crun', 'umoci', 'skopeo', 'squashfs-tools', 'zstd', 'strace', 'softhsm2', 'opensc'],
   bench: ['runc', 'umoci', 'skopeo', 'squashfs-tools', 'zstd'],
 };
 

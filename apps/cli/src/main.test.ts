@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -214,7 +215,16 @@ void test('the identity is made once, and is nobody else’s to read', async (t)
   const first = await run('self', 'show-key-hash');
   assert.match(first.stdout, /^[1-9A-HJ-NP-Za-km-z]{32,44}\n$/);
   assert.equal((await run('self', 'show-key-hash')).stdout, first.stdout);
-  assert.match((await run('self', 'show-certificate')).stdout, /^-----BEGIN CERTIFICATE-----/);
+  const certificate = (await run('self', 'show-certificate')).stdout;
+  assert.match(certificate, /^-----BEGIN CERTIFICATE-----/);
+  const file = join(folder, 'me.pem');
+  writeFileSync(file, certificate);
+  assert.equal((await run('cert', 'show-key-hash', file)).stdout, first.stdout);
+  writeFileSync(file, certificate + certificate);
+  assert.equal((await run('cert', 'show-key-hash', file)).code, 1);
+  const { raw } = new X509Certificate(certificate);
+  const hash = createHash('sha256').update(raw).digest('hex');
+  assert.equal((await run('self', 'show-certificate-hash')).stdout, `${hash}\n`);
   assert.equal(statSync(join(folder, '.cas', 'config.json')).mode & 0o777, 0o600);
 });
 

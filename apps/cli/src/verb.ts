@@ -24,4 +24,5 @@ export const groups: Readonly<Record<string, string>> = {
   session: 'sessions: what may run, and what it gets',
   volume: 'encrypted, tamper-evident folders to write to',
   self: 'the identity of this command',
+  cert: 'certificates of others',
 };

@@ -14,6 +14,8 @@ import { evidenceVerify } from './verbs/evidence-verify.ts';
 import { image } from './verbs/image.ts';
 import { lasServe } from './verbs/las-serve.ts';
 import { run } from './verbs/run.ts';
+import { certShowKeyHash } from './verbs/cert-show-key-hash.ts';
+import { selfShowCertificateHash } from './verbs/self-show-certificate-hash.ts';
 import { selfShowCertificate } from './verbs/self-show-certificate.ts';
 import { selfShowKeyHash } from './verbs/self-show-key-hash.ts';
 import { selfShowSessionSigningKey } from './verbs/self-show-session-signing-key.ts';
@@ -98,6 +100,8 @@ export const verbs: readonly Verb[] = [
   selfShow,
   selfShowKeyHash,
   selfShowCertificate,
+  selfShowCertificateHash,
   selfShowSessionSigningKey,
+  certShowKeyHash,
   completion,
 ];

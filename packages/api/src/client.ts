@@ -1,6 +1,7 @@
 import { toHex } from '@ensconce/base/bytes';
 import { call } from './call.ts';
 import type { CasConnection } from './connection.ts';
+import type { ExportAnswer, ExportRequest } from './exports.ts';
 import { routes } from './routes.ts';
 import type { SignedSession } from './signed-session.ts';
 import type {
@@ -100,4 +101,9 @@ export function readValue(cas: CasConnection, session: string, secret: string): 
 /** All values that the session exports to everybody. */
 export function readValues(cas: CasConnection, session: string): Promise<ValuesAnswer> {
   return call(cas, routes.readValues, { parameters: { session } });
+}
+
+/** Asks another CAS for what it exports to a session of this one, which the connection's identity stands for. */
+export function readExports(cas: CasConnection, request: ExportRequest): Promise<ExportAnswer> {
+  return call(cas, routes.readExports, { body: request });
 }

@@ -1,6 +1,12 @@
 import { EnsconceError } from '@ensconce/base/errors';
 
-export type ApiErrorCode = 'API_ADDRESS' | 'API_UNREACHABLE' | 'API_ANSWER' | 'API_OTHER_CAS' | 'API_REFUSED';
+export type ApiErrorCode =
+  | 'API_ADDRESS'
+  | 'API_UNREACHABLE'
+  | 'API_ANSWER'
+  | 'API_OTHER_CAS'
+  | 'API_REFUSED'
+  | 'API_EVIDENCE';
 
 /** A call to CAS that did not give what was asked for. */
 export class ApiError extends EnsconceError<ApiErrorCode> {}

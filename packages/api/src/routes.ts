@@ -6,7 +6,16 @@ import {
   vetoSession,
   withdrawSession,
 } from './routes/approvals.ts';
-import { attestCas, attestClient, readClientChallenge, readOpenApi, readVersion } from './routes/service.ts';
+import { readExports } from './routes/exports.ts';
+import {
+  attestCas,
+  attestClient,
+  readClientChallenge,
+  readLive,
+  readOpenApi,
+  readReady,
+  readVersion,
+} from './routes/service.ts';
 import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
 import {
   deleteSession,
@@ -22,6 +31,8 @@ import { readValue, readValues } from './routes/values.ts';
 /** Every route of the client API by its operation id. A new one is a row in routes/, here, and a handler in CAS. */
 export const routes = {
   readVersion,
+  readLive,
+  readReady,
   attestCas,
   readClientChallenge,
   attestClient,
@@ -43,6 +54,7 @@ export const routes = {
   readHistory,
   readValue,
   readValues,
+  readExports,
 } as const satisfies Readonly<Record<string, Route>>;
 
 export type Routes = typeof routes;

@@ -1,25 +1,20 @@
-import { parse } from 'yaml';
 import { join } from 'node:path';
-import { EnsconceError } from '@ensconce/base/errors';
 import { WatermarkFile } from '@ensconce/collateral/watermark-file';
 import { Watermarks } from '@ensconce/collateral/watermarks';
-import { parseAppraisalPolicy } from '@ensconce/verify/policy-file';
-import type { AppraisalPolicy } from '@ensconce/verify/policy';
-import { EvidenceReportError } from './errors.ts';
 import { parseTime } from './time.ts';
 import { readCollateral, readEvidence, readPolicyText, readRoots } from './files.ts';
+import { readPolicy, type PolicyOptions } from './policy.ts';
 import { showCommand } from './show.ts';
 import { verifyCommand } from './verify.ts';
 import type { CommandResult } from './exit-code.ts';
 
 /** Options of `ensconce evidence verify FILE`, as the command line has them. */
-export interface VerifyOptions {
+export interface VerifyOptions extends PolicyOptions {
   readonly file: string;
   /** Files and folders; none for evidence that needs none. */
   readonly collateral: readonly string[];
   /** ISO 8601 or seconds since 1970; now without it. */
   readonly at?: string | undefined;
-  readonly policy?: string | undefined;
   readonly json: boolean;
   /** Lets bytes behind the end of the evidence pass: some tools pad it. */
   readonly allowTrailing: boolean;
@@ -46,41 +41,20 @@ export function openWatermarks(
   return new Watermarks(watermarkFile(cache), insecureSimulatedRoots);
 }
 
-function readPolicy(path: string | undefined): AppraisalPolicy | undefined {
-  if (path === undefined) return undefined;
-  const text = readPolicyText(path);
-  let value: unknown;
-  try {
-    value = parse(text, { maxAliasCount: 0 });
-  } catch (cause) {
-    throw new EvidenceReportError(
-      'EVIDENCE_POLICY_FILE',
-      `${path}: YAML or JSON expected, something else found`,
-      { cause },
-    );
-  }
-  try {
-    return parseAppraisalPolicy(value);
-  } catch (cause) {
-    if (!(cause instanceof EnsconceError)) throw cause;
-    throw new EvidenceReportError('EVIDENCE_POLICY_FILE', `${path}: a policy for evidence expected`, {
-      cause,
-      hint: cause.hint,
-    });
-  }
-}
-
 /**
  * `ensconce evidence verify`: exit code 0 accepted, 10 genuine but not accepted, 11 not genuine, 12 could not tell. Throws
  * `EnsconceError` where a file or option cannot be read: usage, exit code 2.
  */
 export async function runVerify(options: VerifyOptions, now: Date): Promise<CommandResult> {
   const roots = readRoots(options.insecureSimulatedRoot);
+  const { policy } = options;
+  const read = policy === undefined ? undefined : readPolicy(readPolicyText(policy), policy, options);
   return verifyCommand({
     evidence: readEvidence(options.file),
     pool: readCollateral(options.collateral),
     at: options.at === undefined ? now : parseTime(options.at),
-    policy: readPolicy(options.policy),
+    policy: read?.policy,
+    notes: read?.notes ?? [],
     json: options.json,
     allowTrailing: options.allowTrailing,
     tpmRoots: readRoots(options.tpmRoot ?? []),

@@ -19,6 +19,8 @@ export interface VerifyCommand {
   readonly at: Date;
   /** Undefined: the platform alone is judged; up to date and not debug is accepted. */
   readonly policy: AppraisalPolicy | undefined;
+  /** Further notes on the policy, for the output. */
+  readonly notes?: readonly string[] | undefined;
   readonly json: boolean;
   readonly allowTrailing: boolean;
   /** DER. */
@@ -226,7 +228,8 @@ export async function verifyCommand(
   const judged = isVerdict
     ? reportOf(appraise(verdict, command.policy ?? platformOnly), command.policy)
     : unreadable(command.at, verdict);
-  const report = rolledBack === undefined ? judged : withRollBack(judged, rolledBack);
+  const told = { ...judged, notes: [...judged.notes, ...(command.notes ?? [])] };
+  const report = rolledBack === undefined ? told : withRollBack(told, rolledBack);
   const notes = report.notes.map((note) => `note: ${note}\n`).join('');
   return {
     report,

@@ -92,6 +92,8 @@ export interface Filesystem {
    * be called again at the latest.
    */
   tick?(now: number): number;
+  /** Called after each request, its answer on the way: for work that the answer need not wait for. */
+  after?(): void;
   /** A message of the parent thread (`ServedFilesystem.post`). */
   message?(value: unknown): void;
 

@@ -6,6 +6,7 @@ import { deferred } from './filesystem.ts';
 import type { Connection, Filesystem } from './filesystem.ts';
 import type { Native } from './native.ts';
 import { negotiate } from './negotiate.ts';
+import { Patience } from './patience.ts';
 import { headerOut, opcode, requestBufferSize } from './protocol.ts';
 import { Request } from './request.ts';
 
@@ -21,7 +22,7 @@ export interface LoopOptions {
   readonly attend: () => boolean;
   /** INIT has been answered. */
   readonly settled: () => void;
-  /** How many reads find nothing before the loop waits: latency for a little time of a processor. 0 where there is one. */
+  /** How many reads may find nothing before the loop waits: latency for a little time of a processor. 1 where there is one. */
   readonly spins: number;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
@@ -96,9 +97,16 @@ export function runLoop(options: LoopOptions): void {
     }
     const { unique } = request;
     const result = dispatcher.handle();
-    if (result === silent || result === deferred) return;
-    if (result < 0) send(reply, view, headerOut, result, unique);
-    else send(reply, view, headerOut + result, 0, unique);
+    if (result !== silent && result !== deferred) {
+      if (result < 0) send(reply, view, headerOut, result, unique);
+      else send(reply, view, headerOut + result, 0, unique);
+    }
+    if (!filesystem.after) return;
+    try {
+      filesystem.after();
+    } catch (error) {
+      log(error instanceof Error ? error.message : 'not an error was thrown');
+    }
   };
 
   /** Lets the parent and the file system's own clock have their turn; returns the time-out of the wait, or false. */
@@ -113,11 +121,13 @@ export function runLoop(options: LoopOptions): void {
     }
   };
 
+  const patience = new Patience(options.spins);
   let empty = 0;
   let served = 0;
   for (;;) {
     const length = native.read(device, input, requestBufferSize);
     if (length > 0) {
+      if (empty > 0) patience.paid();
       empty = 0;
       serve(length);
       if (++served % attention === 0 && pause() === false) return;
@@ -125,8 +135,9 @@ export function runLoop(options: LoopOptions): void {
     }
     switch (-length) {
       case errno.EAGAIN: {
-        if (++empty < options.spins) break;
+        if (++empty < patience.looks) break;
         empty = 0;
+        patience.exhausted();
         const timeout = pause();
         if (timeout === false) return;
         native.poll(pollSet, 2, timeout);

@@ -73,7 +73,7 @@ class Server {
       env: {},
       argv: [],
       // Requests leave little behind; a larger nursery would only grow the process.
-      resourceLimits: { maxYoungGenerationSizeMb: 16 },
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
     });
     const ready = Promise.withResolvers<void>();
     const settled = Promise.withResolvers<void>();

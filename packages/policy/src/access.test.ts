@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
+import * as fc from 'fast-check';
 import { accessStatus, canBeSigned, mayAccess, mayListSessions, namedKeys } from './access.ts';
 import { keyHashOfPublicKey } from './key-hash.ts';
 import { parseSessionOrThrow } from './parse.ts';
@@ -76,6 +77,55 @@ void test('who may create sessions may list them', () => {
 void test('what cannot be resolved is satisfied by nobody, also inside require', () => {
   assert.equal(mayAccess(update('["$$SCONE::who$$"]'), { keyHash: 'creatorkey' }, creator).allowed, false);
   assert.equal(mayAccess(update('[{require-all: ["$$SCONE::who$$"]}]'), signed(one), creator).allowed, false);
+});
+
+void test('one key counts once, also as CREATOR beside itself', () => {
+  const rule = update(`[{require-at-least-2: [CREATOR, ${one.keyHash}, ${two.keyHash}]}]`);
+  const own: Creator = { kind: 'certificate', pem: '', keyHash: one.keyHash };
+  assert.equal(mayAccess(rule, { keyHash: one.keyHash }, own).allowed, false);
+  const signing: Creator = { kind: 'signer', pem: one.pem, keyHash: one.keyHash };
+  const signedRule = update(`[{require-at-least-2: [CREATOR, ${member(one)}, ${member(two)}]}]`);
+  assert.equal(mayAccess(signedRule, signed(one), signing).allowed, false);
+  assert.equal(mayAccess(signedRule, signed(one, two), signing).allowed, true);
+});
+
+void test('property: a quorum is met exactly by that many different keys', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 4 }),
+      fc.subarray([0, 1, 2, 3]),
+      fc.array(fc.nat(3), { maxLength: 8 }),
+      (atLeast, listedTwice, signing) => {
+        const members = [...signers, ...listedTwice.map((index) => signers[index] as Signer)];
+        const rule = update(`[{require-at-least-${atLeast}: [${members.map(member).join(', ')}]}]`);
+        const who = signed(...signing.map((index) => signers[index] as Signer));
+        assert.equal(mayAccess(rule, who, creator).allowed, new Set(signing).size >= atLeast);
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+void test('property: whatever cannot be resolved is put into a rule, nobody is let in by it', () => {
+  const reference = '"$$SCONE::who$$"';
+  const leaf = fc.constantFrom(reference, `{signer: ${reference}}`);
+  const { rule } = fc.letrec<{ rule: string }>((tie) => ({
+    rule: fc.oneof(
+      { maxDepth: 3 },
+      leaf,
+      fc.array(tie('rule'), { minLength: 1, maxLength: 3 }).map((of) => `{require-all: [${of.join(', ')}]}`),
+      fc
+        .array(tie('rule'), { minLength: 1, maxLength: 3 })
+        .map((of) => `{require-at-least-1: [${of.join(', ')}]}`),
+    ),
+  }));
+  fc.assert(
+    fc.property(rule, (text) => {
+      const everybody = { keyHash: one.keyHash, signers: signers.map(({ keyHash }) => keyHash) };
+      assert.equal(mayAccess(update(`[${text}]`), everybody, creator).allowed, false);
+    }),
+    { numRuns: 100 },
+  );
 });
 
 void test('those who will not sign stop a rule as soon as it cannot be satisfied without them', () => {

@@ -55,9 +55,9 @@ function satisfied(entry: AccessEntry, identity: Identity, creator: Creator | un
     case 'signer':
       return identity.signers?.includes(entry.keyHash) === true;
     case 'require': {
-      const agreeing = entry.of.filter((member) => satisfied(member, identity, creator)).length;
-      const wanted = entry.atLeast === 'all' ? entry.of.length : entry.atLeast;
-      return wanted > 0 && agreeing >= wanted;
+      const agreeing = entry.of.filter((member) => satisfied(member, identity, creator));
+      if (entry.atLeast === 'all') return agreeing.length > 0 && agreeing.length === entry.of.length;
+      return entry.atLeast > 0 && distinctKeys(agreeing, creator) >= entry.atLeast;
     }
     case 'none':
     case 'reference':
@@ -66,6 +66,16 @@ function satisfied(entry: AccessEntry, identity: Identity, creator: Creator | un
     default:
       return unknownEntry(entry);
   }
+}
+
+/** How many keys the members are: the creator's is one of them where it is listed besides. */
+function distinctKeys(members: AccessRule, creator: Creator | undefined): number {
+  return new Set(
+    members.map((member) => {
+      if (member.kind === 'creator') return creator?.keyHash;
+      return 'keyHash' in member ? member.keyHash : member;
+    }),
+  ).size;
 }
 
 /** One node of a rule with whether it is satisfied: who has agreed, and who has yet to. */

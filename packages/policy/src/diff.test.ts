@@ -67,3 +67,27 @@ void test('nothing changes where nothing changes', () => {
     [],
   );
 });
+
+void test('what the ensconce map says of platforms, in words', () => {
+  const of = (ensconce: string, service: string): ReturnType<typeof parseSessionOrThrow> =>
+    parseSessionOrThrow(
+      `name: s\nversion: "0.3"\nservices: [{name: app, command: run, mrenclaves: [${a}]${service}}]\nsecurity: {attestation: {ignore_advisories: [INTEL-SA-00001]}}\nensconce: {minimum_tcb_date: 2025-01-01${ensconce}}\n`,
+    );
+  const changes = sessionDiff(
+    of(', minimum_evaluation_number: 17, ignore_advisories: {sgx: []}', ''),
+    of(
+      ', minimum_evaluation_number: 16, ignore_advisories: {tdx: "*"}',
+      `, ensconce: {platforms: [${'0a'.repeat(16)}]}`,
+    ),
+  );
+  assert.deepEqual(
+    changes.map(({ widens, text }) => `${widens ? '+' : ' '} ${text}`),
+    [
+      '+ the earliest evaluation of Intel’s changes from 17 to 16',
+      '+ INTEL-SA-00001 is newly ignored on sgx',
+      '+ every advisory is newly ignored on tdx',
+      '  INTEL-SA-00001 is no longer ignored on tdx',
+      '+ service app: the accepted machines change',
+    ],
+  );
+});

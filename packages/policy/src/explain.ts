@@ -15,6 +15,8 @@ export interface Explanation {
   readonly configId: string;
   /** Who may be this service. */
   readonly trust: readonly string[];
+  /** What starting it takes besides. */
+  readonly start: readonly string[];
   /** As written, with references. */
   readonly command: readonly string[];
   readonly pwd: string;
@@ -41,6 +43,7 @@ export function explainService(session: Session, serviceName: string): Explanati
   return {
     configId: `${session.name}/${service.name}`,
     trust: describeTrust(session, service, image?.mrenclaves),
+    start: describeStart(session, service),
     command: service.command,
     pwd: service.pwd,
     user: service.user === undefined || service.user === '' ? 'root' : service.user,
@@ -59,7 +62,7 @@ export function explainService(session: Session, serviceName: string): Explanati
       })),
       ...(image?.injectionFiles ?? []).map(({ path, content }) => ({
         path,
-        from: content === undefined ? 'the image’s own file as template' : origin(`file ${path}`, uses),
+        from: content === undefined ? template(image?.provideSecrets) : origin(`file ${path}`, uses),
       })),
       ...service.hostFiles.map((path) => ({ path, from: 'the host, unprotected' })),
     ],
@@ -85,6 +88,12 @@ export function explainService(session: Session, serviceName: string): Explanati
 function origin(where: string, uses: ReturnType<typeof secretUses>): string {
   const names = uses.filter((use) => use.where === where).map(({ secret }) => `secret ${secret.name}`);
   return names.length === 0 ? 'the policy' : `the policy with ${[...new Set(names)].join(', ')}`;
+}
+
+function template(provided: readonly string[] | undefined): string {
+  const names =
+    provided === undefined ? 'all secrets of the session' : ['the secrets', ...provided].join(' ');
+  return `the image’s own file as template, which may hold ${names}`;
 }
 
 /** Where a secret's value comes from, in words. */
@@ -120,28 +129,54 @@ function describeTrust(
   service: Service,
   restriction: readonly string[] | undefined,
 ): readonly string[] {
-  const { attestation } = session.security;
+  const { attestation, reference } = session.security;
   if (attestation.mode === 'none') return ['anybody: mode none asks for no evidence'];
+  const whole = reference ?? attestation.reference;
   return [
+    ...(whole === undefined ? [] : [`whatever ${whole} says besides; nobody while that cannot be resolved`]),
     ...service.attestation.map((variant) => `code with ${describeVariant(variant)}`),
     ...describeGuests(service),
     ...(restriction ? [`and only ${describeMeasurements(restriction)}`] : []),
     session.acceptSimulation
       ? 'on real or simulated hardware (simulated hardware protects nothing)'
       : 'on real hardware',
-    ...(service.platforms ? [`only on the platforms ${service.platforms.join(', ')}`] : []),
+    ...(attestation.mustBeSgxLocal ? ['only as an enclave on the machine of CAS itself'] : []),
+    ...(service.platforms ? [`only with the quoting enclaves ${service.platforms.join(', ')}`] : []),
+    ...(service.chips ? [`only on the machines ${service.chips.join(', ')}`] : []),
+    ...(attestation.mode === 'maa'
+      ? [`only with a token of the attestation provider ${attestation.url ?? ''} besides`]
+      : []),
     ...(session.minimumTcbDate === undefined
       ? []
       : [`with a TCB level of ${session.minimumTcbDate.slice(0, 10)} or later`]),
     ...(session.advisoryGraceDays === undefined
       ? []
       : [`lacking updates for at most ${session.advisoryGraceDays} days`]),
+    ...(session.minimumEvaluationNumber === undefined
+      ? []
+      : [`judged by Intel’s evaluation ${session.minimumEvaluationNumber} or a later one`]),
     ...(attestation.tolerate.length > 0 ? [`tolerating ${attestation.tolerate.join(', ')}`] : []),
     ...(attestation.ignoreAdvisories === '*'
       ? ['whatever advisories apply']
       : attestation.ignoreAdvisories.length > 0
         ? [`ignoring ${attestation.ignoreAdvisories.join(', ')}`]
         : []),
+    ...Object.entries(session.ignoreAdvisoriesOf ?? {}).flatMap(([tee, list]) =>
+      list === undefined
+        ? []
+        : [`ignoring on ${tee}: ${list === '*' ? 'whatever applies' : list.join(', ') || 'none'}`],
+    ),
+  ];
+}
+
+/** What whoever starts the service must know or leave alone. */
+function describeStart(session: Session, service: Service): readonly string[] {
+  const { security } = session;
+  const code = service.oneTimePasswordSharedSecret ?? security.attestation.oneTimePasswordSharedSecret;
+  return [
+    ...(code === undefined ? [] : ['with a one-time password behind the config id (session/service@123456)']),
+    ...(security.serviceAccessToken === undefined ? [] : ['with the service access token']),
+    ...(security.singletonEnclaves ? ['one instance at a time: a newer start ends the one before'] : []),
   ];
 }
 

@@ -72,15 +72,16 @@ export function formatSession(session: Session, options: FormatOptions): string 
 }
 
 function formatExtension(session: Session): Plain {
-  const { acceptSimulation, minimumTcbDate, advisoryGraceDays, delete: deletion } = session;
-  const given = [minimumTcbDate, advisoryGraceDays, deletion].some((value) => value !== undefined);
-  if (!acceptSimulation && !given) return undefined;
-  return {
-    accept_simulation: acceptSimulation ? true : undefined,
-    minimum_tcb_date: minimumTcbDate?.slice(0, 10),
-    advisory_grace_days: advisoryGraceDays,
+  const { ignoreAdvisoriesOf, delete: deletion } = session;
+  const extension: Readonly<Record<string, Plain>> = {
+    accept_simulation: session.acceptSimulation ? true : undefined,
+    minimum_tcb_date: session.minimumTcbDate?.slice(0, 10),
+    advisory_grace_days: session.advisoryGraceDays,
+    minimum_evaluation_number: session.minimumEvaluationNumber,
+    ignore_advisories: ignoreAdvisoriesOf && { ...ignoreAdvisoriesOf },
     delete: deletion && formatRule(deletion),
   };
+  return Object.values(extension).some((value) => value !== undefined) ? extension : undefined;
 }
 
 type Hide = (value: Json | undefined) => Plain;
@@ -88,9 +89,9 @@ type Hide = (value: Json | undefined) => Plain;
 function formatService(service: Service, hide: Hide): Plain {
   const environment: Record<string, Plain> = { ...service.environment };
   for (const name of service.hostEnvironment) environment[`\\@\\@${name}`] = '';
-  const { user, hostFiles, capabilities, tdx, snp } = service;
+  const { user, hostFiles, capabilities, chips, tdx, snp } = service;
   const extended =
-    hostFiles.length > 0 || [user, capabilities, tdx, snp].some((value) => value !== undefined);
+    hostFiles.length > 0 || [user, capabilities, chips, tdx, snp].some((value) => value !== undefined);
   return {
     name: service.name,
     image_name: service.imageName,
@@ -109,6 +110,7 @@ function formatService(service: Service, hide: Hide): Plain {
           user,
           host_files: some(hostFiles),
           capabilities,
+          platforms: chips,
           tdx: tdx?.map((guest) => ({ ...guest })),
           snp: snp?.map(({ minimumTcb, minimumGuestSvn, idKeyDigest, authorKeyDigest, ...guest }) => ({
             ...guest,

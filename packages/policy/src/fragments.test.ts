@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import type { Json } from '@ensconce/base/json';
 import { mayAccess } from './access.ts';
-import { attestationPolicy } from './attestation.ts';
+import { servicePolicy } from './attestation.ts';
 import { resolveFragments } from './fragments.ts';
 import { keyHashOfPublicKey } from './key-hash.ts';
 import { parseSessionOrThrow } from './parse.ts';
@@ -18,32 +18,34 @@ function resolve(rest: string, value: Json | undefined, pinned = true) {
   );
   return resolveFragments(session, () => (value === undefined ? undefined : { value, pinned }));
 }
+const exchange = { reportData: 'not-checked', casIdentity: undefined } as const;
 function attested(attestation: string, value: Json | undefined, pinned = true) {
   const { session } = resolve(`services: [{name: app, attestation: ${attestation}}]\n`, value, pinned);
-  return attestationPolicy(session, 'app').variants;
+  return servicePolicy(session, 'app', exchange).appraisal.sgx;
 }
+const any = { minimum: 0, maximum: 65_535 };
+const only = (value: number) => ({ minimum: value, maximum: value });
 
 void test('a fragment stands for a variant, for several, for factors and for measurements', () => {
-  assert.deepEqual(
-    attested('$$SCONE::f$$', { mrenclave: a.toUpperCase() }).map(({ mrenclave }) => mrenclave),
-    [[a]],
-  );
+  assert.deepEqual(attested('$$SCONE::f$$', { mrenclave: a.toUpperCase() }), [{ mrenclave: a }]);
   assert.deepEqual(
     attested(`[$$SCONE::f$$, {mrenclave: ${b}}]`, [
       { mrenclave: [a] },
       { signer: { mrsigner: a, isvprodid: '1', isvsvn: '2' } },
-    ]).map(({ mrenclave, signer: by }) => mrenclave ?? by),
-    [[a], { mrsigner: a, isvprodid: 1, isvsvnMin: 2, isvsvnMax: 2 }, [b]],
+    ]),
+    [{ mrenclave: a }, { mrsigner: a, isvprodid: only(1), isvsvn: only(2) }, { mrenclave: b }],
   );
-  assert.deepEqual(
-    attested(`{mrenclave: ${b}, signer: $$SCONE::f$$}`, { mrsigner: a })[0]?.signer?.mrsigner,
-    a,
-  );
-  assert.deepEqual(attested(`{mrenclave: [${b}, $$SCONE::f$$]}`, [a, a])[0]?.mrenclave, [b, a, a]);
-  assert.deepEqual(
-    attested(`{signer: {mrsigner: ${a}, isvprodid: $$SCONE::f$$}}`, '7')[0]?.signer?.isvprodid,
-    7,
-  );
+  assert.deepEqual(attested(`{mrenclave: ${b}, signer: $$SCONE::f$$}`, { mrsigner: a }), [
+    { mrenclave: b, mrsigner: a, isvprodid: any, isvsvn: any },
+  ]);
+  assert.deepEqual(attested(`{mrenclave: [${b}, $$SCONE::f$$]}`, [a, a]), [
+    { mrenclave: b },
+    { mrenclave: a },
+    { mrenclave: a },
+  ]);
+  assert.deepEqual(attested(`{signer: {mrsigner: ${a}, isvprodid: $$SCONE::f$$}}`, '7'), [
+    { mrsigner: a, isvprodid: only(7), isvsvn: any },
+  ]);
 });
 
 void test('what is missing, empty, of another form or refers further is satisfied by nothing', () => {
@@ -58,7 +60,7 @@ void test('what is missing, empty, of another form or refers further is satisfie
     { mrenclave: '$$SCONE::g$$' },
     { other: a },
   ]) {
-    assert.deepEqual(attested('$$SCONE::f$$', value)[0]?.unresolved, ['$$SCONE::f$$'], JSON.stringify(value));
+    assert.deepEqual(attested('$$SCONE::f$$', value), [], JSON.stringify(value));
   }
   const { unresolved } = resolve('services: [{name: app, attestation: $$SCONE::f$$}]\n', undefined);
   assert.deepEqual(unresolved, ['$$SCONE::f$$: no value']);
@@ -68,26 +70,39 @@ void test('only a pinned fragment may loosen what evidence must show', () => {
   const service = `services: [{name: app, mrenclaves: [${a}]}]\n`;
   const settings: Json = { attestation: { mode: 'none' } };
   const policy = (rest: string, value: Json, pinned: boolean) =>
-    attestationPolicy(resolve(service + rest, value, pinned).session, 'app');
+    servicePolicy(resolve(service + rest, value, pinned).session, 'app', exchange);
   assert.equal(policy('security: $$SCONE::f$$\n', settings, true).mode, 'none');
   assert.equal(policy('security: $$SCONE::f$$\n', settings, false).mode, 'hardware');
-  assert.deepEqual(policy('security: $$SCONE::f$$\n', settings, false).variants[0]?.unresolved, [
-    '$$SCONE::f$$',
-  ]);
+  assert.deepEqual(policy('security: $$SCONE::f$$\n', settings, false).appraisal.sgx, []);
   const tolerate = 'security: {attestation: {tolerate: [hyperthreading, $$SCONE::f$$]}}\n';
-  assert.deepEqual([...policy(tolerate, ['debug-mode', 'outdated-tcb'], true).tolerate].sort(), [
+  assert.deepEqual([...policy(tolerate, ['debug-mode', 'outdated-tcb'], true).appraisal.tolerate].sort(), [
     'debug-mode',
     'hyperthreading',
     'outdated-tcb',
   ]);
-  assert.deepEqual([...policy(tolerate, ['debug-mode'], false).tolerate], ['hyperthreading']);
+  assert.deepEqual(policy(tolerate, ['debug-mode'], false).appraisal.tolerate, ['hyperthreading']);
   const ignore = 'security: {attestation: {ignore_advisories: [INTEL-SA-00161, $$SCONE::f$$]}}\n';
-  assert.deepEqual(
-    policy(ignore, ['INTEL-SA-00001'], false).ignoreAdvisories,
-    new Set(['INTEL-SA-00161', 'INTEL-SA-00001']),
-  );
-  assert.equal(policy(ignore, '*', true).ignoreAdvisories, '*');
-  assert.deepEqual(policy(ignore, '*', false).ignoreAdvisories, new Set(['INTEL-SA-00161']));
+  const ignored = (value: Json, pinned: boolean) =>
+    (policy(ignore, value, pinned).appraisal.ignoreAdvisories as Record<string, unknown>)['sgx'];
+  assert.deepEqual(ignored(['INTEL-SA-00001'], false), ['INTEL-SA-00001', 'INTEL-SA-00161']);
+  assert.equal(ignored('*', true), '*');
+  assert.deepEqual(ignored('*', false), ['INTEL-SA-00161']);
+  const tdx = 'ensconce: {ignore_advisories: {tdx: [$$SCONE::f$$]}}\n';
+  const tee = policy(tdx, ['INTEL-SA-00001'], true).appraisal.ignoreAdvisories as Record<string, unknown>;
+  assert.deepEqual([tee['sgx'], tee['tdx']], [[], ['INTEL-SA-00001']]);
+});
+
+void test('a fragment names machines', () => {
+  const service = (key: string) =>
+    `services: [{name: app, mrenclaves: [${a}], ensconce: {platforms: [${'01'.repeat(16)}, ${key}]}}]\n`;
+  const of = (value: Json) =>
+    servicePolicy(resolve(service('$$SCONE::f$$'), value).session, 'app', exchange).appraisal.platforms;
+  assert.deepEqual(of(['02'.repeat(16), '03'.repeat(64)]), [
+    '01'.repeat(16),
+    '02'.repeat(16),
+    '03'.repeat(64),
+  ]);
+  assert.deepEqual(of('no id'), ['01'.repeat(16)]);
 });
 
 void test('fragments name who may read and update; ANY only where it is pinned', () => {

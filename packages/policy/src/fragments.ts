@@ -4,6 +4,7 @@ import { invalid, type Form } from './form/form.ts';
 import { Findings, Place } from './form/place.ts';
 import { accessPolicy as accessPolicyForm, accessRule, signerEntry } from './language/access.ts';
 import { nodeOf } from './language/fragment.ts';
+import { chip } from './language/guest.ts';
 import {
   advisories as advisoriesForm,
   attestation as attestationForm,
@@ -18,6 +19,7 @@ import {
   signer as signerForm,
   versionNumber,
 } from './language/service.ts';
+import { resolveReference } from './secret-format.ts';
 import type {
   AccessEntry,
   AccessPolicy,
@@ -64,8 +66,37 @@ export function resolveFragments(session: Session, source: FragmentSource): Reso
   const security = resolution.security(session.security);
   const services = session.services.map((service) => resolution.service(service));
   const accessPolicy = resolution.accessPolicy(session.accessPolicy);
-  const resolved = { ...session, security, services, accessPolicy };
+  const ignoreAdvisoriesOf = resolution.teeAdvisories(session.ignoreAdvisoriesOf);
+  const deleteRule = session.delete && resolution.rule(session.delete);
+  const resolved = { ...session, security, services, accessPolicy, ignoreAdvisoriesOf, delete: deleteRule };
   return { session: freeze(compact(resolved)), unresolved: [...resolution.unresolved] };
+}
+
+const namesOf = new WeakMap<Session, readonly string[]>();
+
+/** Names of the secrets that stand for a part of the policy itself; empty for most sessions. */
+export function fragmentNames(session: Session): readonly string[] {
+  const known = namesOf.get(session);
+  if (known) return known;
+  const names = new Set<string>();
+  resolveFragments(session, ({ name }) => {
+    names.add(name);
+    return undefined;
+  });
+  const found = [...names];
+  namesOf.set(session, found);
+  return found;
+}
+
+/** What references stand for by the text of the session alone: values that are given in it. Nothing of other sessions is known here. */
+export function givenFragments(session: Session): FragmentSource {
+  return (reference) => {
+    const secret = resolveReference(reference, session)?.secret;
+    if (!secret || secret.import || secret.importAkv || secret.value === undefined) return undefined;
+    return secret.kind === 'config-fragment' || secret.kind === 'ascii'
+      ? { value: secret.value, pinned: true }
+      : undefined;
+  };
 }
 
 class Resolution {
@@ -108,6 +139,7 @@ class Resolution {
       ...service,
       attestation: service.attestation.flatMap((variant) => this.#variant(variant)),
       platforms: service.platforms && this.#splice(service.platforms, many(platform)),
+      chips: service.chips && this.#splice(service.chips, many(chip)),
     };
   }
 
@@ -158,6 +190,13 @@ class Resolution {
     };
   }
 
+  teeAdvisories(of: Session['ignoreAdvisoriesOf']): Session['ignoreAdvisoriesOf'] {
+    if (of === undefined) return undefined;
+    const list = (value: readonly string[] | '*' | undefined): readonly string[] | '*' | undefined =>
+      value === undefined || value === '*' ? value : this.#advisories(value);
+    return { sgx: list(of.sgx), tdx: list(of.tdx) };
+  }
+
   #advisories(list: readonly string[]): readonly string[] | '*' {
     const found = list.map((item) =>
       isReference(item) ? (this.#read(item, advisoriesForm, (read) => read === '*') ?? [item]) : [item],
@@ -173,6 +212,14 @@ class Resolution {
       createSessions: alone(rule('createSessions'), policy.createSessions),
       listSessions: alone(rule('listSessions'), policy.listSessions),
     };
+  }
+
+  /** A rule beside the policy, written like `update`. */
+  rule(rule: AccessRule): AccessRule {
+    return alone(
+      rule.flatMap((entry) => this.#entry(entry, 'update')),
+      rule,
+    );
   }
 
   #entry(entry: AccessEntry, right: keyof AccessPolicy): AccessRule {

@@ -17,6 +17,9 @@ import { readYaml } from './yaml/read.ts';
 
 export type { Problem } from './problem.ts';
 
+/** The longest text that is looked at. */
+export const maxSessionBytes = limits.textBytes;
+
 export interface ParseOptions {
   /** Values for `$NAME` and `${NAME}`. Without this the text is taken as it stands, as CAS does. */
   readonly variables?: Variables | undefined;

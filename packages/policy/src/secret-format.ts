@@ -44,7 +44,13 @@ export function formatsOf(kind: SecretKind | undefined): readonly string[] | und
 }
 
 /** The older dotted suffixes; `.chain` holds the leaf too, unlike `:chain`. */
-const dotted: Readonly<Record<string, string>> = { crt: 'crt', key: 'privatekey', chain: '.chain' };
+const dotted: Readonly<Record<string, string>> = {
+  crt: 'crt',
+  key: 'privatekey',
+  chain: '.chain',
+  hex: 'hex',
+  base64: 'base64',
+};
 
 const byNames = new WeakMap<readonly Secret[], ReadonlyMap<string, Secret>>();
 

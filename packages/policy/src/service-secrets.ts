@@ -1,5 +1,5 @@
 import { resolveReference } from './secret-format.ts';
-import { imageOf, type Secret, type Service, type Session } from './session.ts';
+import { imageOf, type Image, type Secret, type Service, type Session } from './session.ts';
 import { references } from './substitution.ts';
 
 /** One place where a service gets a secret. */
@@ -7,11 +7,11 @@ export interface SecretUse {
   readonly secret: Secret;
   /** `''`, `hex` … */
   readonly format: string;
-  /** `argument 2`, `variable TOKEN`, `file /etc/key`, `key of layer 0`. */
+  /** `argument 2`, `variable TOKEN`, `file /etc/key`, `template /etc/app.conf`, `key of layer 0`. */
   readonly where: string;
 }
 
-/** Every secret that the service gets by its command, environment, files and layers, in that order. */
+/** Every secret that the service gets by its command, environment, files, layers and templates, in that order. */
 export function secretUses(session: Session, service: Service): readonly SecretUse[] {
   const image = imageOf(session, service);
   const texts: (readonly [where: string, text: string | undefined])[] = [
@@ -25,10 +25,25 @@ export function secretUses(session: Session, service: Service): readonly SecretU
         [`key of volume ${name}`, session.volumes.find((volume) => volume.name === name)?.fspfKey] as const,
     ),
   ];
-  return texts.flatMap(([where, text]) =>
+  const named = texts.flatMap(([where, text]) =>
     references(text ?? '').flatMap((reference) => {
       const resolved = resolveReference(reference, session);
       return resolved ? [{ ...resolved, where }] : [];
     }),
+  );
+  const provided = image === undefined ? [] : templateSecrets(session, image);
+  const templates = (image?.injectionFiles ?? []).flatMap(({ path, content }) =>
+    content === undefined
+      ? provided.map((secret) => ({ secret, format: '', where: `template ${path}` }))
+      : [],
+  );
+  return [...named, ...templates];
+}
+
+/** The secrets that templates in the image may hold: none where there are no such templates. A fragment is no text. */
+export function templateSecrets(session: Session, image: Image): readonly Secret[] {
+  if (image.injectionFiles.every(({ content }) => content !== undefined)) return [];
+  return session.secrets.filter(
+    ({ name, kind }) => kind !== 'config-fragment' && (image.provideSecrets?.includes(name) ?? true),
   );
 }

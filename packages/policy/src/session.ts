@@ -33,6 +33,12 @@ export interface Session {
   readonly delete?: AccessRule | undefined;
   /** `ensconce.advisory_grace_days`: for how long a platform may lack an update. */
   readonly advisoryGraceDays?: number | undefined;
+  /** `ensconce.minimum_evaluation_number`: TCB information of Intel of an older evaluation is refused. */
+  readonly minimumEvaluationNumber?: number | undefined;
+  /** `ensconce.ignore_advisories`: for these TEEs instead of `security.attestation.ignore_advisories`. */
+  readonly ignoreAdvisoriesOf?:
+    | Readonly<Partial<Record<'sgx' | 'tdx', readonly string[] | '*' | undefined>>>
+    | undefined;
 }
 
 export interface Creator {
@@ -54,6 +60,8 @@ export interface Service {
   /** OR. Empty only where attestation mode is `none`, or `tdx` or `snp` names guests. */
   readonly attestation: readonly AttestationVariant[];
   readonly platforms?: readonly string[] | undefined;
+  /** `ensconce.platforms`: ids of machines in lower-case hex (platform instance id, PPID, chip id) or references; any if absent. */
+  readonly chips?: readonly string[] | undefined;
   readonly oneTimePasswordSharedSecret?: string | undefined;
   /** `uid[:gid]` or names. */
   readonly user?: string | undefined;

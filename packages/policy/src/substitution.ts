@@ -69,6 +69,17 @@ export function substituteSecretsBytes(value: string, lookup: Lookup): Uint8Arra
   );
 }
 
+/** As {@link substituteSecretsBytes}, in a file of any bytes: references are ASCII, and what is no reference stays as it is. */
+export function substituteSecretsInFile(file: Uint8Array, lookup: Lookup): Uint8Array {
+  // One character a byte, and back.
+  const text = Buffer.from(file.buffer, file.byteOffset, file.length).toString('latin1');
+  return concatBytes(
+    ...splitReferences(text).map((part) =>
+      typeof part === 'string' ? Buffer.from(part, 'latin1') : valueOf(part, lookup),
+    ),
+  );
+}
+
 /** As {@link substituteSecretsBytes}, for arguments and variables: text without NUL. */
 export function substituteSecrets(value: string, lookup: Lookup): string {
   return splitReferences(value)

@@ -3,39 +3,46 @@ import type { Session } from '@ensconce/policy/session';
 import type { Lookup } from '@ensconce/policy/substitution';
 import { pkcs12 } from './pkcs12.ts';
 import { secretLookup } from './render.ts';
-import { storedOf, type SecretState, type StoredSecret } from './stored.ts';
+import { storedOf, type SecretState } from './stored.ts';
 import { issueToken, type SelfClaims } from './token.ts';
 
 export interface DeliveryOptions {
   readonly now: Date;
   /** What is known of the attested service: `software_identity` is its measurement in hex. */
   readonly self: SelfClaims;
-  readonly imported?: Readonly<Record<string, StoredSecret>> | undefined;
+  /** The secrets that this delivery is about; of no other a token is signed. All if absent. */
+  readonly names?: ReadonlySet<string> | undefined;
+  /** Secrets that templates may hold in any format, as nobody knows which. */
+  readonly inTemplates?: ReadonlySet<string> | undefined;
 }
 
 const pkcs12Format = 'pkcs12-with-private-key';
 
 /**
- * The lookup for one delivery to one service: values, imports, tokens signed for this service now, and PKCS #12 files of
- * the certificates that the session asks for in that format.
+ * The lookup for one delivery to one service: values, tokens signed for this service now, and PKCS #12 files of the
+ * certificates that the session asks for in that format. `state` has what the session imports too.
  */
 export async function deliveryLookup(
   session: Session,
   state: SecretState,
   options: DeliveryOptions,
 ): Promise<Lookup> {
-  const secrets = { ...options.imported, ...state.secrets };
-  const lookup = secretLookup(session, { version: 1, secrets });
+  const { secrets } = state;
+  const lookup = secretLookup(session, state);
   const made = new Map<string, Uint8Array>();
   for (const { name } of session.secrets) {
     const stored = storedOf(secrets, name, 'x509');
     const { pkcs8 } = stored ?? {};
-    if (!stored || pkcs8 === undefined || !mentions(session, `$$SCONE::${name}:${pkcs12Format}`)) continue;
+    if (!stored || pkcs8 === undefined) continue;
+    const asked =
+      options.inTemplates?.has(name) === true || mentions(session, `$$SCONE::${name}:${pkcs12Format}`);
+    if (!asked) continue;
     made.set(`${name}:${pkcs12Format}`, await pkcs12({ ...stored, pkcs8 }));
   }
   const before: Lookup = (reference) =>
     made.get(`${reference.name}:${reference.format}`) ?? lookup(reference);
   for (const secret of session.secrets) {
+    if (options.names?.has(secret.name) === false) continue;
     const key =
       secret.kind === 'jwt' && secret.signer !== undefined
         ? storedOf(secrets, secret.signer, 'private-key')

@@ -10,6 +10,8 @@ export type SecretsErrorCode =
   /** A format that the kind does not have, or a secret that is not there. */
   | 'SECRETS_FORMAT'
   /** An import that is not allowed or cannot be resolved. */
-  | 'SECRETS_IMPORT';
+  | 'SECRETS_IMPORT'
+  /** An import that cannot be had now: another CAS or a vault does not answer. The same may succeed later. */
+  | 'SECRETS_UNAVAILABLE';
 
 export class SecretsError extends EnsconceError<SecretsErrorCode> {}

@@ -4,54 +4,73 @@ import { storedOf, type SecretState, type StoredSecret } from './stored.ts';
 
 /** A session as the other side of an export sees it. */
 export interface Party {
-  readonly session: Session;
+  readonly session: Pick<Session, 'name' | 'secrets'>;
+  /** What its CAS knows it by, whoever has its name. */
+  readonly id: string;
   /** Its session hash. */
   readonly hash: string;
 }
 
-/** Whether `secret` is exported to this session of the same CAS, at this very version where the export says so. */
-export function isExportedTo(
-  secret: Secret,
-  importer: { readonly name: string; readonly hash: string },
-): boolean {
+/** Who imports, as an export names it. */
+export interface Importer {
+  readonly name: string;
+  readonly hash: string;
+  /** Key hash of the other CAS that asks; absent for sessions of the same CAS. */
+  readonly cas?: string | undefined;
+}
+
+/** Whether `secret` is exported to this session, at this very version where the export says so. A namespace is one of the same CAS. */
+export function isExportedTo(secret: Secret, importer: Importer): boolean {
   return secret.export.some((target) => {
     if (target.kind === 'namespace') {
+      if (importer.cas !== undefined) return false;
       return target.namespace === '/' || importer.name.startsWith(`${target.namespace}/`);
     }
-    const { to } = target;
-    if (to.casUrl !== undefined || to.session !== importer.name) return false;
-    return to.sessionHash === undefined || to.sessionHash === importer.hash;
+    const { casUrl, casKey, session, sessionHash } = target.to;
+    const rightCas =
+      casUrl === undefined ? importer.cas === undefined : casKey !== undefined && casKey === importer.cas;
+    return (
+      rightCas && session === importer.name && (sessionHash === undefined || sessionHash === importer.hash)
+    );
   });
 }
 
-/**
- * The value that an import gets. `exporter.state` must hold what the exporter itself imported. A certificate brings its
- * private key only if that key is exported to the same session. Throws `SECRETS_IMPORT`; the message does not say
- * whether the secret exists.
- */
-export function importedValue(
-  request: SecretImport,
-  importer: Party,
-  exporter: Party & { readonly state: SecretState },
-): StoredSecret {
-  const refused = new SecretsError(
+/** The one answer to whoever asks for what is not exported to him, whether or not it is there. */
+export function notExported(request: SecretImport, importer: string): SecretsError {
+  return new SecretsError(
     'SECRETS_IMPORT',
-    `secret ${request.secret} of session ${request.from.session}: one that is exported to ${importer.session.name} expected, none found`,
+    `secret ${request.secret} of session ${request.from.session}: one that is exported to ${importer} expected, none found`,
     {
-      hint: 'the other session exports it with `export: {session: …}`; session_hash must match where it is given',
+      hint:
+        'the other session exports it with `export: {session: …}`, to a session of another CAS with its cas_url and ' +
+        'cas_key too; session_hash must match where it is given',
     },
   );
-  if (request.from.session !== exporter.session.name) throw refused;
-  if (request.from.sessionHash !== undefined && request.from.sessionHash !== exporter.hash) throw refused;
+}
+
+/** Whether `exporter` exports what `request` asks for to `importer`: known before any value is made or fetched. */
+export function exportsTo(request: SecretImport, importer: Importer, exporter: Party): boolean {
+  const { session, sessionHash } = request.from;
+  if (session !== exporter.session.name || (sessionHash !== undefined && sessionHash !== exporter.hash))
+    return false;
   const secret = exporter.session.secrets.find(({ name }) => name === request.secret);
-  const target = { name: importer.session.name, hash: importer.hash };
+  return secret !== undefined && isExportedTo(secret, importer);
+}
+
+/** What `importer` gets, if anything. A certificate brings its private key only if that key is exported to the same session. */
+export function exportedValue(
+  request: SecretImport,
+  importer: Importer,
+  exporter: Party & { readonly state: SecretState },
+): StoredSecret | undefined {
+  if (!exportsTo(request, importer, exporter)) return undefined;
   const { secrets } = exporter.state;
   const stored = Object.hasOwn(secrets, request.secret) ? secrets[request.secret] : undefined;
-  if (!secret || !stored || !isExportedTo(secret, target)) throw refused;
-  if (stored.kind !== 'x509') return stored;
-  const key = exporter.session.secrets.find(({ name }) => name === secret.privateKey);
+  if (stored?.kind !== 'x509') return stored;
+  const named = exporter.session.secrets.find(({ name }) => name === request.secret);
+  const key = exporter.session.secrets.find(({ name }) => name === named?.privateKey);
   const withKey =
-    key !== undefined && isExportedTo(key, target) && storedOf(secrets, key.name, 'private-key');
+    key !== undefined && isExportedTo(key, importer) && storedOf(secrets, key.name, 'private-key');
   const { pkcs8, renew: _renew, ...certificate } = stored;
   return withKey && pkcs8 !== undefined ? { ...certificate, pkcs8 } : certificate;
 }

@@ -5,8 +5,8 @@ import { createKey, createPublic, privateKeyOf } from './key.ts';
 import { createPgpKey } from './pgp-key.ts';
 import type { Random } from './random.ts';
 import { createAscii, createBinary } from './random-value.ts';
-import { keptValue, type Previous } from './state.ts';
-import { storedOf, type SecretState, type Stored, type StoredSecret } from './stored.ts';
+import { belongsInVault, keptValue, type Previous } from './state.ts';
+import { storedOf, type SecretState, type Stored, type StoredKind, type StoredSecret } from './stored.ts';
 
 export interface GenerateOptions {
   readonly random: Random;
@@ -19,50 +19,54 @@ export interface GenerateOptions {
 
 /**
  * The values for every secret of `session` that CAS itself makes or is given; imports have no entry, tokens are made at
- * delivery. What survives an update: ascii, binary and pgp-key of the same name, kind and size; a private key where both
- * versions say `migrate: true`; certificates never. Throws `SECRETS_VALUE` for a given value that its kind cannot take.
+ * delivery. What is made of an import that is not in `imported` has none yet either, nor has what a vault is to keep:
+ * {@link renewSecrets} makes it once import or vault can be had. What survives an update: ascii, binary and pgp-key of the same name, kind and size; a private
+ * key where both versions say `migrate: true`; certificates never. Throws `SECRETS_VALUE` for a given value that its
+ * kind cannot take.
  */
 export async function generateSecrets(session: Session, options: GenerateOptions): Promise<SecretState> {
   const secrets: Record<string, StoredSecret> = {};
   for (const secret of session.secrets) {
-    if (secret.import || secret.importAkv) continue;
-    const stored = keptValue(secret, options.previous) ?? (await createIndependent(secret, options));
+    if (isImported(secret)) continue;
+    const kept = keptValue(secret, options.previous);
+    const stored =
+      kept ?? (belongsInVault(session, secret) ? undefined : await createIndependent(secret, options));
     if (stored) secrets[secret.name] = stored;
   }
-  const known = { ...options.imported, ...secrets };
-  for (const secret of session.secrets) {
-    if (secret.kind !== 'public-key' || secret.import) continue;
-    const stored = createPublic(
-      secret,
-      secret.privateKey === undefined ? undefined : storedOf(known, secret.privateKey, 'private-key'),
-    );
-    if (stored) secrets[secret.name] = stored;
-  }
-  return { version: 1, secrets: { ...secrets, ...(await certificates(session, known, {}, options)) } };
+  if (session.secretConfig?.storeIn === 'akv') return { version: 1, secrets };
+  const made = await new Derivation(session, { ...options.imported, ...secrets }, options).makeAll();
+  return { version: 1, secrets: { ...secrets, ...made } };
 }
 
 /**
- * The same state with certificates whose time to renew has come, and those below them, made anew; the very same object
- * where there are none. Keys stay.
+ * The same state in which everything is there and good: made where it was missing, certificates made anew where it is time
+ * to renew them or what they are made of has changed, issuers before what they issue. The very same object where there is
+ * nothing to do. A certificate that cannot be renewed now is kept until it has expired; after that it is missing. Keys
+ * stay.
+ *
+ * @param names what to look at (`neededSecrets`); all if absent.
  */
 export async function renewSecrets(
   session: Session,
   state: SecretState,
-  options: GenerateOptions,
+  options: GenerateOptions & { readonly names?: ReadonlySet<string> | undefined },
 ): Promise<SecretState> {
-  const due = dueForRenewal(session, state, options.now);
-  if (due.size === 0) return state;
-  const kept = Object.fromEntries(Object.entries(state.secrets).filter(([name]) => !due.has(name)));
-  const fresh = await certificates(session, { ...options.imported, ...kept }, kept, options);
-  return { version: 1, secrets: { ...kept, ...fresh } };
-}
-
-/** When {@link renewSecrets} has something to do next; `undefined` where nothing ever expires. */
-export function nextRenewal(state: SecretState): Date | undefined {
-  const times = Object.values(state.secrets).flatMap((stored) =>
-    stored.kind === 'x509' && stored.renew !== undefined ? [Date.parse(stored.renew)] : [],
-  );
-  return times.length === 0 ? undefined : new Date(Math.min(...times));
+  const { imported, names } = options;
+  const independent: Record<string, StoredSecret> = {};
+  for (const secret of session.secrets) {
+    if (isImported(secret) || Object.hasOwn(state.secrets, secret.name)) continue;
+    if (names !== undefined && !names.has(secret.name)) continue;
+    const stored = await createIndependent(secret, options);
+    if (stored) independent[secret.name] = stored;
+  }
+  const known = { ...imported, ...state.secrets, ...independent };
+  const derivation = new Derivation(session, known, options, state.secrets);
+  const made = { ...independent, ...(await derivation.makeAll(names)) };
+  const changed = Object.entries(made).filter(([name, stored]) => state.secrets[name] !== stored);
+  const gone = new Set([...derivation.expired].filter((name) => made[name] === undefined));
+  if (changed.length === 0 && gone.size === 0) return state;
+  const kept = Object.entries(state.secrets).filter(([name]) => !gone.has(name));
+  return { version: 1, secrets: { ...Object.fromEntries(kept), ...Object.fromEntries(changed) } };
 }
 
 async function createIndependent(
@@ -85,58 +89,129 @@ async function createIndependent(
   }
 }
 
-/** Certificates that `existing` lacks, issuers before what they issue. */
-async function certificates(
-  session: Session,
-  known: Readonly<Record<string, StoredSecret>>,
-  existing: Readonly<Record<string, StoredSecret>>,
-  options: GenerateOptions,
-): Promise<Record<string, StoredSecret>> {
-  const made: Record<string, StoredSecret> = {};
-  const make = async (secret: Secret): Promise<Stored<'x509'> | undefined> => {
-    const done = storedOf({ ...existing, ...made }, secret.name, 'x509');
-    if (done || (secret.kind !== 'x509' && secret.kind !== 'x509-ca') || secret.import) {
-      return done ?? storedOf(known, secret.name, 'x509');
+/** Makes what is derived from other secrets: certificates and public keys. */
+class Derivation {
+  readonly #session: Session;
+  readonly #known: Readonly<Record<string, StoredSecret>>;
+  readonly #existing: Readonly<Record<string, StoredSecret>>;
+  readonly #options: GenerateOptions;
+  readonly #byName: ReadonlyMap<string, Secret>;
+  readonly #made: Record<string, StoredSecret> = {};
+  readonly #done = new Set<string>();
+  /** Certificates that were there, have expired and could not be replaced. */
+  readonly expired = new Set<string>();
+
+  constructor(
+    session: Session,
+    known: Readonly<Record<string, StoredSecret>>,
+    options: GenerateOptions,
+    existing: Readonly<Record<string, StoredSecret>> = {},
+  ) {
+    this.#session = session;
+    this.#known = known;
+    this.#existing = existing;
+    this.#options = options;
+    this.#byName = new Map(session.secrets.map((secret) => [secret.name, secret]));
+  }
+
+  async makeAll(names?: ReadonlySet<string>): Promise<Record<string, StoredSecret>> {
+    for (const secret of this.#session.secrets) {
+      if (isImported(secret) || (names !== undefined && !names.has(secret.name))) continue;
+      if (secret.kind === 'public-key') this.#note(secret, this.#publicKey(secret));
+      else if (isCertificate(secret)) await this.#certificate(secret);
     }
-    const key =
-      secret.privateKey === undefined ? undefined : storedOf(known, secret.privateKey, 'private-key');
-    if (secret.privateKey !== undefined && !key)
-      throw missing(secret, `a value for its private_key ${secret.privateKey}`);
-    const issuerSecret = session.secrets.find(({ name }) => name === secret.issuer);
-    const issuer = issuerSecret && (await make(issuerSecret));
-    if (secret.value !== undefined) return (made[secret.name] = givenCertificate(secret, key, issuer));
-    if (secret.issuer !== undefined && !issuer)
-      throw missing(secret, `a value for its issuer ${secret.issuer}`);
+    return { ...this.#made };
+  }
+
+  #note(secret: Secret, made: StoredSecret | undefined): void {
+    if (made !== undefined) this.#made[secret.name] = made;
+    this.#done.add(secret.name);
+  }
+
+  #publicKey(secret: Secret): StoredSecret | undefined {
+    const made = createPublic(secret, this.#parent(secret, secret.privateKey, 'private-key'));
+    const before = storedOf(this.#existing, secret.name, 'public-key');
+    return before !== undefined && before.spki === made?.spki ? before : (made ?? before);
+  }
+
+  async #certificate(secret: Secret): Promise<Stored<'x509'> | undefined> {
+    if (this.#done.has(secret.name)) return storedOf(this.#made, secret.name, 'x509');
+    const before = storedOf(this.#existing, secret.name, 'x509');
+    const certificate = await this.#better(secret, before);
+    this.#note(secret, certificate);
+    return certificate;
+  }
+
+  async #better(secret: Secret, before: Stored<'x509'> | undefined): Promise<Stored<'x509'> | undefined> {
+    const { now, random } = this.#options;
+    const key = this.#parent(secret, secret.privateKey, 'private-key');
+    const issuer = await this.#issuer(secret);
+    const complete = (secret.privateKey === undefined || key) && (secret.issuer === undefined || issuer);
+    if (before !== undefined && (!complete || isGood(before, secret, key, issuer, now)))
+      return this.#unexpired(secret, before);
+    if (secret.value !== undefined) return givenCertificate(secret, key, issuer);
+    if (!complete) return undefined;
     // Sessions before 0.3 have no private-key secrets: the certificate brings its own.
-    const pkcs8 = key?.pkcs8 ?? createKey({ ...secret, value: undefined }).pkcs8;
-    const { now, random } = options;
-    return (made[secret.name] = await issueCertificate(secret, {
-      now,
-      random,
-      key: privateKeyOf(pkcs8),
-      issuer,
-    }));
-  };
-  for (const secret of session.secrets) await make(secret);
-  return made;
-}
-
-function missing(secret: Secret, expected: string): SecretsError {
-  return new SecretsError('SECRETS_IMPORT', `secret ${secret.name}: ${expected} expected, none found`);
-}
-
-function dueForRenewal(session: Session, state: SecretState, now: Date): ReadonlySet<string> {
-  const due = new Set<string>();
-  for (const [name, stored] of Object.entries(state.secrets)) {
-    if (stored.kind === 'x509' && stored.renew !== undefined && Date.parse(stored.renew) <= now.getTime())
-      due.add(name);
-  }
-  // What a renewed authority issued carries the old one in its chain.
-  for (let before = -1; before !== due.size;) {
-    before = due.size;
-    for (const { name, issuer, value } of session.secrets) {
-      if (issuer !== undefined && due.has(issuer) && value === undefined) due.add(name);
+    const pkcs8 = key?.pkcs8 ?? before?.pkcs8 ?? createKey({ ...secret, value: undefined }).pkcs8;
+    try {
+      return await issueCertificate(secret, { now, random, key: privateKeyOf(pkcs8), issuer });
+    } catch (error) {
+      if (before === undefined || !(error instanceof SecretsError)) throw error;
+      return this.#unexpired(secret, before);
     }
   }
-  return due;
+
+  /** What was given is its author's to replace, also when it has expired. */
+  #unexpired(secret: Secret, before: Stored<'x509'>): Stored<'x509'> | undefined {
+    if (before.renew === undefined || Date.parse(before.notAfter) > this.#options.now.getTime())
+      return before;
+    this.expired.add(secret.name);
+    return undefined;
+  }
+
+  async #issuer(secret: Secret): Promise<Stored<'x509'> | undefined> {
+    if (secret.issuer === undefined) return undefined;
+    const named = this.#byName.get(secret.issuer);
+    if (named !== undefined && !isImported(named) && isCertificate(named)) return this.#certificate(named);
+    return this.#parent(secret, secret.issuer, 'x509');
+  }
+
+  /** The secret that `secret` is made of; `undefined` where it is an import that is not here. */
+  #parent<K extends StoredKind>(secret: Secret, name: string | undefined, kind: K): Stored<K> | undefined {
+    if (name === undefined) return undefined;
+    const stored = storedOf(this.#known, name, kind);
+    if (stored !== undefined) return stored;
+    const named = this.#byName.get(name);
+    if (named !== undefined && isImported(named) && !Object.hasOwn(this.#known, name)) return undefined;
+    throw new SecretsError(
+      'SECRETS_IMPORT',
+      `secret ${secret.name}: ${name} of the kind ${kind} expected, none found`,
+    );
+  }
+}
+
+/** Whether a certificate can stay: not due, and over the key and by the issuer of today. */
+function isGood(
+  before: Stored<'x509'>,
+  secret: Secret,
+  key: Stored<'private-key'> | undefined,
+  issuer: Stored<'x509'> | undefined,
+  now: Date,
+): boolean {
+  if (before.renew !== undefined && Date.parse(before.renew) <= now.getTime()) return false;
+  if (key !== undefined && before.pkcs8 !== key.pkcs8) return false;
+  return issuer === undefined || before.issuers[0] === issuer.certificate || isWholeChain(secret);
+}
+
+/** Whether the session gives a certificate together with its issuers: such a chain does not follow the issuer's secret. */
+function isWholeChain({ value }: Secret): boolean {
+  return typeof value === 'string' && value.split('-----BEGIN CERTIFICATE-----').length > 2;
+}
+
+function isCertificate({ kind }: Secret): boolean {
+  return kind === 'x509' || kind === 'x509-ca';
+}
+
+function isImported(secret: Secret): boolean {
+  return secret.import !== undefined || secret.importAkv !== undefined;
 }

@@ -4,8 +4,10 @@ import { test } from 'node:test';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import { SecretsError } from './errors.ts';
 import { generateSecrets } from './generate.ts';
-import { resolveImports } from './imports.ts';
+import { resolveImports, type ImportSource } from './imports.ts';
+import { neededSecrets } from './needed.ts';
 import { renderStored } from './render.ts';
+import { Trail } from './trail.ts';
 
 const options = {
   random: (size: number) => new Uint8Array(randomBytes(size)),
@@ -19,13 +21,29 @@ async function imports(...texts: readonly (readonly [name: string, secrets: stri
     await Promise.all(
       texts.map(async ([name, secrets]) => {
         const session = parseSessionOrThrow(`name: ${name}\nversion: "0.3.12"\nsecrets:\n${secrets}`);
-        return [name, { session, hash, state: await generateSecrets(session, options) }] as const;
+        return [name, { session, id: name, hash, state: await generateSecrets(session, options) }] as const;
       }),
     ),
   );
   const importer = parties.get(texts[0]?.[0] ?? '');
   assert.ok(importer);
-  return resolveImports(importer, (name) => Promise.resolve(parties.get(name)));
+  const source: ImportSource = {
+    find: (name) => parties.get(name),
+    here: async ({ session }, secret, _importer, trail) => {
+      const exporter = parties.get(session.name) ?? assert.fail();
+      const needed = neededSecrets(exporter.session, [secret]);
+      const further = await resolved(exporter, needed, trail);
+      return { version: 1, secrets: { ...further, ...exporter.state.secrets } };
+    },
+    elsewhere: () => assert.fail('no other CAS is named'),
+  };
+  const resolved = async (...[party, names, trail]: [typeof importer, ReadonlySet<string>, Trail]) => {
+    const { values, failures } = await resolveImports(party, names, source, trail);
+    for (const failure of failures.values()) throw failure;
+    return values;
+  };
+  const all = new Set(importer.session.secrets.map(({ name }) => name));
+  return resolved(importer, all, Trail.begin('here', 0));
 }
 function refused(error: unknown): boolean {
   return error instanceof SecretsError && error.code === 'SECRETS_IMPORT';

@@ -50,6 +50,8 @@ const formats: Formats = {
   },
   // It stands for a part of the policy, never for text.
   'config-fragment': () => undefined,
+  // It is fetched before anything is made of it.
+  'in-vault': () => undefined,
 };
 
 function encodeBytes(bytes: Uint8Array, format: string): Uint8Array | undefined {

@@ -1,4 +1,5 @@
 import type { Secret, Session } from '@ensconce/policy/session';
+import { neededSecrets } from './needed.ts';
 import type { Random } from './random.ts';
 import { createAscii, createBinary } from './random-value.ts';
 import type { SecretState, StoredSecret } from './stored.ts';
@@ -33,9 +34,11 @@ export function keptValue(secret: Secret, previous: Previous | undefined): Store
   const before = previous.session.secrets.find(({ name }) => name === secret.name);
   const { secrets } = previous.state;
   const stored = Object.hasOwn(secrets, secret.name) ? secrets[secret.name] : undefined;
-  if (!before || !stored || before.kind !== secret.kind || stored.kind !== secret.kind) return undefined;
+  const kind = stored?.kind === 'in-vault' ? stored.of : stored?.kind;
+  if (!before || !stored || before.kind !== secret.kind || kind !== secret.kind) return undefined;
   if (!('generated' in stored) || !stored.generated) return undefined;
-  if (stored.kind === 'private-key') {
+  if (kind === 'x509') return undefined;
+  if (kind === 'private-key') {
     return before.migrate && secret.migrate && before.keyType === secret.keyType ? stored : undefined;
   }
   return before.size === secret.size ? stored : undefined;
@@ -45,4 +48,16 @@ function createValue(secret: Secret, random: Random): StoredSecret | undefined {
   if (secret.kind === 'ascii') return createAscii(secret, random);
   if (secret.kind === 'binary') return createBinary(secret, random);
   return undefined;
+}
+
+/**
+ * Whether the value of `secret` is kept in the session's vault: whatever CAS makes, but for what the token for the vault
+ * is made of. Given values stand in the session's text, which CAS keeps.
+ */
+export function belongsInVault(session: Session, secret: Secret): boolean {
+  const { secretConfig } = session;
+  if (secretConfig?.storeIn !== 'akv' || secret.kind === 'config-fragment' || secret.kind === 'public-key')
+    return false;
+  if (secret.value !== undefined && (secret.kind === 'ascii' || secret.kind === 'binary')) return false;
+  return !neededSecrets(session, [secretConfig.token]).has(secret.name);
 }

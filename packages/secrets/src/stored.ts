@@ -30,6 +30,18 @@ export const storedSecret = v.variant('kind', [
     generated: v.boolean(),
   }),
   v.strictObject({ kind: v.literal('config-fragment'), value: v.unknown() }),
+  /** What `secret_config: {store_in: !akv …}` keeps in a vault (docs/formats/vault-values.md). */
+  v.strictObject({
+    kind: v.literal('in-vault'),
+    /** The kind of the value there. */
+    of: v.picklist(['ascii', 'binary', 'private-key', 'x509', 'pgp-key']),
+    vault: v.string(),
+    name: v.string(),
+    version: v.string(),
+    /** Seals the value there, 32 bytes. */
+    key: base64,
+    generated: v.boolean(),
+  }),
 ]);
 /** One value that CAS keeps. */
 export type StoredSecret = v.InferOutput<typeof storedSecret>;
@@ -42,6 +54,16 @@ const secretState = v.strictObject({
 });
 /** The values of a session's secrets: JSON-serialisable, immutable, and secret as a whole. */
 export type SecretState = v.InferOutput<typeof secretState>;
+
+/** Reads a value that another CAS sent. Throws `SECRETS_IMPORT`; the error holds nothing of the value. */
+export function parseExportedValue(value: unknown): StoredSecret {
+  const result = v.safeParse(storedSecret, value);
+  if (result.success && result.output.kind !== 'in-vault') return result.output;
+  throw new SecretsError(
+    'SECRETS_IMPORT',
+    'a value in the documented form expected of the other CAS, another found',
+  );
+}
 
 /** Reads what was stored. Throws `SECRETS_STATE`; the error holds nothing of the state. */
 export function parseSecretState(value: unknown): SecretState {

@@ -1,6 +1,6 @@
 import { equalBytes, fromHex, toHex } from '@ensconce/base/bytes';
 import { CheckList, type Check } from './check.ts';
-import { boundDataOf, identitiesFor, matchIdentities, platformOf } from './identity.ts';
+import { boundDataOf, identitiesFor, matchIdentities, platformsOf, quotingEnclaveOf } from './identity.ts';
 import { checkCertificate } from './ra-tls/policy.ts';
 import { Verdict } from './verdict.ts';
 import type { AdvisoryList, AppraisalPolicy, Toleration } from './policy.ts';
@@ -208,6 +208,29 @@ function checkReportData(checks: CheckList, found: string, policy: AppraisalPoli
   });
 }
 
+/** Where it ran. A machine that does not show what the policy names is not one of those named. */
+function checkMachine(checks: CheckList, claims: Claims, policy: AppraisalPolicy): void {
+  const { platforms, quotingEnclaves } = policy;
+  const shown = platformsOf(claims);
+  const quotingEnclave = quotingEnclaveOf(claims);
+  const listed = (ids: readonly string[], id: string | null): boolean =>
+    ids.some((one) => one.toLowerCase() === id);
+  if (platforms !== undefined) {
+    const accepted = shown.some((id) => listed(platforms, id));
+    checks.that('platform is accepted', accepted, {
+      expected: platforms.join(', ') || 'nothing: the policy lists no platform',
+      found: shown.join(', ') || 'no id: the platform masks it',
+      hint: 'add the platform to the policy, or run elsewhere',
+    });
+  }
+  if (quotingEnclaves === undefined) return;
+  checks.that('quoting enclave is accepted', listed(quotingEnclaves, quotingEnclave), {
+    expected: quotingEnclaves.join(', ') || 'nothing: the policy lists no quoting enclave',
+    found: quotingEnclave ?? 'none: the evidence is not of Intel’s',
+    hint: 'add the id of the quoting enclave to the policy, or run elsewhere',
+  });
+}
+
 /** Holds genuine evidence against a policy. Evidence that is not genuine, or could not be judged, is never accepted. */
 export function appraise(verdict: Verdict, policy: AppraisalPolicy): Appraisal {
   if (!Verdict.is(verdict)) throw new TypeError('a verdict of the verifier expected');
@@ -228,18 +251,7 @@ export function appraise(verdict: Verdict, policy: AppraisalPolicy): Appraisal {
     checkIdentity(checks, claims, policy);
     checkReportData(checks, boundDataOf(claims), policy);
     checkCertificate(checks, claims, verdict.at);
-    if (policy.platforms !== undefined) {
-      const platform = platformOf(claims);
-      checks.that(
-        'platform is accepted',
-        policy.platforms.some((id) => id.toLowerCase() === platform),
-        {
-          expected: policy.platforms.join(', '),
-          found: platform ?? 'no id: the platform masks it',
-          hint: 'add the platform to the policy, or run elsewhere',
-        },
-      );
-    }
+    checkMachine(checks, claims, policy);
   }
   return new Appraisal(authority, verdict, checks.list, policy);
 }

@@ -59,11 +59,17 @@ export function matchIdentities(claims: Claims, policy: AppraisalPolicy): Identi
   }
 }
 
-/** By which id policies pin a machine; null where the evidence does not show it. */
-export function platformOf(claims: Claims): string | null {
-  if (claims.tee === 'nitro') return null;
-  if (claims.tee === 'tpm') return claims.attestationKey;
-  return claims.tee === 'snp' ? claims.chipId : claims.platformId;
+/** The ids by which policies pin a machine, as its vendor certified them; empty where the evidence shows none. */
+export function platformsOf(claims: Claims): readonly string[] {
+  if (claims.tee === 'nitro') return [];
+  if (claims.tee === 'tpm') return [claims.attestationKey];
+  if (claims.tee === 'snp') return claims.chipId === null ? [] : [claims.chipId];
+  return [...new Set([claims.platformId, claims.ppid])];
+}
+
+/** The id of the quoting enclave; null where the evidence is not of Intel's. */
+export function quotingEnclaveOf(claims: Claims): string | null {
+  return claims.tee === 'sgx' || claims.tee === 'tdx' ? claims.qeId : null;
 }
 
 /** What the evidence was asked to carry, hexadecimal: its report data, or with a vTPM the nonce of the TPM quote. */

@@ -17,9 +17,11 @@ const range = v.union([
 ]);
 const notChecked = v.literal('not-checked');
 
+const signer = { mrsigner: hex(32), isvprodid: range, isvsvn: range };
 const sgx = v.union([
   v.strictObject({ mrenclave: hex(32) }),
-  v.strictObject({ mrsigner: hex(32), isvprodid: range, isvsvn: range }),
+  v.strictObject(signer),
+  v.strictObject({ mrenclave: hex(32), ...signer }),
 ]);
 const tdx = v.strictObject({
   mrtd: hex(48),
@@ -97,6 +99,7 @@ const schema = v.strictObject({
   nitro: identities(nitro),
   tpm: identities(tpm),
   platforms: v.optional(v.array(v.pipe(v.string(), v.regex(/^(?:[0-9a-fA-F]{2})+$/)))),
+  quotingEnclaves: v.optional(v.array(hex(16))),
   minimumTcbDate: v.optional(v.pipe(v.string(), v.isoTimestamp())),
   minimumEvaluationNumber: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
   graceDays: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3650))),

@@ -36,6 +36,8 @@ export interface AppraisalPolicy {
   readonly tpm?: readonly TpmIdentity[] | 'not-checked';
   /** Ids (hexadecimal) of the platforms or chips that are accepted; undefined for any. */
   readonly platforms?: readonly string[] | undefined;
+  /** Ids (hexadecimal, 16 bytes) of Intel's quoting enclaves that are accepted; the host's software chooses them. Undefined for any. */
+  readonly quotingEnclaves?: readonly string[] | undefined;
   /** Refuses a TCB level published before this time. */
   readonly minimumTcbDate?: Date | undefined;
   /** Refuses TCB information of Intel older than this evaluation. */

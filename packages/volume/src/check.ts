@@ -1,7 +1,7 @@
 import { fileType } from '@ensconce/fuse/protocol';
 import { entriesOf } from './directories.ts';
 import { frameOverhead, segmentName } from './frame.ts';
-import { decodeInode } from './inodes.ts';
+import { decodeInode } from './inode.ts';
 import { cellSize, inoOf, kind, numberAt } from './key.ts';
 import type { Page } from './page.ts';
 import { cellBytes, decodeCell } from './units.ts';

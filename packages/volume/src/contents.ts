@@ -1,4 +1,6 @@
-import type { Inode, Inodes } from './inodes.ts';
+import { frameOverhead } from './frame.ts';
+import type { Inode } from './inode.ts';
+import type { Inodes } from './inodes.ts';
 import { cellKey, cellSize, isOf, kind, numberAt } from './key.ts';
 import {
   bitCount,
@@ -12,42 +14,40 @@ import {
 } from './units.ts';
 import type { UnitReference } from './units.ts';
 import type { Volume } from './volume.ts';
+import { WaitingCells } from './waiting-cells.ts';
+import type { WaitingCell } from './waiting-cells.ts';
 
-/** Blocks of one cell that have been written and not yet sealed. */
-interface DirtyCell {
-  readonly data: Uint8Array;
-  /** Bit n: block n of `data` counts. */
-  present: number;
-}
-
-/** Cells that may wait in memory to be sealed: 32 MiB. */
-export const waitingCells = 1024;
 /** Writes of at least so many bytes are sealed as they come. */
-const streamed = 2 * cellBytes;
+export const streamed = 2 * cellBytes;
 const everyBlock = (1 << blocksPerCell) - 1;
 
 /** What the files of a volume hold. Written blocks are gathered and sealed in units as large as they come. */
 export class Contents {
   readonly #volume: Volume;
   readonly #inodes: Inodes;
-  readonly #dirty = new Map<number, Map<number, DirtyCell>>();
-  readonly #spare: Uint8Array[] = [];
+  readonly #cells = new WaitingCells();
   readonly #scratch = new Uint8Array(cellBytes);
-  #waiting = 0;
 
   constructor(volume: Volume, inodes: Inodes) {
     this.#volume = volume;
     this.#inodes = inodes;
   }
 
+  /** Bytes of memory that wait to be sealed. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#cells.bytes;
+  }
+
+  /** Whether so much waits that it has to be sealed. */
+  get full(): boolean {
+    return this.#cells.full;
   }
 
   /** Blocks of a file that wait to be sealed. */
   waitingBlocks(ino: number): number {
+    if (!this.#cells.has(ino)) return 0;
     let count = 0;
-    for (const { present } of this.#dirty.get(ino)?.values() ?? []) count += bitCount(present);
+    for (const { present } of this.#cells.of(ino)) count += bitCount(present);
     return count;
   }
 
@@ -59,13 +59,16 @@ export class Contents {
   /** Reads at most `length` bytes from `offset`; returns how many there are. */
   read(inode: Inode, offset: number, length: number, into: Uint8Array, at: number): number {
     const size = Math.max(0, Math.min(length, inode.size - offset));
-    const cells = this.#dirty.get(inode.ino);
+    const waiting = this.#cells.has(inode.ino);
     for (let done = 0; done < size;) {
       const position = offset + done;
       const cell = Math.floor(position / cellBytes);
       const from = position - cell * cellBytes;
       const count = Math.min(cellBytes - from, size - done);
-      this.#readCell(inode.ino, cell, cells?.get(cell), from, count, into, at + done);
+      const dirty = waiting ? this.#cells.get(inode.ino, cell) : undefined;
+      const rest = size - done - count;
+      const ahead = rest + Math.ceil(rest / cellBytes) * frameOverhead;
+      this.#readCell(inode.ino, cell, dirty, from, count, into, at + done, ahead);
       done += count;
     }
     return size;
@@ -74,17 +77,18 @@ export class Contents {
   #readCell(
     ino: number,
     cell: number,
-    dirty: DirtyCell | undefined,
+    dirty: WaitingCell | undefined,
     from: number,
     count: number,
     into: Uint8Array,
     at: number,
+    ahead: number,
   ): void {
     const first = Math.floor(from / blockSize);
     const last = Math.floor((from + count - 1) / blockSize);
     const needed = ((1 << (last - first + 1)) - 1) << first;
     const present = dirty ? dirty.present & needed : 0;
-    if (present !== needed) this.#readStored(this.#stored(ino, cell), from, count, into, at);
+    if (present !== needed) this.#readStored(this.#stored(ino, cell), from, count, into, at, ahead);
     if (!dirty || present === 0) return;
     for (let block = first; block <= last; block++) {
       if ((present & (1 << block)) === 0) continue;
@@ -100,6 +104,7 @@ export class Contents {
     count: number,
     into: Uint8Array,
     at: number,
+    ahead = 0,
   ): void {
     const end = from + count;
     const only = references.length === 1 ? references[0] : undefined;
@@ -120,6 +125,7 @@ export class Contents {
           length,
           tag,
           into.subarray(at + low - from, at + low - from + length),
+          ahead,
         );
         into.fill(0, at + low - from + length, at + high - from);
         continue;
@@ -131,19 +137,8 @@ export class Contents {
     }
   }
 
-  #cell(ino: number, cell: number): DirtyCell {
-    let cells = this.#dirty.get(ino);
-    if (!cells) this.#dirty.set(ino, (cells = new Map<number, DirtyCell>()));
-    let dirty = cells.get(cell);
-    if (!dirty) {
-      cells.set(cell, (dirty = { data: this.#spare.pop() ?? new Uint8Array(cellBytes), present: 0 }));
-      this.#waiting++;
-    }
-    return dirty;
-  }
-
   /** Makes a block of a waiting cell hold what the file holds there. */
-  #fill(inode: Inode, cell: number, dirty: DirtyCell, block: number): void {
+  #fill(inode: Inode, cell: number, dirty: WaitingCell, block: number): void {
     if (dirty.present & (1 << block)) return;
     const start = block * blockSize;
     if (cell * cellBytes + start < inode.size)
@@ -164,10 +159,10 @@ export class Contents {
         done += count;
         continue;
       }
-      const dirty = this.#cell(inode.ino, cell);
       const end = start + count;
       const first = Math.floor(start / blockSize);
       const last = Math.floor((end - 1) / blockSize);
+      const dirty = this.#cells.take(inode.ino, cell, last + 1);
       if (start % blockSize !== 0) this.#fill(inode, cell, dirty, first);
       if (end % blockSize !== 0) this.#fill(inode, cell, dirty, last);
       dirty.data.set(from.subarray(at + done, at + done + count), start);
@@ -176,99 +171,116 @@ export class Contents {
     }
   }
 
-  /** Seals a whole cell at once: large writes need not wait for more. */
-  #writeCell(inode: Inode, cell: number, data: Uint8Array): void {
-    this.#volume.writeUnit(data);
-    const { unitSegment, unitOffset, unitTag } = this.#volume;
-    const unit = {
-      first: 0,
-      count: blocksPerCell,
-      skip: 0,
-      length: cellBytes,
-      segment: unitSegment,
-      offset: unitOffset,
-      tag: unitTag.slice(),
-    };
-    const cells = this.#dirty.get(inode.ino);
-    const dirty = cells?.get(cell);
-    if (cells && dirty) this.#drop(cells, cell, dirty);
-    const before = this.#stored(inode.ino, cell);
-    for (const old of withoutBlocks(before, 0, blocksPerCell).dropped)
-      this.#volume.releaseUnit(old.segment, old.length);
-    this.#changeBlocks(inode, before, [unit]);
-    this.#volume.put(cellKey(inode.ino, cell), encodeCell([unit]));
+  /**
+   * Takes whole cells that a program was told are written: what cannot be sealed now waits, so that the next commit tries it
+   * again and whoever asks for one gets the error.
+   */
+  writeLate(inode: Inode, offset: number, length: number, from: Uint8Array, at: number): void {
+    for (let done = 0; done < length; done += cellBytes) {
+      const cell = (offset + done) / cellBytes;
+      const data = from.subarray(at + done, at + done + cellBytes);
+      try {
+        this.#writeCell(inode, cell, data);
+      } catch (error) {
+        for (let rest = done; rest < length; rest += cellBytes) {
+          const waiting = this.#cells.take(inode.ino, (offset + rest) / cellBytes, blocksPerCell);
+          waiting.data.set(from.subarray(at + rest, at + rest + cellBytes));
+          waiting.present = everyBlock;
+        }
+        throw error;
+      }
+    }
   }
 
-  #changeBlocks(inode: Inode, before: readonly UnitReference[], after: readonly UnitReference[]): void {
+  /** Seals a whole cell at once: large writes need not wait for more. */
+  #writeCell(inode: Inode, cell: number, data: Uint8Array): void {
+    const unit = this.#seal(0, data);
+    const before = this.#stored(inode.ino, cell);
+    this.#replace(inode, cell, before, [unit], withoutBlocks(before, 0, blocksPerCell).dropped);
+    const waiting = this.#cells.get(inode.ino, cell);
+    if (waiting) this.#cells.drop(inode.ino, waiting);
+  }
+
+  /** Seals the waiting blocks of a cell: each run of them as one unit. */
+  #flushCell(inode: Inode, waiting: WaitingCell): void {
+    const { cell, data, present } = waiting;
+    const sealed: { blocks: number; unit: UnitReference }[] = [];
+    for (let first = 0; first < blocksPerCell; first++) {
+      if ((present & (1 << first)) === 0) continue;
+      let end = first + 1;
+      while (end < blocksPerCell && present & (1 << end)) end++;
+      const start = first * blockSize;
+      const length = Math.min(end * blockSize, inode.size - cell * cellBytes) - start;
+      if (length > 0)
+        sealed.push({ blocks: end - first, unit: this.#seal(first, data.subarray(start, start + length)) });
+      first = end;
+    }
+    if (sealed.length === 0) return;
+    const before = this.#stored(inode.ino, cell);
+    const released: UnitReference[] = [];
+    let after = before;
+    for (const { blocks, unit } of sealed) {
+      const { kept, dropped } = withoutBlocks(after, unit.first, blocks);
+      released.push(...dropped);
+      after = [...kept, unit];
+    }
+    this.#replace(inode, cell, before, after, released);
+  }
+
+  #seal(first: number, plain: Uint8Array): UnitReference {
+    const { length } = plain;
+    this.#volume.writeUnit(plain);
+    const { unitSegment: segment, unitOffset: offset, unitTag } = this.#volume;
+    return {
+      first,
+      count: Math.ceil(length / blockSize),
+      skip: 0,
+      length,
+      segment,
+      offset,
+      tag: unitTag.slice(),
+    };
+  }
+
+  /** Changes what a cell refers to. Where that fails nothing has changed: units are given back last. */
+  #replace(
+    inode: Inode,
+    cell: number,
+    before: readonly UnitReference[],
+    after: UnitReference[],
+    released: readonly UnitReference[],
+  ): void {
+    after.sort((a, b) => a.first - b.first);
     const difference = bitCount(coveredBlocks(after)) - bitCount(coveredBlocks(before));
+    if (after.length > 0) this.#volume.put(cellKey(inode.ino, cell), encodeCell(after));
+    else this.#volume.delete(cellKey(inode.ino, cell));
+    for (const { segment, length } of released) this.#volume.releaseUnit(segment, length);
     if (difference === 0) return;
     inode.blocks += difference;
     this.#inodes.changed(inode);
   }
 
-  /** Seals the waiting blocks of a cell: each run of them as one unit. */
-  #flushCell(inode: Inode, cell: number, dirty: DirtyCell): void {
-    const before = this.#stored(inode.ino, cell).map((reference) => ({
-      ...reference,
-      tag: reference.tag.slice(),
-    }));
-    let references: UnitReference[] = before;
-    for (let first = 0; first < blocksPerCell; first++) {
-      if ((dirty.present & (1 << first)) === 0) continue;
-      let end = first + 1;
-      while (end < blocksPerCell && dirty.present & (1 << end)) end++;
-      const start = first * blockSize;
-      const length = Math.min(end * blockSize, inode.size - cell * cellBytes) - start;
-      if (length > 0) {
-        this.#volume.writeUnit(dirty.data.subarray(start, start + length));
-        const { unitSegment, unitOffset, unitTag } = this.#volume;
-        const { kept, dropped } = withoutBlocks(references, first, end - first);
-        for (const unit of dropped) this.#volume.releaseUnit(unit.segment, unit.length);
-        const count = Math.ceil(length / blockSize);
-        references = [
-          ...kept,
-          { first, count, skip: 0, length, segment: unitSegment, offset: unitOffset, tag: unitTag.slice() },
-        ];
-      }
-      first = end;
-    }
-    if (references !== before) {
-      references.sort((a, b) => a.first - b.first);
-      this.#volume.put(cellKey(inode.ino, cell), encodeCell(references));
-      this.#changeBlocks(inode, before, references);
-    }
-  }
-
-  #drop(cells: Map<number, DirtyCell>, cell: number, dirty: DirtyCell): void {
-    cells.delete(cell);
-    this.#waiting--;
-    if (this.#spare.length < waitingCells) this.#spare.push(dirty.data);
-  }
-
   /** Seals everything of one file that waits. */
   flushFile(ino: number): void {
-    const cells = this.#dirty.get(ino);
-    if (!cells) return;
+    if (!this.#cells.has(ino)) return;
     const inode = this.#inodes.get(ino);
-    for (const [cell, dirty] of cells) {
-      this.#flushCell(inode, cell, dirty);
-      this.#drop(cells, cell, dirty);
+    for (const dirty of this.#cells.of(ino)) {
+      this.#flushCell(inode, dirty);
+      this.#cells.drop(ino, dirty);
     }
-    this.#dirty.delete(ino);
   }
 
   /** Seals everything that waits. */
   flush(): void {
-    for (const ino of this.#dirty.keys()) this.flushFile(ino);
+    for (const ino of this.#cells.files) this.flushFile(ino);
   }
 
   /** Removes the stored and waiting blocks of one cell from `first` on. */
   #cut(inode: Inode, cell: number, first: number, count: number): void {
-    const cells = this.#dirty.get(inode.ino);
-    const dirty = cells?.get(cell);
-    if (cells && dirty) {
+    const dirty = this.#cells.get(inode.ino, cell);
+    if (dirty) {
       dirty.present &= ~(((1 << count) - 1) << first) & everyBlock;
-      if (dirty.present === 0) this.#drop(cells, cell, dirty);
+      if (dirty.present === 0) this.#cells.drop(inode.ino, dirty);
     }
     const before = this.#stored(inode.ino, cell);
     const { kept, dropped } = withoutBlocks(before, first, count);
@@ -277,17 +289,13 @@ export class Contents {
       (dropped.length === 0 && kept.length === before.length && coveredBlocks(kept) === coveredBlocks(before))
     )
       return;
-    for (const unit of dropped) this.#volume.releaseUnit(unit.segment, unit.length);
-    this.#changeBlocks(inode, before, kept);
-    kept.sort((a, b) => a.first - b.first);
-    if (kept.length > 0) this.#volume.put(cellKey(inode.ino, cell), encodeCell(kept));
-    else this.#volume.delete(cellKey(inode.ino, cell));
+    this.#replace(inode, cell, before, kept, dropped);
   }
 
   /** Numbers of the stored and waiting cells of a file from `from` to before `end`. */
-  #cells(ino: number, from: number, end: number): number[] {
+  #numbers(ino: number, from: number, end: number): number[] {
     const found = new Set<number>();
-    for (const cell of this.#dirty.get(ino)?.keys() ?? []) if (cell >= from && cell < end) found.add(cell);
+    for (const { cell } of this.#cells.of(ino)) if (cell >= from && cell < end) found.add(cell);
     this.#volume.scan(cellKey(ino, from), (key) => {
       const cell = numberAt(key, 7, cellSize);
       if (!isOf(key, ino, kind.cell) || cell >= end) return false;
@@ -310,7 +318,7 @@ export class Contents {
     if (firstWhole === endWhole) return;
     const firstCell = Math.floor(firstWhole / blocksPerCell);
     const endCell = Math.ceil(endWhole / blocksPerCell);
-    for (const cell of this.#cells(inode.ino, firstCell, endCell)) {
+    for (const cell of this.#numbers(inode.ino, firstCell, endCell)) {
       const first = Math.max(0, firstWhole - cell * blocksPerCell);
       const last = Math.min(blocksPerCell, endWhole - cell * blocksPerCell);
       this.#cut(inode, cell, first, last - first);
@@ -323,10 +331,10 @@ export class Contents {
     const cell = Math.floor(start / cellBytes);
     const from = start - cell * cellBytes;
     const block = Math.floor(from / blockSize);
-    const waiting = this.#dirty.get(inode.ino)?.get(cell);
+    const waiting = this.#cells.get(inode.ino, cell);
     const held = (waiting?.present ?? 0) | coveredBlocks(this.#stored(inode.ino, cell));
     if ((held & (1 << block)) === 0) return;
-    const dirty = this.#cell(inode.ino, cell);
+    const dirty = this.#cells.take(inode.ino, cell, block + 1);
     this.#fill(inode, cell, dirty, block);
     dirty.data.fill(0, from, from + end - start);
   }
@@ -346,23 +354,21 @@ export class Contents {
   move(inode: Inode, cell: number, segments: ReadonlySet<number>): void {
     for (const { segment, first, count } of this.#stored(inode.ino, cell)) {
       if (!segments.has(segment)) continue;
-      const dirty = this.#cell(inode.ino, cell);
+      const dirty = this.#cells.take(inode.ino, cell, first + count);
       for (let block = first; block < first + count; block++) this.#fill(inode, cell, dirty, block);
     }
-    if (this.#waiting >= waitingCells) this.flush();
+    if (this.#cells.full) this.flush();
   }
 
   /** Removes all data of a file that goes away. */
   remove(inode: Inode): void {
-    const cells = this.#dirty.get(inode.ino);
-    if (cells) for (const [cell, dirty] of cells) this.#drop(cells, cell, dirty);
-    this.#dirty.delete(inode.ino);
+    if (this.#cells.has(inode.ino))
+      for (const dirty of this.#cells.of(inode.ino)) this.#cells.drop(inode.ino, dirty);
     if (inode.blocks === 0) return;
-    for (const cell of this.#cells(inode.ino, 0, Infinity)) {
-      for (const { segment, length } of withoutBlocks(this.#stored(inode.ino, cell), 0, blocksPerCell)
-        .dropped)
-        this.#volume.releaseUnit(segment, length);
+    for (const cell of this.#numbers(inode.ino, 0, Infinity)) {
+      const { dropped } = withoutBlocks(this.#stored(inode.ino, cell), 0, blocksPerCell);
       this.#volume.delete(cellKey(inode.ino, cell));
+      for (const { segment, length } of dropped) this.#volume.releaseUnit(segment, length);
     }
   }
 

@@ -1,4 +1,4 @@
-import { equalBytes } from '@ensconce/base/bytes';
+import { concatBytes } from '@ensconce/base/bytes';
 import { VolumeError } from './errors.ts';
 import { entryKey, hashSize, isOf, kind, nameHash, numberAt } from './key.ts';
 import { longestValue } from './page.ts';
@@ -12,27 +12,46 @@ export interface DirectoryEntry {
 }
 
 const entryHeader = 8;
+/** Offsets in an entry. */
+const entryType = 6;
+const entryLength = 7;
 
 /** Entries whose names have the same hash stand together: inode u48, type u8, length u8, name. */
 export function* entriesOf(
   value: Uint8Array,
 ): Generator<DirectoryEntry & { name: Uint8Array; at: number; end: number }> {
   for (let at = 0; at < value.length;) {
-    const end = at + entryHeader + (value[at + 7] ?? 0);
-    if (end > value.length)
-      throw new VolumeError(
-        'VOLUME_DAMAGED',
-        `a directory entry of ${end - at} bytes expected, ${value.length - at} found`,
-      );
+    const end = at + entryHeader + (value[at + entryLength] ?? 0);
+    if (end > value.length) malformed(end - at, value.length - at);
     yield {
       ino: numberAt(value, at, 6),
-      type: value[at + 6] as number,
+      type: value[at + entryType] as number,
       name: value.subarray(at + entryHeader, end),
       at,
       end,
     };
     at = end;
   }
+}
+
+/** Where the entry of this name starts; -1 if there is none. */
+function find(value: Uint8Array, name: Uint8Array): number {
+  for (let at = 0; at < value.length;) {
+    const length = value[at + entryLength] ?? 0;
+    const end = at + entryHeader + length;
+    if (end > value.length) malformed(end - at, value.length - at);
+    if (length === name.length) {
+      let i = 0;
+      while (i < length && value[at + entryHeader + i] === name[i]) i++;
+      if (i === length) return at;
+    }
+    at = end;
+  }
+  return -1;
+}
+
+function malformed(expected: number, found: number): never {
+  throw new VolumeError('VOLUME_DAMAGED', `a directory entry of ${expected} bytes expected, ${found} found`);
 }
 
 function encodeEntry(name: Uint8Array, entry: DirectoryEntry): Uint8Array {
@@ -62,9 +81,10 @@ export class Directories {
 
   lookup(parent: number, name: Uint8Array): DirectoryEntry | undefined {
     const value = this.#volume.get(this.#key(parent, name));
-    if (!value) return undefined;
-    for (const entry of entriesOf(value)) if (equalBytes(entry.name, name)) return entry;
-    return undefined;
+    const at = value ? find(value, name) : -1;
+    return value && at >= 0
+      ? { ino: numberAt(value, at, 6), type: value[at + entryType] as number }
+      : undefined;
   }
 
   /** Adds a name that is not there. False: no room among names that collide with it. */
@@ -83,13 +103,11 @@ export class Directories {
   remove(parent: number, name: Uint8Array): void {
     const key = this.#key(parent, name);
     const value = this.#volume.get(key);
-    if (!value) return;
-    for (const { name: found, at, end } of entriesOf(value)) {
-      if (!equalBytes(found, name)) continue;
-      if (end - at === value.length) this.#volume.delete(key);
-      else this.#volume.put(key, Uint8Array.from([...value.subarray(0, at), ...value.subarray(end)]));
-      return;
-    }
+    const at = value ? find(value, name) : -1;
+    if (!value || at < 0) return;
+    const end = at + entryHeader + name.length;
+    if (end - at === value.length) this.#volume.delete(key);
+    else this.#volume.put(key, concatBytes(value.subarray(0, at), value.subarray(end)));
   }
 
   /** Lets a name stand for something else. */

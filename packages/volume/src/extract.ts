@@ -13,8 +13,8 @@ import {
 import { fileType } from '@ensconce/fuse/protocol';
 import { Contents } from './contents.ts';
 import { Directories } from './directories.ts';
+import type { Inode } from './inode.ts';
 import { Inodes, rootInode } from './inodes.ts';
-import type { Inode } from './inodes.ts';
 import { targetKey } from './key.ts';
 import { cellBytes } from './units.ts';
 import type { Volume } from './volume.ts';
@@ -77,7 +77,7 @@ export function extractVolume({ volume, destination, progress }: ExtractOptions)
     lchownSync(path, inode.uid, inode.gid);
     if ((inode.mode & fileType.mask) === fileType.symlink) return;
     chmodSync(path, inode.mode & 0o7777);
-    utimesSync(path, seconds(inode.atime), seconds(inode.mtime));
+    utimesSync(path, inode.atime + inode.atimeNanoseconds / 1e9, inode.mtime + inode.mtimeNanoseconds / 1e9);
   };
   const one = (ino: number, path: Buffer, shown: string): void => {
     const inode = inodes.get(ino);
@@ -120,8 +120,4 @@ export function extractVolume({ volume, destination, progress }: ExtractOptions)
   };
   directory(rootInode, Buffer.from(destination), '');
   return { files, bytes, problems };
-}
-
-function seconds({ seconds: whole, nanoseconds }: { seconds: number; nanoseconds: number }): number {
-  return whole + nanoseconds / 1e9;
 }

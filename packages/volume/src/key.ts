@@ -14,7 +14,10 @@ function putNumber(bytes: Uint8Array, at: number, size: number, value: number): 
 }
 
 function start(ino: number, kindOf: number, more: number): Uint8Array {
-  const key = new Uint8Array(7 + more);
+  return putStart(new Uint8Array(7 + more), ino, kindOf);
+}
+
+function putStart(key: Uint8Array, ino: number, kindOf: number): Uint8Array {
   const high = Math.floor(ino / two32);
   key[0] = high >>> 8;
   key[1] = high;
@@ -29,19 +32,28 @@ function start(ino: number, kindOf: number, more: number): Uint8Array {
 export const hashSize = 6;
 export const cellSize = 5;
 
+// The three kinds of key that every operation needs are made in the same bytes again: less for the garbage collector.
+const reused = {
+  inode: new Uint8Array(7),
+  entry: new Uint8Array(7 + hashSize),
+  cell: new Uint8Array(7 + cellSize),
+};
+
+/** Valid until the next call. */
 export function inodeKey(ino: number): Uint8Array {
-  return start(ino, kind.inode, 0);
+  return putStart(reused.inode, ino, kind.inode);
 }
 
-/** `hash` has 48 bits. */
+/** `hash` has 48 bits. Valid until the next call. */
 export function entryKey(ino: number, hash: number): Uint8Array {
-  const key = start(ino, kind.entry, hashSize);
+  const key = putStart(reused.entry, ino, kind.entry);
   putNumber(key, 7, hashSize, hash);
   return key;
 }
 
+/** Valid until the next call. */
 export function cellKey(ino: number, cell: number): Uint8Array {
-  const key = start(ino, kind.cell, cellSize);
+  const key = putStart(reused.cell, ino, kind.cell);
   putNumber(key, 7, cellSize, cell);
   return key;
 }

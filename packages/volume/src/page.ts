@@ -1,8 +1,8 @@
 import type { Location } from './frame.ts';
 import { VolumeError } from './errors.ts';
+import { newPageMemory, pageCapacity } from './page-memory.ts';
+import type { PageMemory } from './page-memory.ts';
 
-/** Bytes of a page's entries; a page is sealed with its header as one frame. */
-export const pageCapacity = 16 * 1024;
 export const pageHeaderSize = 8;
 const entryHeader = 3;
 /** So that a page always holds at least four entries. */
@@ -25,8 +25,9 @@ function compareAt(bytes: Uint8Array, at: number, length: number, key: Uint8Arra
  */
 export class Page {
   readonly level: number;
-  readonly bytes = new Uint8Array(pageCapacity);
-  #offsets = new Uint16Array(128);
+  readonly memory: PageMemory;
+  readonly bytes: Uint8Array;
+  #offsets: Uint16Array;
   count = 0;
   used = 0;
   dirty = true;
@@ -37,8 +38,12 @@ export class Page {
   /** Round of the cache in which the page was last used. */
   touched = 0;
 
-  constructor(level: number) {
+  /** What is in `memory` does not count. */
+  constructor(level: number, memory = newPageMemory()) {
     this.level = level;
+    this.memory = memory;
+    this.bytes = memory.bytes;
+    this.#offsets = memory.offsets;
   }
 
   /** Position of the first entry whose key is not less than `key`. */
@@ -146,9 +151,9 @@ export class Page {
     this.used += by;
   }
 
-  /** A new page with the entries from `index` on, which this one loses. */
-  split(index: number): Page {
-    const right = new Page(this.level);
+  /** A new page in `memory` with the entries from `index` on, which this one loses. */
+  split(index: number, memory: PageMemory): Page {
+    const right = new Page(this.level, memory);
     const at = index < this.count ? (this.#offsets[index] as number) : this.used;
     right.bytes.set(this.bytes.subarray(at, this.used));
     right.#load(this.count - index, this.used - at);
@@ -194,8 +199,12 @@ export class Page {
     return into.subarray(0, pageHeaderSize + this.used);
   }
 
-  /** Reads what `encode` gave. It is authentic, but every length in it is checked all the same. */
-  static decode(plain: Uint8Array, level: number | undefined): Page {
+  /**
+   * Reads what `encode` gave into a page in `memory`. It is authentic, but every length in it is checked all the same.
+   *
+   * @throws VolumeError `VOLUME_DAMAGED`
+   */
+  static decode(plain: Uint8Array, level: number | undefined, memory?: PageMemory): Page {
     const view = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
     const used = plain.length - pageHeaderSize;
     if (used < 0 || used > pageCapacity)
@@ -209,7 +218,7 @@ export class Page {
         'VOLUME_DAMAGED',
         `a page of level ${level ?? 'at most 16'} expected, ${found} found`,
       );
-    const page = new Page(found);
+    const page = new Page(found, memory);
     page.bytes.set(plain.subarray(pageHeaderSize));
     const count = view.getUint32(4, true);
     if (count > pageCapacity / entryHeader) page.#malformed();

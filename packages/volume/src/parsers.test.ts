@@ -7,7 +7,7 @@ import { VolumeError } from './errors.ts';
 import { evpAead } from './evp-aead.ts';
 import { decodeHead, encodeHead, headSize } from './head.ts';
 import { decodeHeader, headerSize } from './header.ts';
-import { decodeInode } from './inodes.ts';
+import { decodeInode } from './inode.ts';
 import { JournalWriter, readJournal } from './journal.ts';
 import type { Operation } from './journal.ts';
 import { VolumeKeys } from './keys.ts';

@@ -49,6 +49,8 @@ export interface SegmentsOptions {
 
 const bufferSize = 1024 * 1024;
 const openSegments = 128;
+/** Frames that follow each other are read together, up to so many bytes. */
+const windowSize = 256 * 1024;
 
 /**
  * The log of a volume: files of sealed frames, each written once, front to back. A frame is sealed under the key of
@@ -65,6 +67,14 @@ export class Segments {
   readonly #buffer = new Uint8Array(bufferSize + longestFrame + 4 * frameOverhead);
   readonly #scratch = new Uint8Array(longestFrame + frameOverhead);
   readonly #unsynced = new Set<OpenSegment>();
+  /** Sealed bytes of a segment's file, which never change; as untrusted as the file. */
+  readonly #window = new Uint8Array(windowSize);
+  #windowSegment = 0;
+  #windowStart = 0;
+  #windowEnd = 0;
+  /** Where the last frame that was read ends. */
+  #readSegment = 0;
+  #readEnd = 0;
   #current: WriteSegment | undefined;
   /** Made for when the current one is full. */
   #following: WriteSegment | undefined;
@@ -266,9 +276,31 @@ export class Segments {
     return this.#segment(number).file.read(offset, into, 0, size) === size;
   }
 
+  /** The sealed bytes of a frame, valid until the next call; undefined where there are fewer. */
+  #sealedView(number: number, offset: number, size: number, later: number): Uint8Array | undefined {
+    const sequential = number === this.#readSegment && offset === this.#readEnd;
+    this.#readSegment = number;
+    this.#readEnd = offset + size;
+    const within = (): boolean =>
+      number === this.#windowSegment && offset >= this.#windowStart && offset + size <= this.#windowEnd;
+    if (!within() && sequential && later > 0) {
+      const end = this.#current?.number === number ? this.#current.flushed : Infinity;
+      const length = Math.min(size + later, windowSize, end - offset);
+      if (length >= size) {
+        this.#windowSegment = number;
+        this.#windowStart = offset;
+        this.#windowEnd = offset + this.#segment(number).file.read(offset, this.#window, 0, length);
+      }
+    }
+    if (within()) return this.#window.subarray(offset - this.#windowStart, offset - this.#windowStart + size);
+    const sealed = this.#scratch.subarray(0, size);
+    return this.#sealed(number, offset, size, sealed) ? sealed : undefined;
+  }
+
   /**
    * Opens a frame into `out`. `tag` is what the frame's parent says; without it any authentic frame of this type and
-   * length at this place is accepted, as for the records that are chained by themselves.
+   * length at this place is accepted, as for the records that are chained by themselves. `later` says how many bytes of
+   * the segment after it are probably wanted next.
    *
    * @throws VolumeError `VOLUME_DAMAGED` or `VOLUME_MISSING`
    */
@@ -279,14 +311,16 @@ export class Segments {
     length: number,
     tag: Uint8Array | undefined,
     out: Uint8Array,
+    later = 0,
   ): void {
-    if (!this.#tryRead(type, segment, offset, length, tag, out))
+    if (!this.#tryRead(type, segment, offset, length, tag, out, later))
       throw new VolumeError(
         'VOLUME_DAMAGED',
         `${segmentName(segment)}: the frame that was written at offset ${offset} expected, something else found`,
       );
   }
 
+  /** The frame as it is sealed, valid until the next call, once it was opened into `out`. */
   #tryRead(
     type: number,
     segment: number,
@@ -294,17 +328,18 @@ export class Segments {
     length: number,
     tag: Uint8Array | undefined,
     out: Uint8Array,
-  ): boolean {
-    if (length > longestFrame || offset < segmentHeaderSize) return false;
+    later: number,
+  ): Uint8Array | undefined {
+    if (length > longestFrame || offset < segmentHeaderSize) return undefined;
     const size = length + frameOverhead;
-    const sealed = this.#scratch.subarray(0, size);
-    if (!this.#sealed(segment, offset, size, sealed)) return false;
+    const sealed = this.#sealedView(segment, offset, size, later);
+    if (!sealed) return undefined;
     this.#setNonce(offset, type, length);
-    for (let i = 0; i < frameHeaderSize; i++) if (sealed[i] !== this.#header[i]) return false;
+    for (let i = 0; i < frameHeaderSize; i++) if (sealed[i] !== this.#header[i]) return undefined;
     if (tag)
-      for (let i = 0, at = size - tagSize; i < tagSize; i++) if (sealed[at + i] !== tag[i]) return false;
+      for (let i = 0, at = size - tagSize; i < tagSize; i++) if (sealed[at + i] !== tag[i]) return undefined;
     const body = sealed.subarray(frameHeaderSize);
-    return this.#segment(segment).aead.open(this.#nonce, this.#header, body, out);
+    return this.#segment(segment).aead.open(this.#nonce, this.#header, body, out) ? sealed : undefined;
   }
 
   readLocation(type: number, location: Location, out: Uint8Array): void {
@@ -326,9 +361,10 @@ export class Segments {
   /** The plaintext of the frame at `offset` if it is authentic; its tag is then in `lastTag`. */
   openAt(segment: number, offset: number, type: number, length: number): Uint8Array | undefined {
     const out = new Uint8Array(length);
-    if (!this.#tryRead(type, segment, offset, length, undefined, out)) return undefined;
-    const size = length + frameOverhead;
-    this.lastTag.set(this.#scratch.subarray(size - tagSize, size));
+    // Recovery reads segments that another writer may still write to: nothing is read ahead.
+    const sealed = this.#tryRead(type, segment, offset, length, undefined, out, 0);
+    if (!sealed) return undefined;
+    this.lastTag.set(sealed.subarray(-tagSize));
     return out;
   }
 

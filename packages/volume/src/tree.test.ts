@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Location } from './frame.ts';
-import { Page, pageCapacity, pageHeaderSize } from './page.ts';
+import { Page, pageHeaderSize } from './page.ts';
+import { pageCapacity } from './page-memory.ts';
 import { Tree } from './tree.ts';
 import type { PageStore } from './tree.ts';
 

@@ -1,11 +1,13 @@
 import type { Location } from './frame.ts';
 import { getLocation, locationSize, putLocation } from './frame.ts';
 import { longestKey, longestValue, Page } from './page.ts';
+import { PageMemories } from './page-memory.ts';
+import type { PageMemory } from './page-memory.ts';
 
 /** Where pages come from and go to. */
 export interface PageStore {
-  /** Reads an authentic page; throws `VolumeError`. */
-  load(location: Location, level: number | undefined): Page;
+  /** Reads an authentic page into `memory`, if given; throws `VolumeError`. */
+  load(location: Location, level: number | undefined, memory?: PageMemory): Page;
   store(page: Page): Location;
   /** The page at `location` is no longer part of the tree. */
   release(location: Location): void;
@@ -13,12 +15,14 @@ export interface PageStore {
 
 const noLocation = new Uint8Array(locationSize);
 
-/** Pages that stay in memory: 16 KiB each. */
-export const cachedPages = 1024;
+/** Pages that may be in memory, 18 KiB each, and how many of them at least need not be changed ones. */
+const cachedPages = 384;
+const cleanPages = 128;
 
 /** A sorted map of short byte strings, in pages of which each holds the tags of those below it. */
 export class Tree {
   readonly #store: PageStore;
+  readonly #memories = new PageMemories();
   #root: Page;
   #round = 1;
   #loaded = 1;
@@ -35,7 +39,7 @@ export class Tree {
     let child = page.children[index];
     if (!child) {
       const location = getLocation(page.value(index), 0);
-      child = this.#store.load(location, page.level - 1);
+      child = this.#store.load(location, page.level - 1, this.#memories.take());
       child.location = location;
       page.children[index] = child;
       this.#loaded++;
@@ -44,7 +48,7 @@ export class Tree {
     return child;
   }
 
-  /** A view of the value, valid until the next change; undefined if there is none. */
+  /** A view of the value, valid until the next change or `settle`; undefined if there is none. */
   get(key: Uint8Array): Uint8Array | undefined {
     this.trim();
     let page = this.#root;
@@ -66,7 +70,7 @@ export class Tree {
     const left = this.#root;
     const right = this.#put(left, key, value);
     if (!right) return;
-    const root = new Page(left.level + 1);
+    const root = new Page(left.level + 1, this.#memories.take());
     this.dirtyPages++;
     this.#loaded++;
     for (const [i, page] of [left, right].entries()) {
@@ -107,7 +111,7 @@ export class Tree {
     if (!page.fits(key.length, value.length)) {
       // Keys mostly come in rising order: the left page then stays full.
       const cut = index === page.count ? index : page.middle();
-      right = page.split(cut);
+      right = page.split(cut, this.#memories.take());
       right.touched = this.#round;
       this.dirtyPages++;
       this.#loaded++;
@@ -120,8 +124,8 @@ export class Tree {
 
   /** Whether there was such an entry. */
   delete(key: Uint8Array): boolean {
-    if (!this.get(key)) return false;
-    this.#delete(this.#root, key);
+    this.trim();
+    if (!this.#delete(this.#root, key)) return false;
     if (this.#root.count === 0 && this.#root.level > 0) {
       if (this.#root.location) this.#store.release(this.#root.location);
       this.#root = new Page(0);
@@ -129,20 +133,25 @@ export class Tree {
     return true;
   }
 
-  #delete(page: Page, key: Uint8Array): void {
-    this.#dirty(page);
+  #delete(page: Page, key: Uint8Array): boolean {
     if (page.level === 0) {
-      page.remove(page.find(key));
-      return;
+      const index = page.find(key);
+      if (!page.holds(index, key)) return false;
+      page.remove(index);
+      this.#dirty(page);
+      return true;
     }
     const index = page.childOf(key);
     const child = this.#child(page, index);
-    this.#delete(child, key);
-    if (child.count > 0) return;
+    if (!this.#delete(child, key)) return false;
+    this.#dirty(page);
+    if (child.count > 0) return true;
     if (child.location) this.#store.release(child.location);
     this.dirtyPages--;
     this.#loaded--;
+    this.#memories.retire(child.memory);
     page.remove(index);
+    return true;
   }
 
   /** Visits entries in order from the first key not less than `from`, until `visit` returns false. No changes meanwhile. */
@@ -233,8 +242,13 @@ export class Tree {
     return page.location;
   }
 
+  /** Views that were handed out are no longer in use: memory of forgotten pages may be used again. */
+  settle(): void {
+    this.#memories.reuse();
+  }
+
   /** Forgets pages that have not been used for a while, if there are too many. Changed ones stay. */
-  trim(limit = cachedPages): void {
+  trim(limit = Math.max(cleanPages, cachedPages - this.dirtyPages)): void {
     if (this.#loaded - this.dirtyPages <= limit) return;
     this.#drop(this.#root);
     this.#round++;
@@ -248,6 +262,7 @@ export class Tree {
       if (child.level > 0) this.#drop(child);
       else if (!child.dirty && child.touched < this.#round) {
         page.children[i] = undefined;
+        this.#memories.retire(child.memory);
         this.#loaded--;
       }
     }

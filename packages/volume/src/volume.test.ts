@@ -174,6 +174,7 @@ void test('sparse segments are emptied while their contents move', () => {
     machine.fs.lookup(root, name(text), entry);
     if (entry.node === 0) assert.equal(machine.fs.mknod(root, name(text), 0o100644, 0, entry, caller), 0);
     machine.fs.write(entry.node, 0, 0, size, Buffer.alloc(size, fill), 0, 0);
+    machine.fs.after();
     return entry.node;
   };
   const kept: number[] = [];

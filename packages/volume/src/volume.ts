@@ -1,23 +1,27 @@
 import { equalBytes, isZero } from '@ensconce/base/bytes';
 import type { AeadFactory } from './aead.ts';
 import type { Backing } from './backing.ts';
-import { readWhole } from './backing.ts';
 import { digestTags, encodeCommit } from './commit-record.ts';
 import { VolumeError } from './errors.ts';
 import { frameOverhead, frameType, longestFrame, segmentOfName } from './frame.ts';
 import type { Location } from './frame.ts';
 import { encodeHead, epochOfHead, headName } from './head.ts';
-import { decodeHeader, encodeHeader, headerFile, headerSize } from './header.ts';
-import { JournalWriter, readJournal } from './journal.ts';
+import { encodeHeader, headerFile } from './header.ts';
+import { JournalWriter } from './journal.ts';
 import { VolumeKeys } from './keys.ts';
-import { Page, pageCapacity, pageHeaderSize } from './page.ts';
+import { Page, pageHeaderSize } from './page.ts';
+import { pageCapacity } from './page-memory.ts';
+import type { PageMemory } from './page-memory.ts';
 import { findChain } from './recovery.ts';
 import type { Chain, Found } from './recovery.ts';
+import { replay } from './replay.ts';
 import { Segments } from './segments.ts';
 import type { Position } from './segments.ts';
 import { anyEpoch } from './tag-keeper.ts';
 import type { TagKeeper } from './tag-keeper.ts';
+import { SegmentUsage } from './segment-usage.ts';
 import { Tree } from './tree.ts';
+import { readVolumeHeader } from './volume-header.ts';
 
 /**
  * - `settled`: a commit counts when the keeper has its tag. No roll-back loses what was promised.
@@ -45,7 +49,7 @@ const emptyTag = new Uint8Array(32);
 const ownedByDisk = 'lost+found';
 /** A checkpoint is due after this many bytes of journal or pages changed in memory. */
 const journalLimit = 16 * 1024 * 1024;
-const dirtyPageLimit = 512;
+const dirtyPageLimit = 256;
 /** … or when replay would run through more segments than this. */
 const chainLimit = 16;
 
@@ -60,17 +64,11 @@ export class Volume {
   readonly #tree: Tree;
   readonly #journal: JournalWriter;
   readonly #pageBuffer = new Uint8Array(pageHeaderSize + pageCapacity);
-  /** Live bytes of each segment that has any, or had when it was last stored. */
-  readonly #usage: Map<number, number>;
-  readonly #usageChanged = new Set<number>();
-  /** Segments that lost their last live byte and go when that is settled. */
-  readonly #emptied = new Set<number>();
+  readonly #usage: SegmentUsage;
   /** Locations of pages that the next checkpoint makes unreachable. */
   #released: Location[] = [];
   /** Replay from the newest head runs through this segment and later ones: none of them may go. */
   #chainStart: number;
-  /** Sizes of the files of segments that are complete. */
-  readonly #sizes = new Map<number, number>();
   #journalTags: Uint8Array[] = [];
   #journalBytes = 0;
   #tag: Uint8Array;
@@ -105,14 +103,14 @@ export class Volume {
     this.#options = options;
     this.keys = keys;
     this.#segments = segments;
-    this.#usage = state.usage;
+    this.#usage = new SegmentUsage(state.usage);
     this.#chainStart = state.chainStart;
     this.#tag = this.#settled = state.tag;
     this.#sequence = state.sequence;
     this.epoch = state.epoch;
     this.#tree = new Tree(
       {
-        load: (location, level) => loadPage(segments, location, level),
+        load: (location, level, memory) => this.#loadPage(location, level, memory),
         store: (page) => this.#append(frameType.page, page.encode(this.#pageBuffer)),
         release: (location) => this.#released.push(location),
       },
@@ -251,7 +249,7 @@ export class Volume {
 
   /** Live bytes by segment, as the volume counts them. */
   get usage(): ReadonlyMap<number, number> {
-    return this.#usage;
+    return this.#usage.live;
   }
 
   /** Places of pages that count as live until the next checkpoint. */
@@ -270,9 +268,7 @@ export class Volume {
 
   /** Bytes that the live data takes. */
   get liveBytes(): number {
-    let sum = 0;
-    for (const live of this.#usage.values()) sum += live;
-    return sum;
+    return this.#usage.total;
   }
 
   /** Whether so much has changed that a commit should not wait for its time. */
@@ -284,12 +280,19 @@ export class Volume {
     );
   }
 
+  /** A view of the value, valid until the next change or `settle`; undefined if there is none. */
   get(key: Uint8Array): Uint8Array | undefined {
     return this.#tree.get(key);
   }
 
+  /** To be called now and then where many pages are read: no view that `get` or `scan` gave is in use. */
+  settle(): void {
+    this.#tree.settle();
+  }
+
   scan(from: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
-    this.#tree.scan(from, visit);
+    // `visit` may make another key in the same bytes.
+    this.#tree.scan(from.slice(), visit);
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
@@ -316,7 +319,7 @@ export class Volume {
   writeUnit(plain: Uint8Array): void {
     this.#writable();
     this.#segments.append(frameType.unit, plain);
-    this.#use(this.#segments.lastSegment, plain.length + frameOverhead);
+    this.#usage.use(this.#segments.lastSegment, plain.length + frameOverhead);
   }
 
   get unitSegment(): number {
@@ -332,26 +335,33 @@ export class Volume {
   }
 
   /** @throws VolumeError `VOLUME_DAMAGED` or `VOLUME_MISSING` */
-  readUnit(segment: number, offset: number, length: number, tag: Uint8Array, out: Uint8Array): void {
-    this.#segments.read(frameType.unit, segment, offset, length, tag, out);
+  readUnit(
+    segment: number,
+    offset: number,
+    length: number,
+    tag: Uint8Array,
+    out: Uint8Array,
+    ahead = 0,
+  ): void {
+    this.#segments.read(frameType.unit, segment, offset, length, tag, out, ahead);
   }
 
   /** A unit of `length` bytes is no longer referred to. */
   releaseUnit(segment: number, length: number): void {
-    this.#use(segment, -(length + frameOverhead));
+    this.#usage.use(segment, -(length + frameOverhead));
   }
 
-  #use(segment: number, bytes: number): void {
-    const live = (this.#usage.get(segment) ?? 0) + bytes;
-    this.#usage.set(segment, live);
-    this.#usageChanged.add(segment);
-    if (live <= 0) this.#emptied.add(segment);
-    else this.#emptied.delete(segment);
+  #loadPage(location: Location, level: number | undefined, memory: PageMemory | undefined): Page {
+    const { length } = location;
+    const plain =
+      length <= this.#pageBuffer.length ? this.#pageBuffer.subarray(0, length) : new Uint8Array(length);
+    this.#segments.readLocation(frameType.page, location, plain);
+    return Page.decode(plain, level, memory);
   }
 
   #append(type: number, plain: Uint8Array): Location {
     this.#segments.append(type, plain);
-    this.#use(this.#segments.lastSegment, plain.length + frameOverhead);
+    this.#usage.use(this.#segments.lastSegment, plain.length + frameOverhead);
     return {
       segment: this.#segments.lastSegment,
       offset: this.#segments.lastOffset,
@@ -464,19 +474,14 @@ export class Volume {
     let root: Location | undefined;
     if (full) {
       root = this.#tree.store();
-      for (const location of this.#released) this.#use(location.segment, -(location.length + frameOverhead));
+      for (const location of this.#released)
+        this.#usage.use(location.segment, -(location.length + frameOverhead));
       this.#released = [];
       // Replay starts from the tree itself: of the journal it needs the live bytes alone.
       this.#journal.clear();
       this.#journalTags = [];
-      for (const [segment, live] of this.#usage) {
-        if (live > 0) this.#journal.usage(segment, live);
-        else this.#usage.delete(segment);
-      }
-    } else {
-      for (const segment of this.#usageChanged)
-        this.#journal.usage(segment, Math.max(0, this.#usage.get(segment) ?? 0));
-    }
+      this.#usage.store(this.#journal);
+    } else this.#usage.storeChanges(this.#journal);
     this.#journal.flush();
     const journalFrames = this.#journalTags;
     const record = encodeCommit({
@@ -491,9 +496,9 @@ export class Volume {
     this.#sequence++;
     this.#tag = this.keys.tag(record);
     this.#journalTags = [];
-    this.#usageChanged.clear();
+    this.#usage.stored();
     this.#changed = false;
-    const emptied = [...this.#emptied];
+    const emptied = [...this.#usage.emptied];
     if (!full) return () => this.#remove(emptied);
     this.#journalBytes = 0;
     const head = { epoch: this.epoch, sequence: this.#sequence - 1, start, previous };
@@ -523,25 +528,9 @@ export class Volume {
    * if more than `dead` bytes and more than half as many as are live would be given back in all.
    */
   sparseSegments(dead: number, most: number): Set<number> {
-    const sparse: { segment: number; live: number; size: number }[] = [];
-    let [lost, kept] = [0, 0];
-    for (const [segment, live] of this.#usage) {
-      if (live <= 0 || segment >= this.#chainStart || segment === this.#segments.current) continue;
-      let size = this.#sizes.get(segment);
-      if (size === undefined) this.#sizes.set(segment, (size = this.#segments.size(segment)));
-      lost += size - live;
-      kept += live;
-      if (live < size * 0.75) sparse.push({ segment, live, size });
-    }
-    const chosen = new Set<number>();
-    if (lost < dead || lost < kept / 2) return chosen;
-    let moved = 0;
-    for (const { segment, live } of sparse.toSorted((a, b) => a.live / a.size - b.live / b.size)) {
-      if (moved + live > most && chosen.size > 0) break;
-      moved += live;
-      chosen.add(segment);
-    }
-    return chosen;
+    const complete = (segment: number): boolean =>
+      segment < this.#chainStart && segment !== this.#segments.current;
+    return this.#usage.sparse(dead, most, complete, (segment) => this.#segments.size(segment));
   }
 
   /** Has the next checkpoint move the pages that lie in these segments. */
@@ -553,15 +542,9 @@ export class Volume {
   /** Removes those of `segments` that nothing needs. */
   #remove(segments: Iterable<number>): void {
     for (const segment of new Set(segments)) {
-      if (
-        segment >= this.#chainStart ||
-        segment === this.#segments.current ||
-        (this.#usage.get(segment) ?? 0) > 0
-      )
-        continue;
-      this.#usage.delete(segment);
-      this.#emptied.delete(segment);
-      this.#sizes.delete(segment);
+      if (segment >= this.#chainStart || segment === this.#segments.current) continue;
+      if ((this.#usage.live.get(segment) ?? 0) > 0) continue;
+      this.#usage.forget(segment);
       try {
         this.#segments.remove(segment);
       } catch (error) {
@@ -577,7 +560,7 @@ export class Volume {
       const epoch = epochOfHead(name);
       if (epoch !== undefined && epoch < this.epoch) backing.remove(name);
       const segment = segmentOfName(name);
-      if (segment !== undefined && !this.#usage.has(segment)) this.#remove([segment]);
+      if (segment !== undefined && !this.#usage.live.has(segment)) this.#remove([segment]);
     }
   }
 
@@ -635,66 +618,4 @@ function superseded(): VolumeError {
       hint: 'unmount here, or stop the other mount first',
     },
   );
-}
-
-function loadPage(segments: Segments, location: Location, level: number | undefined): Page {
-  const plain = new Uint8Array(location.length);
-  segments.readLocation(frameType.page, location, plain);
-  return Page.decode(plain, level);
-}
-
-/** @throws VolumeError */
-export function readVolumeHeader(
-  backing: Backing,
-  volumeKey: Uint8Array,
-  keeper: TagKeeper,
-): { volumeId: Uint8Array; master: Uint8Array } {
-  let bytes: Uint8Array;
-  try {
-    bytes = readWhole(backing, headerFile, headerSize);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
-    throw keeper.read().tag
-      ? new VolumeError('VOLUME_MISSING', 'volume: the files of an initialised volume expected, none found', {
-          cause,
-          hint: 'the directory lost its contents or was exchanged; restore it, it is never made anew',
-        })
-      : new VolumeError('VOLUME_FORMAT', `volume: a file ${headerFile} expected, none found`, {
-          cause,
-          hint: 'name the directory of a volume, or create one',
-        });
-  }
-  return decodeHeader(bytes, volumeKey);
-}
-
-type TreeOperation =
-  | { readonly kind: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
-  | { readonly kind: 'delete'; readonly key: Uint8Array };
-
-/** What a chain leads to: the tree of its last checkpoint, the changes after it, and the live bytes. */
-export function replay(
-  chain: Chain,
-  segments: Segments,
-): { root: Location; operations: TreeOperation[]; usage: Map<number, number> } {
-  let root: Location | undefined;
-  let operations: TreeOperation[] = [];
-  let usage = new Map<number, number>();
-  for (const { record, journal } of chain.commits) {
-    if (record.root) {
-      root = record.root;
-      operations = [];
-      usage = new Map();
-    }
-    for (const { segment, offset, type, length } of journal) {
-      const batch = segments.openAt(segment, offset, type, length);
-      if (!batch)
-        throw new VolumeError('VOLUME_DAMAGED', `volume: the journal frame at ${segment}:${offset} changed`);
-      readJournal(batch, (operation) => {
-        if (operation.kind === 'usage') usage.set(operation.segment, operation.live);
-        else operations.push(operation);
-      });
-    }
-  }
-  if (!root) throw new VolumeError('VOLUME_DAMAGED', 'volume: a checkpoint expected, none found');
-  return { root, operations, usage };
 }

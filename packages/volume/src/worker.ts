@@ -13,8 +13,9 @@ import { RemoteTagKeeper } from './remote-tag-keeper.ts';
 import type { KeeperChoice } from './keepers.ts';
 import { UnprotectedTagKeeper } from './tag-keeper.ts';
 import type { TagState } from './tag-keeper.ts';
-import { readVolumeHeader, Volume } from './volume.ts';
+import { Volume } from './volume.ts';
 import type { Durability } from './volume.ts';
+import { readVolumeHeader } from './volume-header.ts';
 
 /** What a worker needs to serve a volume; structured-clonable. */
 export interface VolumeWorkerData {

@@ -1,5 +1,6 @@
 import { errno } from '@ensconce/fuse/errno';
-import type { Inode, Inodes } from './inodes.ts';
+import type { Inode } from './inode.ts';
+import type { Inodes } from './inodes.ts';
 import { isOf, kind, xattrKey } from './key.ts';
 import { longestValue } from './page.ts';
 import type { Volume } from './volume.ts';

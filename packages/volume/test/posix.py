@@ -1,5 +1,5 @@
 """What programs expect of a file system, through the kernel: exercised on an empty directory given as argument."""
-import ctypes, errno, fcntl, mmap, os, random, stat, sys, threading
+import ctypes, errno, fcntl, mmap, os, random, stat, subprocess, sys, threading
 
 os.chdir(sys.argv[1])
 os.umask(0o022)
@@ -73,6 +73,70 @@ with open("log", "ab", buffering=0) as a, open("log", "ab", buffering=0) as b:
     for i in range(100):
         (a, b)[i % 2].write(b"%03d\n" % i)
 assert read("log") == b"".join(b"%03d\n" % i for i in range(100))
+
+# Files that are in use while their names come and go: no request tells of an open or a close.
+write("held", b"old" * 1000)
+one, two = os.open("held", os.O_RDWR), os.open("held", os.O_RDONLY)
+write("next", b"new")
+os.rename("next", "held")
+assert read("held") == b"new" and os.pread(one, 3, 0) == b"old" and os.fstat(two).st_nlink == 0
+os.pwrite(one, b"more", 3000)
+os.ftruncate(one, 3002)
+os.fsync(one)
+os.posix_fadvise(two, 0, 0, os.POSIX_FADV_DONTNEED)
+assert os.pread(two, 5000, 2998) == b"ldmo"
+AT_SYMLINK_FOLLOW = 0x400
+assert libc.linkat(-1, b"/proc/self/fd/%d" % one, AT_FDCWD, b"again", AT_SYMLINK_FOLLOW) == -1
+assert ctypes.get_errno() == errno.ENOENT
+os.close(one)
+assert os.pread(two, 3, 0) == b"old"
+os.close(two)
+write("mapped", bytes(8192))
+fd = os.open("mapped", os.O_RDWR)
+with mmap.mmap(fd, 8192) as mapped, open("mapped", "r+b", buffering=0) as other:
+    mapped[4096:4100] = b"seen"
+    assert os.pread(other.fileno(), 4, 4096) == b"seen"
+    os.pwrite(other.fileno(), b"back", 0)
+    assert mapped[:4] == b"back"
+    os.unlink("mapped")
+    mapped[8000:8004] = b"last"
+    mapped.flush()
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    assert os.pread(fd, 4, 8000) == b"last"
+os.close(fd)
+os.mkdir("left")
+fd = os.open("left", os.O_RDONLY | os.O_DIRECTORY)
+os.rmdir("left")
+assert os.listdir(fd) == [] and os.fstat(fd).st_nlink == 0
+fails(errno.ENOENT, os.open, "file", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
+os.close(fd)
+child = os.fork()
+if child == 0:
+    fd = os.open("inherited", os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    os.unlink("inherited")
+    os.write(fd, b"kept")
+    os._exit(0 if os.pread(fd, 4, 0) == b"kept" else 1)
+assert os.waitpid(child, 0)[1] == 0
+fails(errno.ENOENT, os.stat, "inherited")
+
+# Whole blocks at once, which are sealed after the answer: every later read, write and size must know of them.
+big = bytes(range(256)) * 4096
+fd, other = os.open("big", os.O_RDWR | os.O_CREAT), os.open("big", os.O_RDONLY)
+for at in (0, 128 << 10, 1 << 20):
+    assert os.pwrite(fd, big[: 128 << 10], at) == 128 << 10
+    assert os.fstat(other).st_size == at + (128 << 10)
+    os.posix_fadvise(other, 0, 0, os.POSIX_FADV_DONTNEED)
+    assert os.pread(other, 128 << 10, at) == big[: 128 << 10]
+os.pwrite(fd, b"patch", 40_000)
+os.pwrite(fd, big, 0)
+os.pwrite(fd, b"patch", 40_000)
+assert os.pread(other, 5, 40_000) == b"patch"
+os.ftruncate(fd, 50_000)
+os.ftruncate(fd, 1 << 20)
+os.posix_fadvise(other, 0, 0, os.POSIX_FADV_DONTNEED)
+assert os.pread(other, 1 << 20, 0) == big[:40_000] + b"patch" + big[40_005:50_000] + bytes((1 << 20) - 50_000)
+os.close(fd)
+os.close(other)
 
 # Owners, modes and times.
 write("m", b"#!")
@@ -226,4 +290,19 @@ with os.scandir("many") as entries:
     for entry in entries:
         os.unlink(entry.path)
 os.rmdir("many")
+os.mkdir("many")
+for i in range(10_000):
+    os.close(os.open(f"many/{i}", os.O_CREAT | os.O_WRONLY))
+seen = set()
+with os.scandir("many") as entries:
+    for entry in entries:
+        assert entry.name not in seen, entry.name
+        seen.add(entry.name)
+        # What is deleted before it was listed may be missing, what stays may not.
+        if int(entry.name) % 2:
+            os.unlink(entry.path)
+assert all(str(i) in seen for i in range(10_000))
+assert sorted(map(int, os.listdir("many"))) == list(range(0, 10_000, 2))
+subprocess.run(["rm", "-r", "many"], check=True)
+fails(errno.ENOENT, os.stat, "many")
 print("whole")

@@ -37,7 +37,10 @@ export const attest = v.strictObject({
     v.check((text) => text.isWellFormed(), 'Unicode text expected'),
   ),
   serviceAccessToken: v.optional(v.pipe(v.string(), v.maxLength(maxAccessToken))),
-  format: evidenceFormat,
+  /** This process was configured on an earlier connection, with the same key: it is no new start. */
+  again: v.optional(v.literal(true)),
+  /** `none` where there is nothing that could make evidence: only sessions that ask for none start then. */
+  format: v.picklist([...evidenceFormat.options, 'none']),
   evidence: base64,
   /** The certificate table that an SEV-SNP guest got from its host (GHCB §4.1.8.1), if any. */
   certificates: v.optional(base64),
@@ -52,6 +55,8 @@ export const refusal = v.strictObject({
   code: v.string(),
   hint: v.optional(v.string()),
   retry: v.boolean(),
+  /** By which the operator of CAS finds it in the log. */
+  requestId: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))),
 });
 export type Refusal = v.InferOutput<typeof refusal>;
 
@@ -62,10 +67,16 @@ export const attestAnswer = v.variant('type', [
     configuration,
     /** True where simulated hardware attested the service: every output of the runtime then says so. */
     simulated: v.boolean(),
+    /** The session asks nobody for evidence (`mode: none`): anybody gets this. */
+    insecureWithoutEvidence: v.optional(v.literal(true)),
   }),
   refusal,
 ]);
 export type AttestAnswer = v.InferOutput<typeof attestAnswer>;
+
+/** CAS → service, the last frame: a newer start of the service counts now (`singleton_enclaves`), this one must end. */
+export const superseded = v.strictObject({ type: v.literal('superseded') });
+export type Superseded = v.InferOutput<typeof superseded>;
 
 /** Service → CAS while the connection lives. */
 export const serviceEvent = v.variant('type', [

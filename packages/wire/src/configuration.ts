@@ -29,8 +29,15 @@ export const configuration = v.strictObject({
     v.array(v.strictObject({ root: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)), key: key32 })),
     v.minLength(1),
   ),
-  /** Files made in memory before the start. `mode` is the permission bits. */
-  injectionFiles: v.array(v.strictObject({ path: absolutePath, content: base64, mode: permissions })),
+  /**
+   * Files made in memory before the start. `mode` is the permission bits. Without `content` the image's own file is a
+   * template: the runtime puts `templateValues` into it.
+   */
+  injectionFiles: v.array(
+    v.strictObject({ path: absolutePath, content: v.optional(base64), mode: permissions }),
+  ),
+  /** What a reference `$$SCONE::name[:format]$$` in a template stands for, by `name[:format]`; absent where there is none. */
+  templateValues: v.optional(v.record(v.string(), base64)),
   /** Files of the host that are visible at the same path, read-only and unprotected (`/etc/resolv.conf`). */
   hostFiles: v.array(absolutePath),
   /**

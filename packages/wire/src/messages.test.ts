@@ -44,12 +44,13 @@ const messages: readonly (readonly [string, v.GenericSchema, object, readonly ob
   [
     'attest',
     attest,
-    { ...attestFrame, serviceAccessToken: 't' },
+    { ...attestFrame, serviceAccessToken: 't', again: true },
     [
       { configId: 'x'.repeat(2049) },
       { configId: 'a/\ud800' },
       { serviceAccessToken: 'x'.repeat(4097) },
-      { format: 'none' },
+      { format: 'nothing' },
+      { again: false },
       { evidence: '*' },
       { evidence: undefined },
       { description: 7 },
@@ -58,8 +59,13 @@ const messages: readonly (readonly [string, v.GenericSchema, object, readonly ob
   [
     'configured',
     attestAnswer,
-    { type: 'configured', simulated: true, configuration: config },
-    [{ simulated: 'no' }, { simulated: undefined }, { configuration: { ...config, debug: true } }],
+    { type: 'configured', simulated: true, configuration: config, insecureWithoutEvidence: true },
+    [
+      { simulated: 'no' },
+      { simulated: undefined },
+      { insecureWithoutEvidence: false },
+      { configuration: { ...config, debug: true } },
+    ],
   ],
   [
     'refused',

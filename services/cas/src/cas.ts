@@ -2,24 +2,41 @@ import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { toHex } from '@ensconce/base/bytes';
-import type { LasAddress } from '@ensconce/las-client/evidence';
+import { keyHash } from '@ensconce/policy/key-hash';
+import { Azure } from '@ensconce/secrets/azure';
+import { requestEvidence, type LasAddress } from '@ensconce/las-client/evidence';
+import { azureExchange, publicAuthority, type AzureAccess } from './azure/azure-exchange.ts';
+import { OtherCases } from './federation/other-cases.ts';
 import type { Session } from '@ensconce/policy/session';
 import { AttestedClients } from './client-port/attested-clients.ts';
 import { clientApi } from './client-port/client-api.ts';
+import { clientPolicy } from './client-port/client-policy.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
 import { RateLimit } from './client-port/rate-limit.ts';
 import { endorseAuditKey } from './audit/endorsement.ts';
+import { maaClient } from './evidence/maa-client.ts';
+import type { MaaTokens } from './evidence/maa.ts';
+import { ownPlatforms } from './evidence/own-platform.ts';
 import { StoredWatermarks } from './evidence/stored-watermarks.ts';
+import { healthOf, type Health } from './observe/health.ts';
+import { Metrics } from './observe/metrics.ts';
+import { MetricsPort } from './observe/metrics-port.ts';
+import { observedVerifier, type Observer } from './observe/observer.ts';
+import { noTracing, type Tracing } from './observe/tracing.ts';
+import { watchedCas } from './observe/watched.ts';
 import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
 import { KnownDescriptions } from './service-port/known-descriptions.ts';
+import { OneTimePasswords } from './service-port/one-time-passwords.ts';
+import { nothingInsecure, type InsecurePermissions } from './service-port/permissions.ts';
 import { PreparedConfigurations } from './service-port/prepared-configurations.ts';
 import { serveService } from './service-port/serve-service.ts';
+import { Singletons } from './service-port/singletons.ts';
 import { ServicePort } from './service-port/service-port.ts';
-import { withFreshSecrets } from './sessions/renew-session.ts';
-import type { StoredSession } from './sessions/session-record.ts';
+import { Bindings } from './sessions/bindings.ts';
+import { SecretValues } from './sessions/secret-values.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { upgradeSessions } from './sessions/upgrade.ts';
 import { Serial } from './state/serial.ts';
@@ -40,11 +57,22 @@ export interface CasOptions {
   /** Where CAS gets evidence about itself; without it `cas attest` is answered with an error. */
   readonly las: LasAddress | undefined;
   readonly verifier: EvidenceVerifier;
+  /** What sessions may ask for that protects nothing; nothing unless given. */
+  readonly insecure?: InsecurePermissions | undefined;
+  /** Attestation providers that may be asked in mode `maa`, and how. */
+  readonly maaTokens?: MaaTokens | undefined;
   /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
+  /** Which of Azure's clouds is used; the public one if absent. */
+  readonly azure?: AzureAccess | undefined;
   /** A session whose only service says what clients must run; without it clients need no evidence. */
   readonly clientPolicy?: Session | undefined;
   readonly limits?: Partial<CasLimits>;
+  /** Where metrics and health are had over plain HTTP; nowhere by default. */
+  readonly metricsListen?: Listen | undefined;
+  /** Counts what CAS does; made where none is given. */
+  readonly metrics?: Metrics | undefined;
+  readonly tracing?: Tracing | undefined;
   readonly now: () => Date;
   readonly random: Random;
   readonly log: Logger;
@@ -58,7 +86,8 @@ export interface Cas {
   readonly certificate: string;
   readonly clientAddress: AddressInfo;
   readonly serviceAddress: AddressInfo;
-  /** Finishes what has begun, writes the end into the audit log and lets go of the state. */
+  readonly metricsAddress?: AddressInfo | undefined;
+  /** Finishes what has begun, within a bound, writes the end into the audit log and lets go of the state. */
   close(): Promise<void>;
 }
 
@@ -67,18 +96,30 @@ const identitiesOfAddress = 10;
 
 /** Opens and verifies the state, then listens on both ports. */
 export async function startCas(options: CasOptions): Promise<Cas> {
-  const { log, now, random, verifier } = options;
+  const { log, now, random } = options;
+  const observer: Observer = {
+    metrics: options.metrics ?? new Metrics(),
+    tracing: options.tracing ?? noTracing,
+  };
+  const { metrics } = observer;
+  const verifier = observedVerifier(options.verifier, metrics);
   const limits: CasLimits = { ...defaultLimits, ...options.limits };
   const state = await openState({ folder: options.state, sealer: options.sealer, random, now });
   const identity = toHex(createHash('sha256').update(state.identity.publicKey).digest());
   const writes = new Serial();
   const ports: { close(): Promise<void> }[] = [];
+  let closing = false;
+  const health = (): Health => healthOf(state, closing);
   const close = async (): Promise<void> => {
+    closing = true;
     await Promise.all(ports.map((port) => port.close()));
     await writes.run(() => closeState(state));
+    await observer.tracing.close();
   };
   try {
     warn(options, state);
+    state.store.onCommit = (milliseconds) => metrics.committed(milliseconds);
+    state.audit.onSync = (milliseconds) => metrics.audited(milliseconds);
     const acceptsSimulation = verifier.insecureAcceptsSimulation;
     await state.audit.append(
       {
@@ -91,14 +132,39 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     );
     upgradeSessions(state, random);
     const sessions = new Sessions(state);
-    const refresh = (stored: StoredSession): Promise<StoredSession> =>
-      withFreshSecrets({ state, sessions, writes, random, now }, stored);
+    const { las } = options;
+    const clock = (): number => performance.now();
+    const bindings = new Bindings(state, writes);
+    const values = new SecretValues({
+      state,
+      sessions,
+      writes,
+      random,
+      now,
+      clock,
+      cas: keyHash(state.identity.publicKey),
+      bindings,
+      otherCases: new OtherCases({
+        identity: state.identity,
+        clock,
+        makeEvidence: las && ((data) => requestEvidence(las, data)),
+      }),
+      longestWait: limits.imports.timeout,
+      azure: new Azure({
+        exchange: azureExchange({ ...options.azure, clock }),
+        authority: options.azure?.authority ?? publicAuthority,
+        random,
+        now,
+      }),
+    });
     const watermarks = new StoredWatermarks(state.store, writes);
+    const permissions = options.insecure ?? nothingInsecure;
     const mark = (): Promise<void> =>
       state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state));
     const api = clientApi({
       clients: new AttestedClients({
-        policy: options.clientPolicy,
+        policy: options.clientPolicy && clientPolicy(options.clientPolicy),
+        permissions,
         state,
         verifier,
         watermarks,
@@ -106,13 +172,16 @@ export async function startCas(options: CasOptions): Promise<Cas> {
         now,
         markSimulated: mark,
       }),
-      refresh,
+      values,
+      bindings,
       state,
       sessions,
       writes,
       random,
       now,
       log,
+      observer,
+      health,
       isOwner: (keyHash) =>
         keyHash !== undefined && options.creators !== 'anybody' && options.creators.has(keyHash),
       anybodyCreates: options.creators === 'anybody',
@@ -137,20 +206,28 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       identity: state.identity,
       api,
       limits: limits.clients,
+      drain: limits.drain,
       log,
+      onHandshakeFailure: () => metrics.handshakeFailed('client'),
     });
     ports.push(clientPort);
     const serviceContext = {
+      permissions,
+      oneTimePasswords: new OneTimePasswords(state.store, writes),
+      singletons: new Singletons(state.store, writes),
+      ownPlatforms: ownPlatforms({ las: options.las, verifier, watermarks, now, random }),
+      maaTokens: options.maaTokens ?? maaClient([]),
       state,
       sessions,
       volumeTags: new VolumeTags({ state, writes, random }),
+      values,
       configurations: new PreparedConfigurations(),
-      refresh,
       verifier,
       watermarks,
       random,
       now,
       log,
+      observer,
       casPublicKey: state.identity.publicKey,
       casIdentity: identity,
       descriptions: new KnownDescriptions(),
@@ -161,15 +238,24 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       listen: options.serviceListen,
       identity: state.identity,
       limits: limits.services,
+      drain: limits.drain,
       log,
-      serve: (socket, attested) => serveService(serviceContext, socket, attested),
+      onHandshakeFailure: () => metrics.handshakeFailed('service'),
+      serve: (socket, progress) => serveService(serviceContext, socket, progress),
     });
     ports.push(servicePort);
+    metrics.watch(watchedCas({ state, sessions, watermarks, clientPort, servicePort, health }));
+    const metricsPort =
+      options.metricsListen === undefined
+        ? undefined
+        : await MetricsPort.open({ listen: options.metricsListen, metrics, health, log });
+    if (metricsPort !== undefined) ports.push(metricsPort);
     return {
       identity,
       certificate: state.identity.certificate,
       clientAddress: clientPort.address,
       serviceAddress: servicePort.address,
+      metricsAddress: metricsPort?.address,
       close,
     };
   } catch (error) {
@@ -183,6 +269,10 @@ function warn(options: CasOptions, state: State): void {
   if (sealer.insecure)
     log.warn({ sealer: sealer.name }, 'the database key is not sealed: who reads the disk has it');
   if (verifier.insecureAcceptsSimulation) log.warn('SIMULATED evidence is accepted: it protects nothing');
+  if (options.insecure?.modeNone)
+    log.warn('sessions with mode none are served WITHOUT EVIDENCE: anybody gets their secrets');
+  if (options.insecure?.debugMode)
+    log.warn('debug-mode may be tolerated: the host can read the memory of such services');
   if (state.store.simulated)
     log.warn('this state has accepted SIMULATED evidence: it is not fit for production');
   log.warn('no witness of the state is configured: a roll-back of the whole state folder is not detected');

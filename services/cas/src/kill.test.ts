@@ -1,24 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import * as v from 'valibot';
 import { deleteSession, postSession, readHistory } from '@ensconce/api/client';
 import { CasConnection } from '@ensconce/api/connection';
+import { startProcess } from '../test/cas-processes.ts';
 import { clientKeys, testFolder } from '../test/cas-under-test.ts';
 import { sessionText } from '../test/session-text.ts';
-
-const ready = v.strictObject({ port: v.number(), identity: v.string() });
-
-async function startProcess(
-  state: string,
-): Promise<v.InferOutput<typeof ready> & { readonly child: ChildProcess }> {
-  const program = join(import.meta.dirname, '..', 'test', 'cas-process.ts');
-  const child = spawn(process.execPath, [program, state], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  return { child, ...v.parse(ready, JSON.parse(line.toString())) };
-}
 
 void test('a CAS that is killed at any moment loses nothing that it acknowledged', async (t) => {
   const state = join(testFolder(t), 'state');

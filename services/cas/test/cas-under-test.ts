@@ -71,7 +71,10 @@ export async function casUnderTest(
   options: Partial<CasOptions> & { readonly folder?: string } = {},
 ): Promise<CasUnderTest> {
   const folder = options.folder ?? testFolder(t);
-  const vendor = await openSimulatedVendor({ folder: join(folder, 'vendor'), now: () => new Date() });
+  const vendor = await openSimulatedVendor({
+    folder: join(folder, 'vendor'),
+    now: options.now ?? (() => new Date()),
+  });
   const state = join(folder, 'state');
   const las = await simulatedLas(t, testFolder(t), vendor);
   const cas = await startCas({

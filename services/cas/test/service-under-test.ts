@@ -69,6 +69,10 @@ export interface AttestOptions {
   readonly cas: Cas;
   readonly configId: string;
   readonly image: ImageDescription;
+  /** The key of the process; a new one unless given. */
+  readonly keys?: ClientKeys;
+  /** More of the frame. */
+  readonly frame?: Readonly<Record<string, unknown>>;
   /** Parts of what is sent or signed that shall be wrong. */
   readonly wrong?: {
     readonly mrenclave?: string;
@@ -106,6 +110,7 @@ export function attestFrame(connection: ServiceConnection, options: AttestOption
     format: 'sgx',
     evidence: Buffer.from(wrong?.evidence?.(evidence) ?? evidence).toString('base64'),
     description: Buffer.from(description).toString('base64'),
+    ...options.frame,
   };
 }
 
@@ -113,7 +118,7 @@ export function attestFrame(connection: ServiceConnection, options: AttestOption
 export async function attestOnce(
   options: AttestOptions,
 ): Promise<{ readonly answer: AttestAnswer; readonly connection: ServiceConnection }> {
-  const connection = await openService(options.cas);
+  const connection = await openService(options.cas, options.keys);
   connection.frames.send(attestFrame(connection, options) as never);
   const answer = v.parse(attestAnswer, await connection.frames.receive(5000));
   if (answer.type === 'refused') connection.socket.destroy();

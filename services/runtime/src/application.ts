@@ -126,20 +126,26 @@ export function startInit(): ChildProcess {
   return child;
 }
 
+/**
+ * Only root is mapped in a user namespace of our own.
+ *
+ * @throws RuntimeError `APPLICATION_START`
+ */
+export function checkUser({ uid, gid }: Application['user'], { ownUserNamespace }: HostRecord): void {
+  if (!ownUserNamespace || (uid === 0 && gid === 0)) return;
+  throw new RuntimeError(
+    'APPLICATION_START',
+    `user: root expected where the container has no CAP_SYS_ADMIN, ${uid}:${gid} found`,
+    { hint: 'give the container CAP_SYS_ADMIN, or a user namespace with a full map (hostUsers: false)' },
+  );
+}
+
 /** Starts the application beside the runtime, in namespaces of its own, through `child`, which {@link startInit} started. */
 export function startApplication(
   child: ChildProcess,
   application: Application,
   host: HostRecord,
 ): RunningApplication {
-  const { uid, gid } = application.user;
-  if (host.ownUserNamespace && (uid !== 0 || gid !== 0)) {
-    throw new RuntimeError(
-      'APPLICATION_START',
-      `user: root expected where the container has no CAP_SYS_ADMIN, ${uid}:${gid} found`,
-      { hint: 'give the container CAP_SYS_ADMIN, or a user namespace with a full map (hostUsers: false)' },
-    );
-  }
   const own = new Set<number>();
   if (child.pid !== undefined) own.add(child.pid);
   for (const signal of forwarded) {

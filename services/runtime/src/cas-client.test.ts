@@ -257,3 +257,26 @@ void test('evidence that cannot be made is the reason that is told', async (t) =
   await assert.rejects(attest(cas.port, { makeEvidence: () => Promise.reject(reason) }), reason);
   assert.equal(cas.received(), 0);
 });
+
+void test('a process that was configured before says so, and one without evidence sends none', async (t) => {
+  const sent: unknown[] = [];
+  const cas = await fakeCas(t, async (_socket, frames) => {
+    frames.send(challenge);
+    sent.push(await frames.receive());
+    frames.send({ type: 'configured', simulated: false, insecureWithoutEvidence: true, configuration });
+  });
+  const session = await attest(cas.port, { again: true, makeEvidence: () => Promise.resolve(undefined) });
+  assert.deepEqual(sent, [
+    {
+      type: 'attest',
+      version: 1,
+      configId: 'demo/app@123456',
+      again: true,
+      format: 'none',
+      evidence: '',
+      description: 'e30=',
+    },
+  ]);
+  assert.equal(session.insecureWithoutEvidence, true);
+  await session.close();
+});

@@ -30,7 +30,12 @@ export interface AttestationRequest {
   readonly description: Uint8Array;
   /** Hex SHA-256 of the identity key that the image obeys. */
   readonly casIdentity: string;
-  readonly makeEvidence: (reportData: Uint8Array) => Promise<MadeEvidence>;
+  /** Undefined where there is nothing that makes evidence. */
+  readonly makeEvidence: (reportData: Uint8Array) => Promise<MadeEvidence | undefined>;
+  /** Whether this process was configured on an earlier connection. */
+  readonly again?: boolean;
+  /** Told when CAS says that a newer start of this service counts instead. */
+  readonly onSuperseded?: () => void;
   /** Milliseconds for the connection, and again for each answer; 30 s unless given. */
   readonly timeout?: number;
 }
@@ -39,6 +44,8 @@ export interface AttestationRequest {
 export interface CasSession {
   readonly configuration: Configuration;
   readonly simulated: boolean;
+  /** CAS gives this to anybody: the session asks for no evidence. */
+  readonly insecureWithoutEvidence: boolean;
   send(event: ServiceEvent): void;
   /** Whether questions still may be answered on this connection. */
   readonly alive: boolean;
@@ -145,9 +152,10 @@ export async function attestToCas(request: AttestationRequest): Promise<CasSessi
       version: 1,
       configId: request.configId,
       serviceAccessToken: request.serviceAccessToken,
-      format: evidence.format,
-      evidence: Buffer.from(evidence.bytes).toString('base64'),
-      ...(evidence.certificates === undefined
+      ...(request.again === true && { again: true }),
+      format: evidence?.format ?? 'none',
+      evidence: Buffer.from(evidence?.bytes ?? []).toString('base64'),
+      ...(evidence?.certificates === undefined
         ? {}
         : { certificates: Buffer.from(evidence.certificates).toString('base64') }),
       description: Buffer.from(request.description).toString('base64'),
@@ -160,14 +168,15 @@ export async function attestToCas(request: AttestationRequest): Promise<CasSessi
       );
       throw new RuntimeError(
         'CAS_REFUSED',
-        `CAS refused to configure ${request.configId.split('@')[0]}: ${answer.code}`,
+        `CAS refused to configure ${request.configId.split('@')[0]}: ${answer.code}` +
+          (answer.requestId === undefined ? '' : ` (request ${answer.requestId})`),
         {
           cause,
           hint: answer.hint,
         },
       );
     }
-    const questions = new CasQuestions(frames, timeout);
+    const questions = new CasQuestions(frames, timeout, request.onSuperseded);
     return {
       get alive() {
         return !questions.failed;
@@ -175,6 +184,7 @@ export async function attestToCas(request: AttestationRequest): Promise<CasSessi
       ask: (question) => questions.ask(question),
       configuration: answer.configuration,
       simulated: answer.simulated,
+      insecureWithoutEvidence: answer.insecureWithoutEvidence === true,
       send: (event) => frames.send(event),
       close: () =>
         new Promise((resolve) => {

@@ -27,6 +27,7 @@ function session(answers: readonly VolumeAnswer[], asked: Question[] = []): CasS
     },
     configuration: undefined as never,
     simulated: true,
+    insecureWithoutEvidence: false,
     send: () => undefined,
     close: () => Promise.resolve(),
   };

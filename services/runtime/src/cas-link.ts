@@ -7,8 +7,8 @@ import type { Question } from './cas-questions.ts';
 import type { Log } from './log.ts';
 
 export interface CasLinkOptions {
-  /** Attests on a new connection; a verdict lives no longer than its connection. */
-  readonly connect: () => Promise<CasSession>;
+  /** Attests on a new connection; a verdict lives no longer than its connection. `again` but for the first time. */
+  readonly connect: (again: boolean) => Promise<CasSession>;
   readonly log: Log;
   /** Milliseconds for which a question waits for CAS to come back; 20 s unless given. */
   readonly patience?: number;
@@ -26,11 +26,11 @@ export class CasLink {
   }
 
   static async open(options: CasLinkOptions): Promise<CasLink> {
-    return new CasLink(options, await options.connect());
+    return new CasLink(options, await options.connect(false));
   }
 
   /** What CAS gave at the first attestation; it counts for the life of the container. */
-  get first(): Pick<CasSession, 'configuration' | 'simulated'> {
+  get first(): Pick<CasSession, 'configuration' | 'simulated' | 'insecureWithoutEvidence'> {
     return this.#session;
   }
 
@@ -72,7 +72,7 @@ export class CasLink {
   async #attest(): Promise<CasSession> {
     const { connect, log } = this.#options;
     try {
-      this.#session = await connect();
+      this.#session = await connect(true);
       log('INFO', 'connected to CAS again');
       return this.#session;
     } catch (error) {

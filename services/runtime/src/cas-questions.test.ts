@@ -8,7 +8,10 @@ import { volumeQuestion, type VolumeQuestion } from '@ensconce/wire/volume-tags'
 import { CasQuestions } from './cas-questions.ts';
 
 /** Questions, and the other end of their connection. */
-function open(timeout = 2000): {
+function open(
+  timeout = 2000,
+  onSuperseded?: () => void,
+): {
   questions: CasQuestions;
   cas: FrameConnection;
   next: () => Promise<VolumeQuestion>;
@@ -18,7 +21,7 @@ function open(timeout = 2000): {
   const [here, there] = duplexPair();
   const cas = new FrameConnection(there, 'service', 65_536);
   return {
-    questions: new CasQuestions(new FrameConnection(here, 'CAS', 65_536), timeout),
+    questions: new CasQuestions(new FrameConnection(here, 'CAS', 65_536), timeout, onSuperseded),
     cas,
     sever: () => here.destroy(),
     next: async () => v.parse(volumeQuestion, await cas.receive(2000)),
@@ -70,5 +73,16 @@ void test('a connection that ends takes its questions along', async () => {
   await next();
   sever();
   await assert.rejects(asked, { code: 'FRAME_CLOSED' });
+  assert.equal(questions.failed, true);
+});
+
+void test('CAS says that a newer start counts: it is told on, and every question fails', async () => {
+  let told = 0;
+  const { questions, cas, next } = open(2000, () => told++);
+  const asked = questions.ask(read('a'));
+  await next();
+  cas.send({ type: 'superseded' });
+  await assert.rejects(asked, { code: 'CAS_REFUSED' });
+  assert.equal(told, 1);
   assert.equal(questions.failed, true);
 });

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { superseded } from '@ensconce/wire/attestation';
 import type { FrameConnection } from '@ensconce/wire/frames';
 import { volumeAnswer, type VolumeAnswer, type VolumeQuestion } from '@ensconce/wire/volume-tags';
 import { RuntimeError } from './errors.ts';
@@ -17,14 +18,16 @@ interface Waiting {
 export class CasQuestions {
   readonly #frames: FrameConnection;
   readonly #timeout: number;
+  readonly #onSuperseded: () => void;
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
   #failure: Error | undefined;
 
-  /** `timeout` in milliseconds, for each answer. */
-  constructor(frames: FrameConnection, timeout: number) {
+  /** `timeout` in milliseconds, for each answer; `onSuperseded` is told when CAS ends the connection for a newer start. */
+  constructor(frames: FrameConnection, timeout: number, onSuperseded: () => void = () => undefined) {
     this.#frames = frames;
     this.#timeout = timeout;
+    this.#onSuperseded = onSuperseded;
     void this.#listen();
   }
 
@@ -60,7 +63,12 @@ export class CasQuestions {
   async #listen(): Promise<void> {
     try {
       for (;;) {
-        const parsed = v.safeParse(volumeAnswer, await this.#frames.receive());
+        const frame = await this.#frames.receive();
+        if (v.is(superseded, frame)) {
+          this.#onSuperseded();
+          throw new RuntimeError('CAS_REFUSED', 'CAS: a newer start of this service counts now');
+        }
+        const parsed = v.safeParse(volumeAnswer, frame);
         const waiting = parsed.success ? this.#waiting.get(parsed.output.id) : undefined;
         if (!parsed.success || waiting === undefined)
           throw new RuntimeError('CAS_ANSWER', 'CAS: the answer to a question expected, another frame found');

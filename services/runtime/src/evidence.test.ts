@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -14,12 +14,17 @@ function host(t: TestContext): string {
 
 void test('where the host shows no TEE, the LAS is asked', async (t) => {
   const root = host(t);
+  writeFileSync(join(root, 'las.sock'), '');
   const source = await findEvidenceSource(root, '/las.sock');
-  assert.equal(source.tee, 'sim');
+  assert.ok(source?.tee === 'sim');
   await assert.rejects(source.makeEvidence(new Uint8Array(64)), {
     code: 'LAS_UNREACHABLE',
     message: new RegExp(`${root}/las.sock`),
   });
+});
+
+void test('where there is neither TEE nor LAS, there is no evidence', async (t) => {
+  assert.equal(await findEvidenceSource(host(t), '/las.sock'), undefined);
 });
 
 void test('a TEE that cannot be used is no reason to simulate', async (t) => {

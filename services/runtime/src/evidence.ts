@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { encodeFields } from '@ensconce/base/fields';
 import { detectTee } from '@ensconce/tee/detect';
 import { openSource } from '@ensconce/tee/open';
@@ -9,11 +10,16 @@ import { RuntimeError } from './errors.ts';
 const lasTimeout = 10_000;
 
 /**
- * The way to evidence here: that of the TEE this container runs in, or of the LAS where there is none. `host` is the
- * container's root as the host laid it out: its word decides who is asked, never what is believed.
+ * The way to evidence here: that of the TEE this container runs in, or of the LAS where there is none. Undefined where neither is
+ * there: then only a session that asks nobody for evidence is of use. `host` is the container's root as the host laid it out: its
+ * word decides who is asked, never what is believed.
  */
-export async function findEvidenceSource(host: string, lasSocket: string): Promise<EvidenceSource> {
+export async function findEvidenceSource(
+  host: string,
+  lasSocket: string,
+): Promise<EvidenceSource | undefined> {
   const tee = await detectTee(host);
+  if (tee === 'sim' && !existsSync(`${host}${lasSocket}`)) return undefined;
   if (tee === 'sgx') {
     // In an enclave the kernel is the attacker's, and it would see every byte that goes through FUSE.
     throw new RuntimeError('TEE', 'a confidential VM, or simulation, expected; an SGX enclave found', {

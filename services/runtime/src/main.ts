@@ -4,7 +4,7 @@ import { isatty } from 'node:tty';
 import { causeChain } from '@ensconce/base/errors';
 import { parseDescription, maxDescriptionSize } from '@ensconce/measurement/image';
 import { substituteHostArguments } from '@ensconce/policy/host-arguments';
-import { startApplication, startInit, type RunningApplication } from './application.ts';
+import { checkUser, startApplication, startInit, type RunningApplication } from './application.ts';
 import { applicationCapabilities } from './capabilities.ts';
 import { attestToCas } from './cas-client.ts';
 import { CasLink } from './cas-link.ts';
@@ -14,6 +14,7 @@ import { findEvidenceSource, sessionDigest } from './evidence.ts';
 import { parseHostRecord } from './host-record.ts';
 import { hostSettings } from './host-settings.ts';
 import { startLayers } from './layers.ts';
+import { giveTo, injectedFiles, writeInRoot } from './injection.ts';
 import { exitNow, forbidDumps, releaseMemory } from './linux.ts';
 import { describeFailure, makeLog, writeLine } from './log.ts';
 import {
@@ -84,8 +85,16 @@ async function run(): Promise<number> {
   const evidence = await findEvidenceSource(hostPath, settings.lasSocket);
   const identity = makeIdentity();
   step('identity made');
-  const attest = () =>
+  const attest = (again: boolean) =>
     attestToCas({
+      again,
+      onSuperseded: () => {
+        failure ??= new RuntimeError(
+          'CAS_REFUSED',
+          'the application was stopped: a newer start of this service counts now',
+        );
+        application?.kill();
+      },
       host: settings.casHost,
       port: settings.casPort,
       configId: settings.configId,
@@ -93,33 +102,41 @@ async function run(): Promise<number> {
       identity,
       description: encoded,
       casIdentity: description.cas.identity,
-      makeEvidence: (data) => evidence.makeEvidence(data),
+      makeEvidence: async (data) => evidence?.makeEvidence(data),
     });
   const opening = CasLink.open({
     log,
-    connect: async () => {
-      const session = await attest();
-      if (!session.simulated || description.cas.simulated) return session;
+    connect: async (again) => {
+      const session = await attest(again);
+      if (description.cas.simulated) return session;
+      if (!session.simulated && !session.insecureWithoutEvidence) return session;
       throw new RuntimeError(
         'CONFIGURATION',
-        'hardware evidence expected by this image, CAS accepted SIMULATED evidence',
+        `hardware evidence expected by this image, CAS accepted ${session.simulated ? 'SIMULATED evidence' : 'none'}`,
       );
     },
   });
   const init = startInit();
   const cas = await opening;
-  const { configuration, simulated } = cas.first;
+  const { configuration, simulated, insecureWithoutEvidence } = cas.first;
+  if (insecureWithoutEvidence)
+    log('WARNING', 'configured WITHOUT EVIDENCE: CAS gives the secrets of this session to anybody');
   if (simulated) log('WARNING', 'attested by SIMULATED hardware: nothing is protected from the host');
   // From here on, evidence from this guest says which session it serves: nobody else can use it to be another service.
-  await evidence.extend?.(sessionDigest(configuration.sessionHash));
+  await evidence?.extend?.(sessionDigest(configuration.sessionHash));
   step('attested and configured');
 
   const command = substituteHostArguments(configuration.command, host.arguments);
   const layers = await sealed.mount(configuration);
   step('layers verified and mounted');
   mountOverlay(host.ownUserNamespace);
+  const injected = injectedFiles(rootPath, configuration);
   furnishRoot(configuration, isatty(0));
+  for (const file of injected) writeInRoot(rootPath, file);
   const user = resolveUser(rootPath, configuration.user);
+  checkUser(user, host);
+  // Whose they are is known once the image's user database, which may be one of them, has been read.
+  for (const file of injected) giveTo(rootPath, file, user);
   const volumes = await mountVolumes({
     configuration,
     user,
@@ -151,6 +168,8 @@ async function run(): Promise<number> {
     },
     host,
   );
+  // What was told to stop while it was not there yet.
+  if (failure !== undefined) application.kill();
   try {
     await application.started;
     step('application started');

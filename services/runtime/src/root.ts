@@ -2,7 +2,6 @@ import { Buffer } from 'node:buffer';
 import {
   closeSync,
   constants,
-  fchmodSync,
   fstatSync,
   mkdirSync,
   openSync,
@@ -10,12 +9,12 @@ import {
   statSync,
   symlinkSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { posix } from 'node:path';
 import type { Configuration } from '@ensconce/wire/configuration';
 import { RuntimeError } from './errors.ts';
 import { resolveInRoot } from './in-root.ts';
+import { writeInRoot } from './injection.ts';
 import { mount, mountFlags, unmount } from './linux.ts';
 
 /** Everything that the runtime mounts for the application stands below one tmpfs of its own. */
@@ -155,37 +154,18 @@ function copyHostFile(path: string): void {
           `${source}: at most ${maxHostFile} bytes expected from the host, more found`,
         );
     }
-    writeInRoot(path, buffer.subarray(0, length), 0o644);
+    writeInRoot(rootPath, { path, content: buffer.subarray(0, length), mode: 0o644 });
   } finally {
     closeSync(descriptor);
   }
 }
 
-function writeInRoot(path: string, content: Uint8Array, mode: number): void {
-  makeFolder(posix.dirname(path));
-  const target = resolveInRoot(rootPath, path);
-  const descriptor = openSync(
-    target,
-    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW,
-    mode,
-  );
-  try {
-    fchmodSync(descriptor, mode);
-    let at = 0;
-    while (at < content.length) at += writeSync(descriptor, content, at);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** Completes the application's root: devices, sysfs, allowed host files, injected files. `/proc` follows in init. */
+/** Completes the application's root: devices, sysfs, allowed host files. `/proc` follows in init. */
 export function furnishRoot(configuration: Configuration, terminal: boolean): void {
   makeFolder('/proc');
   mountDevices(terminal);
   mountSys();
   for (const path of configuration.hostFiles) copyHostFile(path);
-  for (const file of configuration.injectionFiles)
-    writeInRoot(file.path, Buffer.from(file.content, 'base64'), file.mode & 0o7777);
 }
 
 /** Takes the application's root away again; what it had in memory is gone. */

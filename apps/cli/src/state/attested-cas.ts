@@ -2,7 +2,9 @@ import { formatAddress, parseAddress, type CasAddress } from '@ensconce/api/addr
 import { CasConnection } from '@ensconce/api/connection';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
-import { proveClient } from '../attest/prove-client.ts';
+import { proveClient } from '@ensconce/api/prove-client';
+import { publicKeyOf } from '@ensconce/identity/self-signed';
+import { requestEvidence } from '@ensconce/las-client/evidence';
 import { loadIdentity, loadState, type AttestedCas, type Identity } from './cli-state.ts';
 
 const timeout = 30_000;
@@ -61,7 +63,10 @@ export async function withCas<Result>(
   });
   try {
     const las = io.environment['ENSCONCE_LAS'];
-    if (las !== undefined) await proveClient(cas, identity.certificate, { socket: las, timeout });
+    if (las !== undefined) {
+      const makeEvidence = (data: Uint8Array) => requestEvidence({ socket: las, timeout }, data);
+      await proveClient(cas, publicKeyOf(identity.certificate), makeEvidence);
+    }
     return await use(cas);
   } finally {
     cas.close();

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Problem } from '@ensconce/policy/problem';
-import { parseSession } from '@ensconce/policy/parse';
+import { maxSessionBytes, parseSession } from '@ensconce/policy/parse';
 import type { Creator, Session } from '@ensconce/policy/session';
 import { templateSession } from '@ensconce/policy/template';
 import { fromUtf8 } from '@ensconce/base/bytes';
@@ -36,12 +36,25 @@ export function withTemplateOptions(command: Command): Command {
     .option('--use-env', 'take values for $NAME from the environment too');
 }
 
+/** The values for `$NAME` that the command line gives. */
+export function templateVariables(io: Io, options: TemplateOptions): Record<string, string> {
+  return { ...(options.useEnv === true ? definedIn(io.environment) : {}), ...options.env };
+}
+
 export function readSessionText(file: string): string {
   let bytes: Uint8Array;
+  let size = 0;
   try {
-    bytes = readFileSync(file === '-' ? 0 : file);
+    size = file === '-' ? 0 : statSync(file).size;
+    bytes = size > maxSessionBytes ? new Uint8Array() : readFileSync(file === '-' ? 0 : file);
   } catch (cause) {
     throw new CliError('CLI_FILE', `${file}: a readable file expected`, { cause });
+  }
+  if (size > maxSessionBytes) {
+    throw new CliError(
+      'CLI_SESSION',
+      `${file}: a session of at most ${maxSessionBytes} bytes expected, ${size} found`,
+    );
   }
   try {
     return fromUtf8(bytes);
@@ -61,21 +74,16 @@ export function examineSession(
 
 function examineText(
   io: Io,
-  source: string,
+  written: string,
   options: TemplateOptions,
 ): { readonly problems: readonly Problem[]; readonly result: SessionFile | undefined } {
-  const variables = {
-    ...(options.useEnv === true ? definedIn(io.environment) : {}),
-    ...options.env,
-  };
-  const template = templateSession(source, variables);
-  if (template.text === undefined) return { problems: template.problems, result: undefined };
-  const parsed = parseSession(template.text);
-  const { text } = template;
+  const variables = templateVariables(io, options);
+  // The text as it was written, so that problems stand where its author sees them.
+  const { session, problems } = parseSession(written, { variables });
+  const { text } = templateSession(written, variables);
   return {
-    problems: parsed.problems,
-    result:
-      parsed.session === undefined ? undefined : { text, session: parsed.session, warnings: parsed.problems },
+    problems,
+    result: session === undefined || text === undefined ? undefined : { text, session, warnings: problems },
   };
 }
 

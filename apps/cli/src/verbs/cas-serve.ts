@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pino } from 'pino';
-import { startCas } from '@ensconce/cas/cas';
+import { InvalidArgumentError } from 'commander';
+import { pino, type Logger } from 'pino';
+import { casVersion, startCas } from '@ensconce/cas/cas';
+import { Metrics } from '@ensconce/cas/metrics';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
+import { maaClient } from '@ensconce/cas/maa-client';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
+import type { Tracing } from '@ensconce/cas/tracing';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
-import type { Session } from '@ensconce/policy/session';
 import { CliError } from '../errors.ts';
 import { loadSession } from '../state/session-file.ts';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
@@ -26,9 +30,17 @@ interface Options {
   readonly pccs?: string;
   readonly collateral?: readonly string[];
   readonly insecureAcceptSimulation?: string;
+  readonly insecureAcceptModeNone?: true;
+  readonly insecureAcceptDebug?: true;
+  readonly maaProvider?: readonly string[];
   readonly creator?: readonly string[];
+  readonly azureAuthority?: string;
+  readonly azureVault?: readonly string[];
+  readonly azureCa?: string;
   readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
+  readonly metricsListen?: CasAddress;
+  readonly otlpEndpoint?: string;
   readonly logLevel: string;
   readonly json?: true;
 }
@@ -72,6 +84,34 @@ export const casServe: Verb = {
         '--insecure-accept-simulation <dir>',
         'believe the SIMULATED vendor kept in this folder: it protects nothing',
       )
+      .option(
+        '--metrics-listen <address>',
+        'where Prometheus and probes ask over plain HTTP: /metrics, /v1/health/live, /v1/health/ready (default: nowhere)',
+        listenAddress(9464),
+      )
+      .option(
+        '--otlp-endpoint <url>',
+        'where traces are sent by OTLP over HTTP (default: $OTEL_EXPORTER_OTLP_ENDPOINT, or nowhere)',
+      )
+      .option(
+        '--azure-authority <url>',
+        'where applications get tokens for vaults (default: https://login.microsoftonline.com)',
+        azureAuthority,
+      )
+      .option(
+        '--azure-vault <host...>',
+        "vaults that sessions may use, as host[:port] or .suffix; by default those under Azure's own names",
+      )
+      .option('--azure-ca <file>', 'PEM authorities of both, instead of the public ones')
+      .option(
+        '--insecure-accept-mode-none',
+        'serve sessions with mode none WITHOUT EVIDENCE: whoever asks gets their secrets',
+      )
+      .option(
+        '--insecure-accept-debug',
+        'let sessions tolerate debug-mode: the host can read the memory of such services',
+      )
+      .option('--maa-provider <url...>', 'attestation providers that sessions with mode maa may name')
       .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
       .option('--json', 'write JSON')
       .action(async (options: Options) => {
@@ -80,6 +120,9 @@ export const casServe: Verb = {
           { level: options.logLevel, base: { service: 'cas' } },
           { write: (line: string) => io.stderr(line) },
         );
+        const metrics = new Metrics();
+        if (options.metricsListen !== undefined) metrics.watchProcess();
+        const endpoint = options.otlpEndpoint ?? io.environment['OTEL_EXPORTER_OTLP_ENDPOINT'];
         const cas = await startCas({
           state: options.state,
           sealer: insecureKeyFile(options.state),
@@ -89,11 +132,29 @@ export const casServe: Verb = {
           verifier: evidenceVerifier({
             collateral: collateralSource(io, join(options.state, 'collateral'), options),
             insecureSimulatedVendor: vendor,
+            onLookUp: (outcome, milliseconds) => metrics.lookedUp(outcome, milliseconds),
             onFailure: (platform, error) =>
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
-          clientPolicy: clientPolicyOf(io, options.requireAttestedClients),
+          azure: {
+            authority: options.azureAuthority,
+            vaults: options.azureVault,
+            certificateAuthorities:
+              options.azureCa === undefined ? undefined : readFileSync(options.azureCa, 'utf8'),
+          },
+          insecure: {
+            modeNone: options.insecureAcceptModeNone === true,
+            debugMode: options.insecureAcceptDebug === true,
+          },
+          maaTokens: maaClient(options.maaProvider ?? []),
+          clientPolicy:
+            options.requireAttestedClients === undefined
+              ? undefined
+              : loadSession(io, options.requireAttestedClients, { env: {} }).session,
           creators: await creatorsOf(io, options),
+          metrics,
+          metricsListen: options.metricsListen,
+          tracing: await openTracing(endpoint, log),
           now: io.now,
           random: io.random,
           log,
@@ -101,15 +162,25 @@ export const casServe: Verb = {
         const client = formatAddress({ host: cas.clientAddress.address, port: cas.clientAddress.port });
         const service = formatAddress({ host: cas.serviceAddress.address, port: cas.serviceAddress.port });
         const simulated = vendor !== undefined;
+        const metricsAt =
+          cas.metricsAddress &&
+          formatAddress({ host: cas.metricsAddress.address, port: cas.metricsAddress.port });
         writeResult(
           io,
           options,
-          { identity: cas.identity, client, service, acceptsSimulation: simulated },
+          {
+            identity: cas.identity,
+            client,
+            service,
+            acceptsSimulation: simulated,
+            ...(metricsAt === undefined ? {} : { metrics: metricsAt }),
+          },
           () =>
             [
               `CAS ${cas.identity} is ready${simulated ? ', and accepts SIMULATED evidence' : ''}`,
               `clients:  ${client}`,
               `services: ${service}`,
+              ...(metricsAt === undefined ? [] : [`metrics:  ${metricsAt}`]),
             ].join('\n'),
         );
         await stopped(io.signal);
@@ -118,14 +189,22 @@ export const casServe: Verb = {
   },
 };
 
-function clientPolicyOf(io: Io, file: string | undefined): Session | undefined {
-  if (file === undefined) return undefined;
-  const { session } = loadSession(io, file, { env: {} });
-  if (session.services.length === 1) return session;
-  throw new CliError(
-    'CLI_SESSION',
-    `${file}: one service, what clients must run, expected, ${session.services.length} found`,
-  );
+/** Loaded only where traces are wanted: what does not run cannot fail. */
+async function openTracing(endpoint: string | undefined, log: Logger): Promise<Tracing | undefined> {
+  if (endpoint === undefined || endpoint === '') return undefined;
+  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol)) {
+    throw new CliError('CLI_USAGE', 'OTLP endpoint: an http or https URL expected, another text found', {
+      hint: 'give --otlp-endpoint http://HOST:4318, or unset OTEL_EXPORTER_OTLP_ENDPOINT',
+    });
+  }
+  const { otlpTracing } = await import('@ensconce/cas/otlp-tracing');
+  return otlpTracing({ endpoint, version: casVersion, log });
+}
+
+function azureAuthority(text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === 'https:' && url.pathname === '/' && url.search === '') return url.origin;
+  throw new InvalidArgumentError('https://HOST[:PORT] expected.');
 }
 
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {

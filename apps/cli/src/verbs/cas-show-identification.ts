@@ -1,5 +1,7 @@
 import { call } from '@ensconce/api/call';
 import { routes } from '@ensconce/api/routes';
+import { fromHex } from '@ensconce/base/bytes';
+import { keyHashOfDigest } from '@ensconce/policy/key-hash';
 import { writeResult } from '../output/result.ts';
 import { attestedCasOf, withCas } from '../state/attested-cas.ts';
 import type { Verb } from '../verb.ts';
@@ -23,10 +25,12 @@ export const casShowIdentification: Verb = {
           return;
         }
         const { name, entry } = attestedCasOf(io, options.cas);
-        writeResult(io, options, { address: name, ...entry }, () =>
+        const keyHash = keyHashOfDigest(fromHex(entry.identity));
+        writeResult(io, options, { address: name, keyHash, ...entry }, () =>
           [
             `address:   ${name}`,
             `identity:  ${entry.identity}`,
+            `key hash:  ${keyHash}`,
             `mrenclave: ${entry.mrenclave}`,
             `mrsigner:  ${entry.mrsigner}`,
             `hardware:  ${entry.simulated ? 'SIMULATED' : 'real'}`,

@@ -1,12 +1,15 @@
 import { runVerify } from '@ensconce/evidence-report/command';
 import { finish } from '../output/finish.ts';
 import { collateralCache } from '../state/collateral-cache.ts';
+import { templateVariables, withTemplateOptions, type TemplateOptions } from '../state/session-file.ts';
 import type { Verb } from '../verb.ts';
 
-interface Options {
+interface Options extends TemplateOptions {
   readonly collateral: readonly string[];
   readonly at?: string;
   readonly policy?: string;
+  readonly service?: string;
+  readonly casIdentity?: string;
   readonly allowTrailing?: true;
   readonly tpmRoot: readonly string[];
   readonly insecureSimulatedRoot: readonly string[];
@@ -22,6 +25,7 @@ export const evidenceVerify: Verb = {
   examples: [
     'ensconce evidence verify quote.bin --collateral ./collateral',
     'ensconce evidence verify quote.bin --collateral bundle.json --at 2025-06-20T00:00:00Z --policy policy.yml --json',
+    'ensconce evidence verify quote.bin --collateral bundle.json --policy session.yml --service app -e NS=team',
   ],
   exitCodes: `Exit codes:
   0    genuine and accepted
@@ -30,7 +34,7 @@ export const evidenceVerify: Verb = {
   11   not genuine
   12   could not tell: collateral missing or outside its dates`,
   define(command, io) {
-    command
+    withTemplateOptions(command)
       .argument(
         '<file>',
         'evidence: bytes, hexadecimal, base64, an RA-TLS certificate, or JSON as tools write it',
@@ -40,7 +44,9 @@ export const evidenceVerify: Verb = {
         '--at <time>',
         'a what-if: judge as of this time, ISO 8601 or seconds since 1970; by default now',
       )
-      .option('--policy <file>', 'what is accepted; without it the platform alone is judged')
+      .option('--policy <file>', 'what is accepted, or a session; without it the platform alone is judged')
+      .option('--service <name>', 'the service of the session, where it has several')
+      .option('--cas-identity <hex>', 'the CAS that guests must have been launched for')
       .option('--allow-trailing', 'ignore bytes behind the evidence')
       .option(
         '--tpm-root <file>',
@@ -66,6 +72,7 @@ export const evidenceVerify: Verb = {
             {
               ...options,
               file,
+              variables: templateVariables(io, options),
               json: options.json === true,
               allowTrailing: options.allowTrailing === true,
               cache: options.cache ?? collateralCache(io),

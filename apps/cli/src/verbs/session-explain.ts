@@ -24,6 +24,7 @@ export const sessionExplain: Verb = {
 function inWords(explanation: Explanation): string {
   const sections: [string, readonly string[]][] = [
     ['who may be it', explanation.trust],
+    ['what starting it takes', explanation.start],
     ['command', [JSON.stringify(explanation.command)]],
     ['in', [`${explanation.pwd} as ${explanation.user}`]],
     ['variables', explanation.environment.map(({ name, from }) => `${name}: from ${from}`)],

@@ -69,6 +69,12 @@ export const knownNames: Check = (session, report) => {
 /** Relative session names must not lead above the root. */
 export const reachableSessions: Check = (session, report) => {
   const check = (reference: SessionReference | undefined, part: object, key: string): void => {
+    if (reference?.casSoftwareKey !== undefined)
+      report.warning(
+        part,
+        key,
+        'no CAS here has a software key, so nothing matches: name the CAS by cas_key',
+      );
     if (!reference || reference.casUrl !== undefined) return;
     const name = absolute(reference.session, session.name);
     if (name === undefined)

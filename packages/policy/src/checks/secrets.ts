@@ -104,6 +104,18 @@ export const relatedSecrets: Check = (session, report) => {
       );
     }
   };
+  const { secretConfig } = session;
+  if (secretConfig?.storeIn === 'akv') {
+    const token = byName.get(secretConfig.token);
+    if (token === undefined || (token.kind !== undefined && token.kind !== 'aad-token')) {
+      report.error(
+        session,
+        'secret_config',
+        `an aad-token of this session as token expected, \`${secretConfig.token}\` found`,
+        () => suggest(secretConfig.token, byName.keys()),
+      );
+    }
+  }
   for (const secret of session.secrets) {
     need(secret, 'private_key', secret.privateKey, 'private-key');
     need(secret, 'issuer', secret.issuer, 'x509-ca');
@@ -116,6 +128,13 @@ export const relatedSecrets: Check = (session, report) => {
         'export_public',
         `a kind that has a public part expected with export_public, ${secret.kind} found`,
         () => (secret.kind === 'private-key' ? 'public-key' : undefined),
+      );
+    }
+    if (secret.kind === 'jwt' && (secret.import !== undefined || secret.export.length > 0)) {
+      report.warning(
+        secret,
+        secret.import === undefined ? 'export' : 'import',
+        'a jwt is signed for the service that gets it and goes to no other session: a start that needs it is refused; export its signer, or a public-key',
       );
     }
     if (secret.export.some((target) => target.kind === 'namespace' && target.namespace === '/')) {

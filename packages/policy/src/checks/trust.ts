@@ -45,6 +45,28 @@ export const statedTrust: Check = (session, report) => {
   if (attestation.tolerate.includes('maa-managed-tcb') && attestation.mode !== 'maa') {
     report.warning(session, 'security', 'maa-managed-tcb has no meaning outside mode maa');
   }
+  if (attestation.tolerate.includes('local-attestation-trust-cas-tcb')) {
+    report.warning(
+      session,
+      'security',
+      'local-attestation-trust-cas-tcb has no effect: the evidence of a local service shows its TCB, and that is judged',
+    );
+  }
+  for (const service of session.services) {
+    const named = service.platforms !== undefined || service.chips !== undefined;
+    if (named && !asked) {
+      report.warning(service, 'platforms', 'mode none: what platforms says is not checked');
+    } else if (
+      service.platforms !== undefined &&
+      (attestation.mustBeSgxLocal || attestation.mode === 'maa')
+    ) {
+      report.warning(
+        service,
+        'platforms',
+        `platforms has no effect beside ${attestation.mustBeSgxLocal ? 'must_be_sgx_local' : 'mode maa'}`,
+      );
+    }
+  }
   if (session.acceptSimulation) {
     report.warning(session, 'ensconce', 'accept_simulation: simulated hardware protects nothing');
   }

@@ -53,15 +53,16 @@ function changesOfService(before: Session, old: Service, after: Session, now: Se
   for (const path of files.added) add(`sees the host’s ${path}`, true);
   for (const path of files.removed) add(`no longer sees the host’s ${path}`, false);
   for (const [key, words] of [
-    ['pwd', 'the working directory'],
-    ['user', 'the user'],
-    ['capabilities', 'the capabilities'],
-    ['platforms', 'the accepted platforms'],
-    ['imageName', 'the image'],
-    ['fspf', 'the file system protection file'],
-    ['oneTimePasswordSharedSecret', 'the secret of one-time passwords'],
+    ['pwd', 'the working directory changes'],
+    ['user', 'the user changes'],
+    ['capabilities', 'the capabilities change'],
+    ['platforms', 'the accepted quoting enclaves change'],
+    ['chips', 'the accepted machines change'],
+    ['imageName', 'the image changes'],
+    ['fspf', 'the file system protection file changes'],
+    ['oneTimePasswordSharedSecret', 'the secret of one-time passwords changes'],
   ] as const) {
-    if (!same(old[key], now[key])) add(`${words} changes`, key !== 'pwd');
+    if (!same(old[key], now[key])) add(words, key !== 'pwd');
   }
   return [...changes, ...imageChanges(before, old, after, now)];
 }

@@ -52,6 +52,16 @@ export function trustChanges(before: Session, after: Session): Change[] {
   const [grace, newGrace] = [before.advisoryGraceDays ?? 0, after.advisoryGraceDays ?? 0];
   if (grace !== newGrace)
     add(`platforms may lack updates for ${newGrace} days, not ${grace}`, newGrace > grace);
+  const [evaluation, newEvaluation] = [
+    before.minimumEvaluationNumber ?? 0,
+    after.minimumEvaluationNumber ?? 0,
+  ];
+  if (evaluation !== newEvaluation) {
+    add(
+      `the earliest evaluation of Intel’s changes from ${evaluation || 'any'} to ${newEvaluation || 'any'}`,
+      newEvaluation < evaluation,
+    );
+  }
   const tolerations = compare(old.attestation.tolerate, now.attestation.tolerate);
   for (const name of tolerations.added) add(`${name} is newly tolerated`, true);
   for (const name of tolerations.removed) add(`${name} is no longer tolerated`, false);
@@ -59,6 +69,14 @@ export function trustChanges(before: Session, after: Session): Change[] {
   const advisories = compare(list(old.attestation.ignoreAdvisories), list(now.attestation.ignoreAdvisories));
   for (const name of advisories.added) add(`${name} is newly ignored`, true);
   for (const name of advisories.removed) add(`${name} is no longer ignored`, false);
+  for (const tee of ['sgx', 'tdx'] as const) {
+    const [was, is] = [ignoredOn(before, tee), ignoredOn(after, tee)];
+    if (before.ignoreAdvisoriesOf?.[tee] === undefined && after.ignoreAdvisoriesOf?.[tee] === undefined)
+      continue;
+    const own = compare(list(was), list(is));
+    for (const name of own.added) add(`${name} is newly ignored on ${tee}`, true);
+    for (const name of own.removed) add(`${name} is no longer ignored on ${tee}`, false);
+  }
   for (const [key, words] of [
     ['serviceAccessToken', 'the service access token'],
     ['singletonEnclaves', 'whether enclaves may start once only'],
@@ -74,4 +92,9 @@ export function trustChanges(before: Session, after: Session): Change[] {
   });
   if (!same(rest(old.attestation), rest(now.attestation))) add('other attestation settings change', true);
   return changes;
+}
+
+/** What counts for a TEE: its own list, or that for all. */
+function ignoredOn(session: Session, tee: 'sgx' | 'tdx'): readonly string[] | '*' {
+  return session.ignoreAdvisoriesOf?.[tee] ?? session.security.attestation.ignoreAdvisories;
 }

@@ -152,10 +152,11 @@ function governance(
       `${entries.length} different members expected, ${distinct.length} found: one key counts once`,
     );
   }
-  if (atLeast !== 'all' && (atLeast === 0 || atLeast > distinct.length)) {
+  const keys = Math.min(distinct.length, distinctKeys(distinct).size);
+  if (atLeast !== 'all' && (atLeast === 0 || atLeast > keys)) {
     place.error(
       keyOffset,
-      `a number from 1 to ${distinct.length} (its different members) expected after require-at-least-, ${atLeast} found`,
+      `a number from 1 to ${keys} (its different members and their keys) expected after require-at-least-, ${atLeast} found`,
     );
     return invalid;
   }
@@ -171,6 +172,15 @@ function distinctEntries(entries: readonly AccessEntry[]): readonly AccessEntry[
     seen.add(identity);
     return true;
   });
+}
+
+/** Who could agree at all, in nested rules too. */
+function distinctKeys(entries: readonly AccessEntry[], keys = new Set<string>()): ReadonlySet<string> {
+  for (const entry of entries) {
+    if (entry.kind === 'require') distinctKeys(entry.of, keys);
+    else keys.add('keyHash' in entry ? entry.keyHash : fromUtf8(canonicalJson(entry)));
+  }
+  return keys;
 }
 
 /** One rule, as it is read for one right. */

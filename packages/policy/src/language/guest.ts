@@ -2,7 +2,8 @@ import { map, oneOrList, required, strict } from '../form/collection.ts';
 import { invalid, transform, type Form } from '../form/form.ts';
 import { integer, text } from '../form/scalar.ts';
 import type { SnpGuest, TdxGuest } from '../session.ts';
-import { hex } from './names.ts';
+import { hex, orReference } from './names.ts';
+import { advisories } from './security.ts';
 
 const images = required(
   oneOrList(hex(32), { min: 1, of: 'image measurements' }),
@@ -85,3 +86,26 @@ export const tcbDate = transform(
   },
 );
 export const graceDays = integer({ min: 0, max: 3650, expected: 'a number of days from 0 to 3650' });
+
+/** An evaluation data number of Intel's: 17, say. */
+export const evaluationNumber = integer({ min: 0, max: 4_294_967_295, expected: 'an evaluation number' });
+
+/** What may be ignored on each TEE; one that is left out follows `security`. */
+export const teeAdvisories = map(
+  {
+    sgx: strict(advisories, 'Advisories that do not count for SGX, or "*".'),
+    tdx: strict(advisories, 'Advisories that do not count for TDX, or "*".'),
+  },
+  'ignore_advisories (ensconce)',
+);
+
+/** As evidence shows a machine: platform instance id or PPID of Intel's (16 bytes), chip id of AMD's (64 bytes). */
+export const chip = orReference(
+  transform(
+    text({
+      expected: 'a platform instance id or PPID (32 hexadecimal digits) or a chip id (128)',
+      pattern: /^(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{128})$/,
+    }),
+    (value) => value.toLowerCase(),
+  ),
+);

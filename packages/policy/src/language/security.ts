@@ -93,6 +93,12 @@ export const attestation: Form<SecurityAttestation> = byShape(
             'the url of the attestation provider expected beside mode maa, none found',
           );
         }
+        if (mode === 'maa' && (value.certificates ?? []).length === 0) {
+          place.warning(
+            node.offset,
+            'mode maa without certificates of the provider: no token can be verified, so nothing will start',
+          );
+        }
         if (mode === 'none')
           place.warning(node.offset, 'mode none: CAS asks for no evidence, everybody gets the secrets');
         return {

@@ -5,7 +5,7 @@ import { splitCommand } from '../command.ts';
 import type { AttestationSigner, AttestationVariant, Fspf, Service } from '../session.ts';
 import type { Place } from '../form/place.ts';
 import type { YamlNode } from '../yaml/node.ts';
-import { snpGuests, tdxGuests } from './guest.ts';
+import { chip, snpGuests, tdxGuests } from './guest.ts';
 import {
   absolutePath,
   freeName,
@@ -150,10 +150,21 @@ const environment = dictionary(
 );
 
 export const platform = orReference(
-  text({
-    expected: 'INTEL_QE_ID:<32 hex> or a key of 64 hexadecimal digits',
-    pattern: /^(?:INTEL_QE_ID:[0-9a-fA-F]{32}|[0-9a-fA-F]{64})$/,
-  }),
+  transform(
+    text({
+      expected: 'INTEL_QE_ID:<32 hex> or a key of 64 hexadecimal digits',
+      pattern: /^(?:INTEL_QE_ID:[0-9a-fA-F]{32}|[0-9a-fA-F]{64})$/,
+    }),
+    (value, node, place) => {
+      place.warning(
+        node.offset,
+        value.includes(':')
+          ? 'software of the host chooses the id of a quoting enclave: pin machines as ensconce: {platforms: […]}'
+          : 'an id INTEL_QE_ID:<32 hex> expected, the key of a quoting enclave of former versions found: it matches nothing',
+      );
+      return value;
+    },
+  ),
 );
 
 const user = text({
@@ -182,6 +193,10 @@ const extension = map(
     capabilities: strict(
       list(capability, { of: 'capabilities' }),
       'Capabilities that the program may hold; the container engine’s default set if absent.',
+    ),
+    platforms: strict(
+      list(chip, { min: 1, of: 'platforms' }),
+      'Machines that may run this service, by the id that the vendor certifies; any if absent.',
     ),
     tdx: strict(tdxGuests, 'TDX guests that may run this service: all that pins one.'),
     snp: strict(snpGuests, 'SEV-SNP guests that may run this service: all that pins one.'),
@@ -246,6 +261,7 @@ export const service: Form<Service> = transform(map(fields, 'a service'), (value
     fspf: fspfOf(value, node, place),
     attestation: variantsOf(value.attestation, value.mrenclaves, node, place),
     platforms: value.platforms,
+    chips: value.ensconce?.platforms,
     oneTimePasswordSharedSecret: value.one_time_password_shared_secret,
     user: value.ensconce?.user,
     hostFiles: value.ensconce?.host_files ?? [],

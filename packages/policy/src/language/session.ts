@@ -5,7 +5,7 @@ import { creatorFromCertificate, creatorFromSigner } from '../key-hash.ts';
 import type { Creator, SecretConfig, Session } from '../session.ts';
 import { nounOf } from '../yaml/node.ts';
 import { accessPolicy, accessRule, defaultAccess } from './access.ts';
-import { graceDays, tcbDate } from './guest.ts';
+import { evaluationNumber, graceDays, tcbDate, teeAdvisories } from './guest.ts';
 import { image } from './image.ts';
 import { attempt, hex, hexOrNone, secretName, sessionName } from './names.ts';
 import { secret } from './secret.ts';
@@ -68,13 +68,30 @@ const extension = map(
       graceDays,
       'For how many days a platform may lack an update; none if absent.',
     ),
+    minimum_evaluation_number: strict(
+      evaluationNumber,
+      'TCB information of Intel of an older evaluation is refused.',
+    ),
+    ignore_advisories: strict(
+      teeAdvisories,
+      'For the TEEs that it names, instead of security.attestation.ignore_advisories.',
+    ),
   },
   'ensconce',
 );
 
+/** A name that cannot be used is reported, and the rest looked at all the same; an error leaves no session in any case. */
+const reportedName: Form<string> = {
+  schema: sessionName.schema,
+  read(node, place) {
+    const name = sessionName.read(node, place);
+    return name === invalid ? 'unnamed' : name;
+  },
+};
+
 export const sessionForm = map(
   {
-    name: required(sessionName, 'Name of the session: namespace/name, or / for the root namespace.'),
+    name: required(reportedName, 'Name of the session: namespace/name, or / for the root namespace.'),
     version: optional(version, 'Version of the session language.'),
     predecessor: optional(hexOrNone(32), 'Hash of the session that this one replaces.'),
     namespace_hash: strict(hex(32), 'What the hash of the parent session must be at creation.'),
@@ -118,4 +135,6 @@ export const session: Form<Session> = transform(sessionForm, (value) => ({
   minimumTcbDate: value.ensconce?.minimum_tcb_date,
   delete: value.ensconce?.delete,
   advisoryGraceDays: value.ensconce?.advisory_grace_days,
+  minimumEvaluationNumber: value.ensconce?.minimum_evaluation_number,
+  ignoreAdvisoriesOf: value.ensconce?.ignore_advisories,
 }));

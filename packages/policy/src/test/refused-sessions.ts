@@ -176,6 +176,42 @@ export const refusedSessions: readonly (readonly [
     /at least 1 of platforms/,
   ],
   [
+    'empty platforms of ensconce',
+    `${head}services:\n- {name: a, command: b, mrenclaves: [${mre}], ensconce: {platforms: []}}\n`,
+    `4:${41 + 86}`,
+    /at least 1 of platforms/,
+  ],
+  [
+    'a machine that is none',
+    `${head}services:\n- {name: a, command: b, mrenclaves: [${mre}], ensconce: {platforms: [${mre}]}}\n`,
+    `4:${41 + 87}`,
+    /a platform instance id or PPID/,
+  ],
+  [
+    'mrenclaves: []',
+    `${head}services:\n- {name: a, command: b, mrenclaves: []}\n`,
+    '4:37',
+    /at least 1 of measurements/,
+  ],
+  [
+    'an empty signer',
+    `${head}services:\n- {name: a, command: b, attestation: {signer: {}}}\n`,
+    '4:47',
+    /`mrsigner`/,
+  ],
+  [
+    'no guests',
+    `${head}services:\n- {name: a, command: b, ensconce: {tdx: []}}\n`,
+    '4:41',
+    /at least 1 of TDX guests/,
+  ],
+  [
+    'a guest with no image',
+    `${head}services:\n- {name: a, command: b, ensconce: {snp: {measurement: ${wide}, vmpl: 0, image: []}}}\n`,
+    '4:169',
+    /at least 1 of image measurements/,
+  ],
+  [
     'an open quote in a command',
     `${head}services:\n- {name: a, command: "run 'x", mrenclaves: [${mre}]}\n`,
     '4:22',
@@ -254,6 +290,12 @@ export const refusedSessions: readonly (readonly [
     '4:3',
     /import or import_akv/,
   ],
+  [
+    'a vault without a token of this session',
+    `${head}secret_config: {store_in: !akv {token: t, vault: v}}\nsecrets:\n- {name: t, kind: ascii}\n`,
+    '3:16',
+    /an aad-token of this session as token expected, `t` found/,
+  ],
   ['x509 without a key', `${head}secrets:\n- {name: a, kind: x509}\n`, '4:3', /private_key/],
   [
     'issuers in a circle',
@@ -280,6 +322,12 @@ export const refusedSessions: readonly (readonly [
   [
     'more than there are keys',
     `${head}access_policy: {update: [{require-at-least-2: [{signer: ${quoted}}, {signer: ${JSON.stringify(`\n${pem}\n`)}}]}]}\n`,
+    '3:27',
+    /from 1 to 1/,
+  ],
+  [
+    'more than there are keys in nested rules',
+    `${head}access_policy: {update: [{require-at-least-2: [{signer: ${quoted}}, {require-all: [{signer: ${quoted}}]}]}]}\n`,
     '3:27',
     /from 1 to 1/,
   ],

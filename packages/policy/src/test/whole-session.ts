@@ -36,7 +36,7 @@ services:
   - {mrenclave: ${a}, signer: $$SCONE::frag$$}
   platforms: ["INTEL_QE_ID:${'0f'.repeat(16)}"]
   one_time_password_shared_secret: $$SCONE::text$$
-  ensconce: {user: "1000:1000", host_files: [/etc/resolv.conf], capabilities: [CAP_CHOWN], tdx: {mrtd: ${wide}, rtmr0: ${wide}, rtmr1: ${wide}, rtmr2: ${wide}, image: [${a}, ${b}], mrseam: ${wide}, mrowner: ${wide}, mrownerconfig: ${wide}}, snp: [{measurement: ${wide}, vmpl: 1, image: ${a}, minimum_tcb: {fmc: 1, bootloader: 4, tee: 0, snp: 24, microcode: 219}, minimum_guest_svn: 7, id_key_digest: ${wide}, author_key_digest: ${wide}}]}
+  ensconce: {user: "1000:1000", host_files: [/etc/resolv.conf], capabilities: [CAP_CHOWN], platforms: [${'0f'.repeat(16)}, ${'1e'.repeat(64)}, $$SCONE::theirs$$], tdx: {mrtd: ${wide}, rtmr0: ${wide}, rtmr1: ${wide}, rtmr2: ${wide}, image: [${a}, ${b}], mrseam: ${wide}, mrowner: ${wide}, mrownerconfig: ${wide}}, snp: [{measurement: ${wide}, vmpl: 1, image: ${a}, minimum_tcb: {fmc: 1, bootloader: 4, tee: 0, snp: 24, microcode: 219}, minimum_guest_svn: 7, id_key_digest: ${wide}, author_key_digest: ${wide}}]}
 - {name: legacy, mrenclaves: [${a}], command: run}
 images:
 - name: image
@@ -76,5 +76,5 @@ security:
     must_be_sgx_local: true
     one_time_password_shared_secret: ABCDEFGHABCDEFGHABCDEFGH22
 secret_config: {store_in: !akv {token: token, vault: v.example}}
-ensconce: {accept_simulation: true, minimum_tcb_date: 2025-01-31, advisory_grace_days: 30}
+ensconce: {accept_simulation: true, minimum_tcb_date: 2025-01-31, advisory_grace_days: 30, minimum_evaluation_number: 17, ignore_advisories: {sgx: [INTEL-SA-00161], tdx: "*"}}
 `;

@@ -23,6 +23,10 @@ export type Replace = (text: string, offset: number, end: number) => string;
  * before composing, nodes while aliases are followed. Returns `undefined` after reporting where nothing usable is left.
  */
 export function readYaml(text: string, report: ReportYaml, replace?: Replace): YamlNode | undefined {
+  if (text.length > limits.textBytes) {
+    report(0, `at most ${limits.textBytes} bytes expected, ${text.length} found`);
+    return undefined;
+  }
   const tokens = parseTokens(text, report);
   if (!tokens) return undefined;
   const documents = [

@@ -1,18 +1,29 @@
 import { within, type Range } from '../range.ts';
 import type { SgxClaims } from './claims.ts';
 
-/** Which code is accepted: one enclave, or a signer's product within a range of versions. Hexadecimal, 32 bytes. */
-export type SgxIdentity =
-  | { readonly mrenclave: string }
-  | { readonly mrsigner: string; readonly isvprodid: Range; readonly isvsvn: Range };
+interface SgxEnclave {
+  readonly mrenclave: string;
+}
+interface SgxSigner {
+  readonly mrsigner: string;
+  readonly isvprodid: Range;
+  readonly isvsvn: Range;
+}
+/** Which code is accepted: one enclave, a signer's product within a range of versions, or both at once. Hexadecimal, 32 bytes. */
+export type SgxIdentity = SgxEnclave | SgxSigner | (SgxEnclave & SgxSigner);
 
 const same = (a: string, b: string): boolean => a.toLowerCase() === b;
 
 /** What of `identity` the claims do not meet; empty where they meet all of it. */
 export function sgxMismatches(claims: SgxClaims, identity: SgxIdentity): string[] {
-  if ('mrenclave' in identity) {
-    return same(identity.mrenclave, claims.mrenclave) ? [] : [`mrenclave ${identity.mrenclave}`];
-  }
+  const enclave =
+    'mrenclave' in identity && !same(identity.mrenclave, claims.mrenclave)
+      ? [`mrenclave ${identity.mrenclave}`]
+      : [];
+  return 'mrsigner' in identity ? [...enclave, ...signerMismatches(claims, identity)] : enclave;
+}
+
+function signerMismatches(claims: SgxClaims, identity: SgxSigner): string[] {
   return [
     same(identity.mrsigner, claims.mrsigner) ? '' : `mrsigner ${identity.mrsigner}`,
     within(claims.isvprodid, identity.isvprodid)

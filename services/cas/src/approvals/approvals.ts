@@ -10,6 +10,7 @@ import { verifyVeto, versionOf, type SessionSignature } from '@ensconce/policy/s
 import { CasError } from '../errors.ts';
 import { namespaceOf } from '../sessions/namespace.ts';
 import { holdsRight, notFound, type ClientIdentity } from '../sessions/session-access.ts';
+import { resolvedSession } from '../sessions/resolved-session.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import { parseWritten, writeSession, type WriteContext } from '../sessions/write-session.ts';
 import { authorBySignatures, verifiedSigners } from '../sessions/signing-author.ts';
@@ -45,7 +46,7 @@ export class Approvals {
   async propose(request: Proposal & { readonly identity: ClientIdentity }): Promise<Approval> {
     const { identity } = request;
     const parsed = parseWritten(request.session);
-    const ground = this.#ground(parsed.name);
+    const ground = await this.#ground(parsed.name);
     const { certificate, keyHash: proposer } = identity;
     if (
       ground === undefined ||
@@ -98,7 +99,7 @@ export class Approvals {
     readonly signature: SessionSignature;
   }): Promise<Approval> {
     const { name, signature } = request;
-    const { ground, update, signer } = this.#find(name, request.hash, signature.signer);
+    const { ground, update, signer } = await this.#find(name, request.hash, signature.signer);
     const session = withCreator(parseSessionOrThrow(update.text), update.creator);
     verifiedSigners(this.#context, session, [signature]);
     if (update.vetoed.includes(signer)) {
@@ -128,7 +129,7 @@ export class Approvals {
     readonly veto: SessionSignature;
   }): Promise<Approval> {
     const { name, hash, veto } = request;
-    const { ground, update, signer } = this.#find(name, hash, veto.signer);
+    const { ground, update, signer } = await this.#find(name, hash, veto.signer);
     const cas = keyHash(this.#context.state.identity.publicKey);
     try {
       verifyVeto({ name, hash }, veto, cas, this.#context.now());
@@ -154,7 +155,7 @@ export class Approvals {
     readonly identity: ClientIdentity;
   }): Promise<readonly PendingUpdateView[]> {
     const { name, hash, identity } = request;
-    const ground = this.#ground(name);
+    const ground = await this.#ground(name);
     const update = ground && this.#updates(ground, name).find((one) => one.hash === hash);
     if (ground === undefined || update === undefined || update.proposer !== identity.keyHash)
       throw notFound(name);
@@ -164,9 +165,12 @@ export class Approvals {
   }
 
   /** What waits for signatures, for whom it concerns. */
-  view(request: { readonly name: string; readonly identity: ClientIdentity }): readonly PendingUpdateView[] {
+  async view(request: {
+    readonly name: string;
+    readonly identity: ClientIdentity;
+  }): Promise<readonly PendingUpdateView[]> {
     const { name, identity } = request;
-    const ground = this.#ground(name);
+    const ground = await this.#ground(name);
     if (ground === undefined || !maySee(ground, identity)) throw notFound(name);
     return this.#updates(ground, name).map((update) => {
       const session = withCreator(parseSessionOrThrow(update.text), update.creator);
@@ -183,16 +187,17 @@ export class Approvals {
     });
   }
 
-  #ground(name: string): Ground | undefined {
+  async #ground(name: string): Promise<Ground | undefined> {
     const { sessions } = this.#context;
     const present = sessions.find(name);
     const namespace = namespaceOf(name);
     const deciding = present ?? (namespace === undefined ? undefined : sessions.find(namespace));
     if (deciding === undefined) return undefined;
-    const { update, createSessions } = deciding.session.accessPolicy;
+    const { session } = await resolvedSession(sessions, deciding);
+    const { update, createSessions } = session.accessPolicy;
     return {
       present,
-      deciding,
+      deciding: { ...deciding, session },
       rule: present === undefined ? createSessions : update,
       ruleCreator: deciding.stored.creator,
     };
@@ -203,12 +208,12 @@ export class Approvals {
   }
 
   /** The update that somebody whom the rule names speaks of; to all others it does not exist. */
-  #find(
+  async #find(
     name: string,
     hash: string,
     signerPem: string,
-  ): { readonly ground: Ground; readonly update: PendingUpdate; readonly signer: string } {
-    const ground = this.#ground(name);
+  ): Promise<{ readonly ground: Ground; readonly update: PendingUpdate; readonly signer: string }> {
+    const ground = await this.#ground(name);
     const update = ground && this.#updates(ground, name).find((one) => one.hash === hash);
     const signer = keyHashIn(signerPem);
     if (ground === undefined || update === undefined || signer === undefined) throw notFound(name);

@@ -62,6 +62,23 @@ export const auditEvent = v.variant('type', [
   }),
   v.strictObject({ type: v.literal('Session deleted'), ...session, identity }),
   v.strictObject({ type: v.literal('Certificates renewed'), session: v.string() }),
+  v.strictObject({ type: v.literal('Secrets made'), session: v.string() }),
+  v.strictObject({
+    type: v.literal('Import bound'),
+    importer: v.string(),
+    exporter: v.string(),
+    /** Key hash of the other CAS, where one of the two is a session of another. */
+    cas: v.optional(v.string()),
+  }),
+  v.strictObject({
+    type: v.literal('Secrets exported'),
+    session: v.string(),
+    secrets: v.array(v.string()),
+    /** Key hash of the other CAS. */
+    cas: v.string(),
+    /** Its session, as it says. */
+    importer: v.string(),
+  }),
   v.strictObject({
     type: v.literal('Value read'),
     session: v.string(),
@@ -84,6 +101,12 @@ export const auditEvent = v.variant('type', [
     /** MRTD, or MEASUREMENT of the report. */
     guest: v.string(),
     simulated: v.boolean(),
+  }),
+  v.strictObject({
+    /** Its session has `mode: none`: anybody could have been given this. */
+    type: v.literal('Service configured without evidence'),
+    session: v.string(),
+    service: v.string(),
   }),
   v.strictObject({
     type: v.literal('Service refused'),
@@ -146,6 +169,8 @@ const announcing: ReadonlySet<AuditEvent['type']> = new Set([
   'Session update withdrawn',
   'Session deleted',
   'Certificates renewed',
+  'Secrets made',
+  'Import bound',
   'Volume FSPF tag updated',
   'Simulated evidence accepted for the first time',
 ]);

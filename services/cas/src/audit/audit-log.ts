@@ -38,6 +38,8 @@ export class AuditLog {
   #queue: Waiting[] = [];
   #writing: Promise<void> | undefined;
   #failure: unknown;
+  /** Told how many milliseconds each write of records took. */
+  onSync: (milliseconds: number) => void = () => {};
 
   private constructor(options: AuditLogOptions, file: FileHandle, sequence: number, hash: string) {
     this.#options = options;
@@ -84,6 +86,11 @@ export class AuditLog {
     return { sequence: this.#sequence, hash: this.#hash };
   }
 
+  /** False once a record could not be written: from then on nothing is released before a restart. */
+  get writable(): boolean {
+    return this.#failure === undefined;
+  }
+
   /** `state` is the commit that the event announces or follows. Rejects when the disk does not take the record. */
   append(event: AuditEvent, state: number): Promise<AuditPosition> {
     if (this.#failure !== undefined) return Promise.reject(writeFailed(this.#failure));
@@ -120,8 +127,10 @@ export class AuditLog {
       this.#queue = [];
       try {
         if (this.#failure !== undefined) throw this.#failure;
+        const began = performance.now();
         await this.#file.appendFile(Buffer.concat(batch.map((entry) => entry.line)));
         await this.#file.datasync();
+        this.onSync(performance.now() - began);
         for (const entry of batch) entry.resolve(entry.position);
       } catch (error) {
         // What is on the disk is unknown now, so the chain cannot go on before a restart has read it again.

@@ -154,6 +154,8 @@ const published = Object.fromEntries(
 /** A row for each route: one that is missing does not compile. */
 const matrix: { readonly [Id in RouteId]: readonly Probe[] } = {
   readVersion: [always('read', { method: 'GET', path: '/v1/version' })],
+  readLive: [always('ask', { method: 'GET', path: '/v1/health/live' })],
+  readReady: [always('ask', { method: 'GET', path: '/v1/health/ready' })],
   readOpenApi: [always('read', { method: 'GET', path: '/v1/openapi.json' })],
   attestCas: [
     always('ask', {
@@ -328,6 +330,22 @@ const matrix: { readonly [Id in RouteId]: readonly Probe[] } = {
       what: 'values',
       ask: ({ name }) => ({ method: 'GET', path: at('/v1/values/session=', name) }),
       allowed: published,
+      denied: 'CAS_VALUE_NOT_FOUND',
+    },
+  ],
+  // Exports name other CASes by their keys; nobody here is one.
+  readExports: [
+    {
+      what: 'ask for an export',
+      ask: ({ name }) =>
+        json('POST', '/v1/exports', {
+          importer: { session: 'importer', id: nothing.slice(32), hash: nothing },
+          secrets: [{ session: name, secret: 'password' }],
+          path: [],
+          timeout: 1000,
+        }),
+      allowed: {},
+      told: anonymous,
       denied: 'CAS_VALUE_NOT_FOUND',
     },
   ],

@@ -134,3 +134,39 @@ void test('simulated hardware is believed only where the policy of the clients s
   await assert.rejects(call(cas, routes.attestClient, { body }), refusedWith('CAS_SERVICE_REFUSED'));
   assert.equal((await version(cas)).everAcceptedSimulation, false);
 });
+
+void test('a policy that asks clients for more than they can show stops the start', async (t) => {
+  const refusals: Readonly<Record<string, RegExp>> = {
+    'security: {attestation: {mode: none}}': /mode none found/,
+    'security: {attestation: {must_be_sgx_local: true}}': /must_be_sgx_local found/,
+    'security: {attestation: {one_time_password_shared_secret: GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ}}':
+      /one_time_password_shared_secret found/,
+    'security: {service_access_token: opensesame}': /service_access_token found/,
+    'security: {singleton_enclaves: true}': /singleton_enclaves found/,
+    'security: {attestation: "$$SCONE::how$$"}': /how.*: no value found/,
+    'secrets: [{name: how, kind: config-fragment, value: {mode: none}}]\nsecurity: {attestation: "$$SCONE::how$$"}':
+      /mode none found/,
+  };
+  const text = 'name: clients\nversion: "0.3"\nservices: [{name: client, attestation: [{mrenclave: ["';
+  for (const [more, message] of Object.entries(refusals)) {
+    const asking = parseSessionOrThrow(`${text}${mrenclave}"]}]}]\n${more}\n`);
+    await assert.rejects(
+      casUnderTest(t, { clientPolicy: asking }),
+      { code: 'CAS_REQUEST_INVALID', message },
+      more,
+    );
+  }
+});
+
+void test('what clients must run may stand in a fragment of the session itself', async (t) => {
+  const fragment = `secrets: [{name: us, kind: config-fragment, value: ["${mrenclave}"]}]`;
+  const { connect, vendor } = await casUnderTest(t, {
+    clientPolicy: parseSessionOrThrow(
+      `name: clients\nversion: "0.3"\nensconce: {accept_simulation: true}\n${fragment}\nservices: [{name: client, attestation: [{mrenclave: ["$$SCONE::us$$"]}]}]\n`,
+    ),
+  });
+  const keys = await clientKeys();
+  const cas = await connect(keys);
+  const body = await evidenceOf(vendor, cas, keys);
+  assert.deepEqual(await call(cas, routes.attestClient, { body }), { attested: true, simulated: true });
+});

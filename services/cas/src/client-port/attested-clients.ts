@@ -4,7 +4,6 @@ import type { ClientChallenge, ClientEvidence, ClientAttested } from '@ensconce/
 import { fromHex, toHex } from '@ensconce/base/bytes';
 import { CollateralError } from '@ensconce/collateral/errors';
 import type { WatermarkStore } from '@ensconce/collateral/watermarks';
-import type { Session } from '@ensconce/policy/session';
 import type { Verdict } from '@ensconce/verify/verdict';
 import { exporterLabel, exporterSize, nonceSize, reportData } from '@ensconce/wire/binding';
 import { subjectPublicKeyInfo } from '@ensconce/x509/spki';
@@ -12,14 +11,17 @@ import { CasError, publicError } from '../errors.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
 import { appraiseService } from '../service-port/appraise.ts';
 import { genuineClaims } from '../service-port/genuine.ts';
+import type { InsecurePermissions } from '../service-port/permissions.ts';
 import type { ClientIdentity } from '../sessions/session-access.ts';
 import { Gate } from '../state/gate.ts';
 import type { State } from '../state/state.ts';
 import type { Random } from '../store/record-cipher.ts';
+import type { ClientPolicy } from './client-policy.ts';
 
 export interface AttestedClientsContext {
-  /** A session whose only service says what clients must run; undefined where clients need no evidence. */
-  readonly policy: Session | undefined;
+  /** Undefined where clients need no evidence. */
+  readonly policy: ClientPolicy | undefined;
+  readonly permissions: InsecurePermissions;
   readonly state: State;
   readonly verifier: EvidenceVerifier;
   readonly watermarks: WatermarkStore;
@@ -81,12 +83,11 @@ export class AttestedClients {
     socket: TLSSocket,
     message: ClientEvidence,
   ): Promise<{ readonly verdict: Verdict; readonly mrenclave: string; readonly mrsigner: string }> {
-    const { policy, state } = this.#context;
-    const [service] = policy?.services ?? [];
+    const { policy, permissions, state } = this.#context;
     const certificate = socket.getPeerX509Certificate();
     const nonce = this.#nonces.get(socket);
     this.#nonces.delete(socket);
-    if (policy === undefined || service === undefined) {
+    if (policy === undefined) {
       throw new CasError(
         'CAS_REQUEST_INVALID',
         'attest-client: no evidence expected by this CAS, some found',
@@ -119,9 +120,9 @@ export class AttestedClients {
       );
     }
     const { mrenclave, mrsigner } = claims;
-    // Of confidential VMs alone, whose evidence has another format.
-    const purpose = { casIdentity: '', configId: '', measurement: '' };
-    const appraisal = appraiseService(policy, service, verdict, { reportData: expected, purpose });
+    // Clients are enclaves: guests are launched for one CAS and a service.
+    const exchange = { reportData: expected, casIdentity: undefined };
+    const { appraisal } = appraiseService(policy.resolved, policy.service, verdict, exchange, permissions);
     if (!appraisal.accepted || !appraisal.reportDataChecked || !appraisal.identityChecked) {
       throw new TypeError('an accepted appraisal of program and connection expected');
     }

@@ -5,6 +5,7 @@ import type { SessionWritten, VersionAnswer } from '@ensconce/api/schema';
 import { fromHex } from '@ensconce/base/bytes';
 import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
 import { Approvals } from '../approvals/approvals.ts';
+import { serveExports } from '../federation/serve-exports.ts';
 import { authorBySignatures } from '../sessions/signing-author.ts';
 import { readCarried } from '../sessions/carried-session.ts';
 import { CasError } from '../errors.ts';
@@ -14,8 +15,12 @@ import { readHistory } from '../sessions/history.ts';
 import { listSessions } from '../sessions/list-sessions.ts';
 import { readSession } from '../sessions/read-session.ts';
 import { readPublicValue, readPublicValues } from '../sessions/read-value.ts';
-import type { StoredSession, StoredVersion } from '../sessions/session-record.ts';
+import type { Bindings } from '../sessions/bindings.ts';
+import type { SecretValues } from '../sessions/secret-values.ts';
+import type { StoredVersion } from '../sessions/session-record.ts';
 import { writeSession, type WriteContext, type WriteRequest } from '../sessions/write-session.ts';
+import type { Health } from '../observe/health.ts';
+import { Gate } from '../state/gate.ts';
 import type { Serial } from '../state/serial.ts';
 import type { AttestedClients } from './attested-clients.ts';
 import type { Caller, Handlers } from './dispatch.ts';
@@ -23,11 +28,12 @@ import type { OwnEvidence } from './own-evidence.ts';
 
 export interface HandlerContext extends WriteContext {
   readonly writes: Serial;
-  /** The same session with certificates that are good for a while. */
-  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
+  readonly values: SecretValues;
+  readonly bindings: Bindings;
   readonly ownEvidence: OwnEvidence;
   readonly clients: AttestedClients;
   readonly version: () => VersionAnswer;
+  readonly health: () => Health;
 }
 
 /** What answers the routes of port 8081. */
@@ -35,6 +41,8 @@ export function handlers(context: HandlerContext): Handlers {
   const { state, sessions } = context;
   const description = openApi();
   const approvals = new Approvals(context);
+  // Other CASes may have to wait for what this one imports itself: few do at once.
+  const exports = new Gate({ running: 64, waiting: 256 });
   const encryptionKey = createPublicKey(state.encryptionKey).export({ type: 'spki', format: 'pem' });
   const write = async (
     request: WriteRequest,
@@ -48,6 +56,12 @@ export function handlers(context: HandlerContext): Handlers {
   ): ReturnType<typeof write> =>
     write({ text: body, author: authorOf(identity), ifMatch: hashIn(headers['if-match']) });
   return {
+    readLive: () => ({ status: 200, body: { status: 'live' } }),
+    readReady: () => {
+      const { obstacles } = context.health();
+      if (obstacles.length === 0) return { status: 200, body: { status: 'ready' } };
+      throw new CasError('CAS_NOT_READY', `CAS: ready expected, ${obstacles.join(', ')} stands in the way`);
+    },
     readVersion: () => ({ status: 200, body: context.version() }),
     attestCas: async ({ body }, { incoming }) => {
       const socket = incoming.socket as TLSSocket;
@@ -99,9 +113,9 @@ export function handlers(context: HandlerContext): Handlers {
       status: 202,
       body: await context.writes.run(() => approvals.propose({ ...body, identity })),
     }),
-    readApprovals: ({ parameters }, { identity }) => ({
+    readApprovals: async ({ parameters }, { identity }) => ({
       status: 200,
-      body: { updates: [...approvals.view({ ...parameters, identity })] },
+      body: { updates: [...(await approvals.view({ ...parameters, identity }))] },
     }),
     approveSession: async ({ parameters, body }) => ({
       status: 200,
@@ -136,9 +150,9 @@ export function handlers(context: HandlerContext): Handlers {
       const { hash, predecessor } = version;
       return { status: 200, body: { name, hash, predecessor: predecessor ?? ifMatch }, etag: hash };
     },
-    listSessions: ({ query }, { identity }) => ({
+    listSessions: async ({ query }, { identity }) => ({
       status: 200,
-      body: listSessions(sessions, {
+      body: await listSessions(sessions, {
         namespace: query.namespace,
         limit: Number(query.limit ?? defaultPage),
         cursor: query.cursor,
@@ -146,9 +160,9 @@ export function handlers(context: HandlerContext): Handlers {
         isOwner: context.isOwner,
       }),
     }),
-    readHistory: ({ parameters: { name }, query }, { identity }) => ({
+    readHistory: async ({ parameters: { name }, query }, { identity }) => ({
       status: 200,
-      body: readHistory(sessions, {
+      body: await readHistory(sessions, {
         name,
         limit: Number(query.limit ?? defaultPage),
         cursor: query.cursor,
@@ -162,6 +176,10 @@ export function handlers(context: HandlerContext): Handlers {
     readValues: async ({ parameters }, { identity }) => ({
       status: 200,
       body: await readPublicValues(context, { ...parameters, identity }),
+    }),
+    readExports: async ({ body }, { identity }) => ({
+      status: 200,
+      body: await exports.run(() => serveExports(context, identity, body)),
     }),
   };
 }

@@ -1,149 +1,128 @@
-import { guestConfigId, guestHostData, imageRegister, type GuestPurpose } from '@ensconce/measurement/guest';
-import {
-  attestationPolicy,
-  type AppraisalVariant,
-  type AttestationPolicy,
-} from '@ensconce/policy/attestation';
-import type { Service, Session } from '@ensconce/policy/session';
+import { servicePolicy, type Exchange, type ServicePolicy } from '@ensconce/policy/attestation';
+import type { Resolved } from '@ensconce/policy/fragments';
 import { appraise, type Appraisal } from '@ensconce/verify/appraisal';
+import type { Check } from '@ensconce/verify/check';
 import type { SgxClaims } from '@ensconce/verify/sgx/claims';
 import type { AppraisalPolicy } from '@ensconce/verify/policy';
-import type { Range } from '@ensconce/verify/range';
 import type { SgxIdentity } from '@ensconce/verify/sgx/policy';
 import type { Verdict } from '@ensconce/verify/verdict';
 import { CasError } from '../errors.ts';
 import { checkLine } from './genuine.ts';
+import type { InsecurePermissions } from './permissions.ts';
 
-/** What the evidence must be about besides the code. */
-export interface Exchange {
-  /** What binds the evidence to the connection. */
-  readonly reportData: Uint8Array;
-  /** What a confidential VM must have been launched for. */
-  readonly purpose: GuestPurpose;
+export interface Appraised {
+  /** Accepted. */
+  readonly appraisal: Appraisal;
+  readonly policy: ServicePolicy;
 }
 
-type Rest = Omit<AppraisalPolicy, 'sgx' | 'tdx' | 'snp'>;
-
-/**
- * Holds genuine evidence against the attestation policy of a service; returns an accepted appraisal or throws.
- */
+/** Holds genuine evidence against the attestation policy of a service; what it returns is accepted. */
 export function appraiseService(
-  session: Session,
-  service: Service,
+  resolved: Resolved,
+  service: string,
   verdict: Verdict,
   exchange: Exchange,
-): Appraisal {
-  const policy = attestationPolicy(session, service.name);
-  if (policy.mode !== 'hardware' || policy.mustBeSgxLocal || policy.platforms !== undefined) {
+  permissions: InsecurePermissions,
+): Appraised {
+  const policy = servicePolicy(resolved.session, service, exchange);
+  if (policy.mode === 'none') {
     throw new CasError(
       'CAS_SERVICE_UNSUPPORTED',
-      `service '${session.name}/${service.name}': attestation mode hardware without platforms and must_be_sgx_local expected`,
+      `service '${resolved.session.name}/${service}': attestation mode hardware expected, none found: this CAS asks everybody for evidence`,
       {
-        hint: 'this CAS attests every service by hardware evidence; leave mode, platforms and must_be_sgx_local out',
+        hint: 'leave mode out, or start CAS with --insecure-accept-mode-none, which gives secrets to anybody',
       },
     );
   }
-  const rest: Rest = {
-    acceptSimulation: policy.acceptSimulation,
-    tolerate: [...policy.tolerate],
-    ignoreAdvisories: policy.ignoreAdvisories === '*' ? '*' : [...policy.ignoreAdvisories],
-    minimumTcbDate: policy.minimumTcbDate,
-    gracePeriod: policy.gracePeriod,
-    reportData: exchange.reportData,
-  };
-  if (verdict.tee !== 'sgx') return appraiseGuest(verdict, rest, policy, exchange.purpose);
-  const platform = appraise(verdict, { ...rest, sgx: 'not-checked' });
-  const [failure] = platform.failures;
-  if (!platform.accepted) {
-    throw untrustworthy(
-      failure === undefined ? 'the evidence was not accepted' : checkLine(failure),
-      failure?.hint,
-    );
-  }
-  for (const variant of policy.variants) {
-    const appraisal = satisfies(verdict, rest, variant);
-    if (appraisal !== undefined) return appraisal;
-  }
-  throw untrustworthy(
-    policy.variants.map((variant) => mismatch(verdict.claims as SgxClaims, variant)).join('; or ') ||
-      'the policy admits no program',
-    'list the measurement in the attestation of the service if this is the program you mean (ensconce session update)',
-  );
-}
-
-/**
- * Holds a confidential VM against the guests that the session pins. Every register that pins one is compared: RTMR3, MRCONFIGID and HOST_DATA
- * follow from what it must have been launched for, the others stand in the session.
- */
-function appraiseGuest(
-  verdict: Verdict,
-  rest: Rest,
-  policy: AttestationPolicy,
-  purpose: GuestPurpose,
-): Appraisal {
-  const admits = ({ image }: { readonly image: readonly string[] }): boolean =>
-    image.includes(purpose.measurement);
-  const tdx = policy.tdx.filter(admits).map(({ image: _image, ...pins }) => ({
-    ...pins,
-    rtmr3: imageRegister(purpose.measurement),
-    mrconfigid: guestConfigId(purpose),
-  }));
-  const snp = policy.snp.filter(admits).map(({ image: _image, ...pins }) => ({
-    ...pins,
-    hostData: guestHostData(purpose),
-    requireRevocationList: true,
-  }));
-  const appraisal = appraise(verdict, { ...rest, tdx, snp });
-  if (appraisal.accepted) return appraisal;
+  const appraisal = appraise(verdict, permitted(policy.appraisal, permissions));
+  if (appraisal.accepted) return { appraisal, policy };
   const [failure] = appraisal.failures;
-  const none = (verdict.tee === 'tdx' ? tdx : snp).length === 0;
-  throw untrustworthy(
-    failure === undefined ? 'the evidence was not accepted' : checkLine(failure),
-    none
-      ? `pin guest and image under ensconce: ${verdict.tee} of the service if this is what you mean; image ${purpose.measurement} was found`
-      : failure?.hint,
-  );
+  if (failure === undefined) throw untrustworthy('the evidence was not accepted');
+  const { reason, hint } = explain(failure, verdict, resolved, policy, exchange);
+  throw untrustworthy(reason, hint);
 }
 
-/** The appraisal of a variant of which every factor holds. A variant without factors, or with one that is not resolved, holds for nothing. */
-function satisfies(verdict: Verdict, rest: Rest, variant: AppraisalVariant): Appraisal | undefined {
-  if (variant.unresolved !== undefined && variant.unresolved.length > 0) return undefined;
-  const factors: SgxIdentity[][] = [];
-  if (variant.mrenclave !== undefined) factors.push(variant.mrenclave.map((mrenclave) => ({ mrenclave })));
-  if (variant.signer !== undefined) factors.push([signerIdentity(variant.signer)]);
-  const appraisals = factors.map((sgx) => appraise(verdict, { ...rest, sgx }));
-  return appraisals.every((appraisal) => appraisal.accepted) ? appraisals[0] : undefined;
+function permitted(policy: AppraisalPolicy, permissions: InsecurePermissions): AppraisalPolicy {
+  if (permissions.debugMode) return policy;
+  return { ...policy, tolerate: policy.tolerate.filter((name) => name !== 'debug-mode') };
 }
 
-const anyNumber: Range = { minimum: 0, maximum: 65_535 };
+interface Explained {
+  readonly reason: string;
+  readonly hint: string | undefined;
+}
 
-function signerIdentity(signer: NonNullable<AppraisalVariant['signer']>): SgxIdentity {
-  const { mrsigner, isvprodid, isvsvnMin, isvsvnMax } = signer;
+/** Why evidence was refused, and what to do. */
+function explain(
+  failure: Check,
+  verdict: Verdict,
+  { unresolved }: Resolved,
+  policy: ServicePolicy,
+  exchange: Exchange,
+): Explained {
+  const missing = unresolved.filter((text) => policy.unresolved.some((one) => text.startsWith(`${one}:`)));
+  const because = missing.length === 0 ? '' : `; not resolved: ${missing.join(', ')}`;
+  const { tee, claims } = verdict;
+  if (failure.name === 'code is accepted') {
+    if (claims?.tee === 'sgx') {
+      return {
+        reason: `${mismatch(claims, policy.appraisal.sgx)}${because}`,
+        hint: 'list the measurement in the attestation of the service if this is the program you mean (ensconce session update)',
+      };
+    }
+    const pinned = policy.appraisal[tee]?.length ?? 0;
+    return {
+      reason: `${checkLine(failure)}${because}`,
+      hint:
+        pinned === 0
+          ? `pin guest and image under ensconce: ${tee} of the service if this is what you mean; image ${exchange.measurement ?? ''} was found`
+          : failure.hint,
+    };
+  }
+  if (failure.name === 'platform is accepted' && policy.mustBeSgxLocal) {
+    return {
+      reason: `must_be_sgx_local: ${checkLine(failure)}`,
+      hint: 'start the service on the machine of CAS, or leave must_be_sgx_local out and pin machines under ensconce: platforms',
+    };
+  }
+  const forbidden = failure.name === 'debug mode is off' && policy.appraisal.tolerate.includes('debug-mode');
   return {
-    mrsigner,
-    isvprodid: isvprodid === undefined ? anyNumber : { minimum: isvprodid, maximum: isvprodid },
-    isvsvn: { minimum: isvsvnMin ?? anyNumber.minimum, maximum: isvsvnMax ?? anyNumber.maximum },
+    reason: `${checkLine(failure)}${because}`,
+    hint: forbidden
+      ? 'debug-mode counts only at a CAS that was started with --insecure-accept-debug'
+      : failure.hint,
   };
 }
 
-function mismatch(claims: SgxClaims, variant: AppraisalVariant): string {
-  if (variant.unresolved !== undefined && variant.unresolved.length > 0) {
-    return `${variant.unresolved.join(', ')} could not be resolved`;
-  }
-  const parts: string[] = [];
-  if (variant.mrenclave !== undefined) {
-    parts.push(
-      `Unexpected enclave measurement (MRENCLAVE, ${claims.mrenclave}) - Expected ${variant.mrenclave.join(' or ')}`,
-    );
-  }
-  if (variant.signer !== undefined) {
-    const { mrsigner, isvprodid, isvsvnMin, isvsvnMax } = variant.signer;
-    parts.push(
-      `Unexpected enclave signer (MRSIGNER, ${claims.mrsigner}, ISVPRODID ${claims.isvprodid}, ISVSVN ${claims.isvsvn}) - ` +
-        `Expected ${mrsigner}, ISVPRODID ${isvprodid ?? 'any'}, ISVSVN ${isvsvnMin ?? 0} to ${isvsvnMax ?? 'any'}`,
-    );
-  }
-  return parts.join(' and ');
+/** In SCONE's words. */
+function mismatch(claims: SgxClaims, accepted: AppraisalPolicy['sgx']): string {
+  const identities = accepted === undefined || accepted === 'not-checked' ? [] : accepted;
+  if (identities.length === 0)
+    return `Unexpected enclave (MRENCLAVE, ${claims.mrenclave}): the policy admits no program`;
+  const enclaves = identities.flatMap((one) =>
+    'mrenclave' in one && !('mrsigner' in one) ? [one.mrenclave] : [],
+  );
+  const others = identities.filter((one) => 'mrsigner' in one);
+  return [
+    ...(enclaves.length === 0
+      ? []
+      : [
+          `Unexpected enclave measurement (MRENCLAVE, ${claims.mrenclave}) - Expected ${enclaves.join(' or ')}`,
+        ]),
+    ...others.map((one) => signerMismatch(claims, one)),
+  ].join('; or ');
+}
+
+function signerMismatch(claims: SgxClaims, identity: Extract<SgxIdentity, { mrsigner: string }>): string {
+  const { mrsigner, isvprodid, isvsvn } = identity;
+  const enclave =
+    'mrenclave' in identity
+      ? `Unexpected enclave measurement (MRENCLAVE, ${claims.mrenclave}) - Expected ${identity.mrenclave} and `
+      : '';
+  return (
+    `${enclave}Unexpected enclave signer (MRSIGNER, ${claims.mrsigner}, ISVPRODID ${claims.isvprodid}, ISVSVN ${claims.isvsvn}) - ` +
+    `Expected ${mrsigner}, ISVPRODID ${isvprodid.minimum} to ${isvprodid.maximum}, ISVSVN ${isvsvn.minimum} to ${isvsvn.maximum}`
+  );
 }
 
 export function untrustworthy(reason: string, hint?: string): CasError {

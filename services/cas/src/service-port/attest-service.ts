@@ -1,33 +1,43 @@
-import { timingSafeEqual, type X509Certificate } from 'node:crypto';
+import { createHash, timingSafeEqual, type X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
 import { fromHex } from '@ensconce/base/bytes';
 import { describeIssue } from '@ensconce/base/issue';
 import { guestConfigId, guestHostData, imageRegister, type GuestPurpose } from '@ensconce/measurement/guest';
 import { measureDescription, type ImageDescription } from '@ensconce/measurement/image';
-import { findService } from '@ensconce/policy/session';
+import type { Resolved } from '@ensconce/policy/fragments';
+import { findService, type Service } from '@ensconce/policy/session';
+import type { Lookup } from '@ensconce/policy/substitution';
 import type { Verdict } from '@ensconce/verify/verdict';
 import type { Appraisal } from '@ensconce/verify/appraisal';
 import { attest, type Attest } from '@ensconce/wire/attestation';
 import { reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
+import type { EvidenceFormat } from '@ensconce/wire/evidence-format';
 import { CollateralError } from '@ensconce/collateral/errors';
 import type { WatermarkStore } from '@ensconce/collateral/watermarks';
-import { SecretsError } from '@ensconce/secrets/errors';
 import { X509Error } from '@ensconce/x509/errors';
 import { subjectPublicKeyInfo } from '@ensconce/x509/spki';
 import { CasError } from '../errors.ts';
+import { checkMaaToken, type MaaPolicy, type MaaTokens } from '../evidence/maa.ts';
+import type { OwnPlatforms } from '../evidence/own-platform.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
-import { importedSecrets, type Imported } from '../sessions/imports.ts';
+import type { SecretValues } from '../sessions/secret-values.ts';
+import { resolvedSession } from '../sessions/resolved-session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import type { GivenVolume } from '../volumes/given-volumes.ts';
 import type { VolumeTags } from '../volumes/volume-tags.ts';
+import { admit } from './admit.ts';
 import { appraiseService, untrustworthy } from './appraise.ts';
-import { configure } from './configure.ts';
+import { configure, lookupIn, secretsFor } from './configure.ts';
+import { nameOf, parseConfigId, type ConfigId } from './config-id.ts';
 import type { KnownDescriptions } from './known-descriptions.ts';
 import type { PreparedConfigurations } from './prepared-configurations.ts';
-import { parseConfigId, type ConfigId } from './config-id.ts';
 import { genuineClaims, type ServiceClaims } from './genuine.ts';
+import type { OneTimePasswords } from './one-time-passwords.ts';
+import type { InsecurePermissions } from './permissions.ts';
+import type { Singletons } from './singletons.ts';
+import { withoutEvidence, type InsecureWithoutEvidence } from './without-evidence.ts';
 
 /** What is known of the connection, from this side's own TLS stack. */
 export interface PeerConnection {
@@ -42,27 +52,36 @@ export interface AttestContext {
   readonly watermarks: WatermarkStore;
   readonly sessions: Sessions;
   readonly volumeTags: VolumeTags;
-  readonly configurations: PreparedConfigurations;
+  readonly configurations: Pick<PreparedConfigurations, 'of'>;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
   /** Hex SHA-256 of it. */
   readonly casIdentity: string;
+  readonly values: SecretValues;
   readonly descriptions: KnownDescriptions;
-  /** The same session with certificates that are good for a while. */
-  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
+  readonly permissions: InsecurePermissions;
+  readonly oneTimePasswords: OneTimePasswords;
+  readonly singletons: Singletons;
+  readonly ownPlatforms: OwnPlatforms;
+  readonly maaTokens: MaaTokens;
   readonly now: () => Date;
 }
 
-/** A service that has been attested for a session that admits it. */
+/** Why a service may have its configuration. */
+export type Proof =
+  /** Accepted, for this service and this connection; `measurement` is that of the image. */
+  | { readonly appraisal: Appraisal; readonly claims: ServiceClaims; readonly measurement: string }
+  /** The session asks nobody for evidence, and this CAS lets it. */
+  | { readonly insecure: InsecureWithoutEvidence };
+
+/** A service that may have the configuration of a session that admits it. */
 export interface AttestedService {
   readonly id: ConfigId;
-  /** Accepted, for this service and this connection. */
-  readonly appraisal: Appraisal;
-  readonly claims: ServiceClaims;
-  /** The image measurement. */
-  readonly measurement: string;
+  readonly proof: Proof;
   readonly configuration: Configuration;
   readonly volumes: readonly GivenVolume[];
+  /** The process, by the key of its connections, where only the one that started last counts. */
+  readonly singleton: string | undefined;
 }
 
 /** Reads the service's frame; it comes from anybody. */
@@ -83,40 +102,166 @@ export async function attestService(
 ): Promise<AttestedService> {
   checkFormat(message);
   const id = parseConfigId(message.configId);
-  const expected = expectedReportData(context, connection, message);
-  const verdict = await judged(context, message);
-  const claims = genuineClaims(verdict, message.format);
-  checkBinding(claims, expected);
-  const { description, measurement } = checkDescription(context, message, claims, id);
-  const found = findAdmitted(context, id);
-  const service = findService(found.session, id.service);
-  const appraisal = appraiseService(found.session, service, verdict, {
-    reportData: expected,
-    purpose: purposeOf(context, id, measurement),
-  });
-  const stored = await context.refresh(found);
+  const instance = instanceOf(connection);
+  const proved =
+    (await provedWithoutEvidence(context, message, id)) ??
+    (await provedByEvidence(context, connection, message, id));
+  const { found, resolved, description, measurement } = proved;
+  const service = findService(resolved.session, id.service);
+  const now = context.now();
+  const { stored, secrets, names } = await secretsFor(
+    context.values,
+    found,
+    service,
+    admissionTexts(resolved, service),
+  );
+  const lookup = (): Promise<Lookup> => lookupIn({ now, measurement }, stored.session, secrets, names);
+  await admit(context, { resolved, service, lookup, message, id, instance });
   const { configuration, volumes } = await context.configurations.of(
     {
       stored,
+      secrets,
       service,
       description,
       measurement,
-      imported: await importedFor(context, stored),
-      now: context.now(),
-      volumes: { tags: context.volumeTags, find: (session) => context.sessions.find(session) },
+      values: context.values,
+      now,
+      volumes: {
+        tags: context.volumeTags,
+        find: (session) => context.sessions.find(session),
+        bind: (importer, exporter) => context.values.bind(importer, exporter),
+      },
     },
     configure,
   );
-  return { id, appraisal, claims, measurement, configuration, volumes };
+  const singleton = resolved.session.security.singletonEnclaves ? instance : undefined;
+  if (singleton !== undefined) {
+    await context.singletons.claim(nameOf(id), singleton, message.again === true);
+  }
+  checkPresent(context, found, stored);
+  return { id, proof: proved.proof, configuration, volumes, singleton };
+}
+
+/** Where references to what whoever starts the service must know may stand. */
+function admissionTexts({ session: { security } }: Resolved, service: Service): readonly string[] {
+  const { serviceAccessToken = '', attestation } = security;
+  return [
+    serviceAccessToken,
+    service.oneTimePasswordSharedSecret ?? attestation.oneTimePasswordSharedSecret ?? '',
+  ];
+}
+
+/** What was judged is what is given, and still counts: an update may take something back. */
+function checkPresent(context: AttestContext, judgedBy: StoredSession, given: StoredSession): void {
+  const { name, hash } = judgedBy.stored;
+  if (given.stored.hash === hash && context.sessions.find(name)?.stored.hash === hash) return;
+  throw new CasError(
+    'CAS_BUSY',
+    `session '${name}': one that stays as it is expected, it was updated meanwhile`,
+    {
+      hint: 'start the service again',
+    },
+  );
+}
+
+interface Proved {
+  readonly found: StoredSession;
+  readonly resolved: Resolved;
+  readonly proof: Proof;
+  readonly description: ImageDescription;
+  /** That of the description; of the image only where there is evidence. */
+  readonly measurement: string;
+}
+
+async function provedByEvidence(
+  context: AttestContext,
+  connection: PeerConnection,
+  message: Attest,
+  id: ConfigId,
+): Promise<Proved> {
+  const { format } = message;
+  if (format === 'none') {
+    throw new CasError('CAS_EVIDENCE_REFUSED', 'evidence of a TEE expected, none found', {
+      hint: 'start the service in a TEE, or for tests with a LAS that simulates one',
+    });
+  }
+  const expected = expectedReportData(context, connection, message);
+  const evidence = Buffer.from(message.evidence, 'base64');
+  const verdict = await judged(context, { ...message, format }, evidence);
+  const claims = genuineClaims(verdict, format);
+  checkBinding(claims, expected);
+  const { description, measurement } = checkDescription(context, message, claims, id);
+  const found = findAdmitted(context, id);
+  const resolved = await resolvedSession(context.sessions, found, context.values);
+  const { attestation } = resolved.session.security;
+  const { appraisal, policy } = appraiseService(
+    resolved,
+    id.service,
+    verdict,
+    {
+      reportData: expected,
+      casIdentity: context.casIdentity,
+      measurement,
+      ownPlatforms: attestation.mustBeSgxLocal ? await context.ownPlatforms() : undefined,
+    },
+    context.permissions,
+  );
+  if (policy.maa !== undefined) await checkProvider(context, policy.maa, claims, evidence);
+  return { found, resolved, proof: { appraisal, claims, measurement }, description, measurement };
+}
+
+/** Mode `maa`: beside the quote, the provider that the session names must vouch for it. */
+async function checkProvider(
+  context: AttestContext,
+  policy: MaaPolicy,
+  claims: ServiceClaims,
+  quote: Uint8Array,
+): Promise<void> {
+  if (claims.tee !== 'sgx')
+    throw untrustworthy(`mode maa: an SGX quote expected, ${claims.tee} evidence found`);
+  const token = await context.maaTokens(policy.url, quote);
+  await checkMaaToken(token, policy, claims, context.now());
+}
+
+/** Undefined where the session asks for evidence, or this CAS does. */
+async function provedWithoutEvidence(
+  context: AttestContext,
+  message: Attest,
+  id: ConfigId,
+): Promise<Proved | undefined> {
+  const insecure = withoutEvidence(context.permissions);
+  const found = insecure === undefined ? undefined : context.sessions.find(id.session);
+  if (insecure === undefined || found === undefined) return undefined;
+  const resolved = await resolvedSession(context.sessions, found, context.values);
+  const { attestation, reference } = resolved.session.security;
+  if (attestation.mode !== 'none' || reference !== undefined || attestation.reference !== undefined)
+    return undefined;
+  findAdmitted(context, id);
+  const encoded = Buffer.from(message.description, 'base64');
+  const measurement = measureDescription(encoded);
+  const description = readDescription(context, encoded, measurement);
+  return { found, resolved, proof: { insecure }, description, measurement };
+}
+
+/** The key of the connection is made anew by every process: it names that process. */
+function instanceOf({ certificate }: PeerConnection): string {
+  if (certificate === undefined) {
+    throw new CasError('CAS_PROTOCOL', 'attest: a client certificate expected on the connection, none shown');
+  }
+  return createHash('sha256').update(publicKeyOf(certificate)).digest('hex');
 }
 
 /** Collateral below what was seen before decides nothing: newer may say otherwise, and somebody holds it back. */
-async function judged(context: AttestContext, message: Attest): Promise<Verdict> {
+async function judged(
+  context: AttestContext,
+  message: Attest & { readonly format: EvidenceFormat },
+  evidence: Uint8Array,
+): Promise<Verdict> {
   const { verifier, watermarks } = context;
   try {
     return await verifier.verify({
       format: message.format,
-      evidence: Buffer.from(message.evidence, 'base64'),
+      evidence,
       certificates:
         message.certificates === undefined ? undefined : Buffer.from(message.certificates, 'base64'),
       now: context.now(),
@@ -127,22 +272,6 @@ async function judged(context: AttestContext, message: Attest): Promise<Verdict>
     throw new CasError('CAS_EVIDENCE_UNDECIDED', 'DCAP quote verification could not be completed', {
       cause,
     });
-  }
-}
-
-/** Other sessions' secrets, as they are exported to this one now. */
-async function importedFor(context: AttestContext, stored: StoredSession): Promise<Imported> {
-  try {
-    return await importedSecrets(context.sessions, { session: stored.session, hash: stored.stored.hash });
-  } catch (cause) {
-    if (!(cause instanceof SecretsError)) throw cause;
-    throw new CasError(
-      'CAS_SERVICE_REFUSED',
-      `session '${stored.stored.name}': what it imports cannot be had`,
-      {
-        cause,
-      },
-    );
   }
 }
 
@@ -158,7 +287,7 @@ function checkFormat(message: Attest): void {
 function purposeOf(context: AttestContext, id: ConfigId, measurement: string): GuestPurpose {
   return {
     casIdentity: context.casIdentity,
-    configId: `${id.session}/${id.service}`,
+    configId: nameOf(id),
     measurement,
   };
 }
@@ -238,6 +367,10 @@ function checkDescription(
         : 'the guest was launched for another CAS, service or image, or started something else before',
     );
   }
+  return { description: readDescription(context, encoded, measurement), measurement };
+}
+
+function readDescription(context: AttestContext, encoded: Uint8Array, measurement: string): ImageDescription {
   let description: ImageDescription;
   try {
     description = context.descriptions.read(encoded, measurement);
@@ -250,7 +383,7 @@ function checkDescription(
       'transform the image for this CAS, or start it with the address of its own',
     );
   }
-  return { description, measurement };
+  return description;
 }
 
 function findAdmitted(context: AttestContext, id: ConfigId): StoredSession {

@@ -8,7 +8,7 @@ export interface ConfigId {
 }
 
 const pattern =
-  /^((?:[A-Za-z0-9_.~-]{1,512}\/)*[A-Za-z0-9_.~-]{1,512})\/([A-Za-z0-9_.~-]{1,512})(?:@([0-9]{6,8}))?$/;
+  /^((?:[A-Za-z0-9_.~-]{1,512}\/)*[A-Za-z0-9_.~-]{1,512})\/([A-Za-z0-9_.~-]{1,512})(?:@([0-9]{6}))?$/;
 
 /** Reads a config id; it comes from the host. */
 export function parseConfigId(text: string): ConfigId {
@@ -22,3 +22,7 @@ export function parseConfigId(text: string): ConfigId {
   }
   return { session: match[1] as string, service: match[2] as string, oneTimePassword: match[3] };
 }
+
+/** `session/service`: what the service is called, without a one-time password. */
+export const nameOf = ({ session, service }: Pick<ConfigId, 'session' | 'service'>): string =>
+  `${session}/${service}`;

@@ -1,14 +1,25 @@
 import { EnsconceError } from '@ensconce/base/errors';
-import { imageOf, type Image, type Service } from '@ensconce/policy/session';
-import { substituteCommand, substituteSecrets, substituteSecretsBytes } from '@ensconce/policy/substitution';
-import { unsupportedBy, type Supported } from '@ensconce/policy/unsupported';
+import { resolveReference } from '@ensconce/policy/secret-format';
+import { secretUses, templateSecrets } from '@ensconce/policy/service-secrets';
+import { imageOf, type Image, type Secret, type Service, type Session } from '@ensconce/policy/session';
+import {
+  references,
+  substituteCommand,
+  substituteSecrets,
+  substituteSecretsBytes,
+  type Lookup,
+} from '@ensconce/policy/substitution';
+import { unsupportedBy } from '@ensconce/policy/unsupported';
 import { deliveryLookup } from '@ensconce/secrets/delivery';
-import type { Lookup } from '@ensconce/policy/substitution';
+import { SecretsError } from '@ensconce/secrets/errors';
+import { neededSecrets } from '@ensconce/secrets/needed';
+import { templateValues } from '@ensconce/secrets/template-values';
 import type { ImageDescription } from '@ensconce/measurement/image';
 import type { Configuration, ConfiguredVolume } from '@ensconce/wire/configuration';
 import { CasError } from '../errors.ts';
 import { givenVolumes, type GivenVolume, type VolumeContext } from '../volumes/given-volumes.ts';
-import type { Imported } from '../sessions/imports.ts';
+import type { SecretValues, Values } from '../sessions/secret-values.ts';
+import { secretsFailure } from '../sessions/secrets-failure.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import { defaultCapabilities } from './default-capabilities.ts';
 
@@ -20,9 +31,11 @@ export interface Delivery {
   readonly description: ImageDescription;
   /** The image measurement, hex; `software_identity` in tokens. */
   readonly measurement: string;
-  readonly imported: Imported;
+  /** What {@link secretsFor} gave. */
+  readonly secrets: Values['secrets'];
+  readonly values: SecretValues;
   readonly now: Date;
-  readonly volumes: Pick<VolumeContext, 'tags' | 'find'>;
+  readonly volumes: Pick<VolumeContext, 'tags' | 'find' | 'bind'>;
 }
 
 /** What leaves, and which volumes the service may ask about afterwards. */
@@ -31,17 +44,12 @@ export interface Delivered {
   readonly volumes: readonly GivenVolume[];
 }
 
-const supported: Supported = {
-  secretKinds: new Set(['ascii', 'binary', 'private-key', 'public-key', 'x509', 'x509-ca', 'pgp-key', 'jwt']),
-  imports: true,
-};
-
 /** What an attested service is given: the session's entry for it, secrets put in. */
 export async function configure(delivery: Delivery): Promise<Delivered> {
-  const { stored, service, description } = delivery;
+  const { stored, service, description, secrets } = delivery;
   const { session } = stored;
   const where = `${session.name}/${service.name}`;
-  const [reason] = unsupportedBy(session, service.name, supported);
+  const [reason] = unsupportedBy(session, service.name);
   if (reason !== undefined) {
     throw new CasError(
       'CAS_SERVICE_UNSUPPORTED',
@@ -55,17 +63,17 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
     });
   }
   try {
-    const secretsOf = (of: StoredSession, imported: Imported): Promise<Lookup> =>
-      deliveryLookup(of.session, of.secrets, {
-        now: delivery.now,
-        self: { software_identity: delivery.measurement },
-        imported,
-      });
-    const lookup = await secretsOf(stored, delivery.imported);
+    const names = namesFor(session, service);
+    const inTemplates = templateSecrets(session, image);
+    const lookup = await lookupIn(delivery, session, secrets, names, inTemplates);
     const volumes = await givenVolumes(
       {
         ...delivery.volumes,
-        lookup: (of) => (of === stored ? Promise.resolve(lookup) : secretsOf(of, {})),
+        lookup: async (of) => {
+          if (of === stored) return lookup;
+          const keys = keySecrets(of.session);
+          return lookupIn(delivery, of.session, (await delivery.values.of(of, keys)).secrets, keys);
+        },
       },
       stored,
       image.volumes,
@@ -83,17 +91,77 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
       user: service.user ?? '',
       capabilities: [...(service.capabilities ?? defaultCapabilities)],
       layers: layersOf(image, description, lookup, where),
-      injectionFiles: injectionFilesOf(image, lookup, where),
+      injectionFiles: injectionFilesOf(image, lookup),
+      ...valuesForTemplates(session, inTemplates, secrets, lookup),
       hostFiles: [...service.hostFiles],
       ...(volumes.length > 0 && { volumes: volumes.map(configured) }),
     };
     return { configuration, volumes };
   } catch (cause) {
     if (cause instanceof CasError || !(cause instanceof EnsconceError)) throw cause;
+    if (cause instanceof SecretsError) throw notHad(where, cause);
     throw new CasError('CAS_SERVICE_UNSUPPORTED', `service '${where}': its configuration cannot be made`, {
       cause,
     });
   }
+}
+
+/**
+ * The secrets that a service gets, and those that `texts` refer to, as they are now; and the session with what had to be
+ * made for them. Throws `CAS_SERVICE_REFUSED` or, where it may work later, `CAS_IMPORT_UNAVAILABLE`.
+ */
+export async function secretsFor(
+  values: SecretValues,
+  stored: StoredSession,
+  service: Service,
+  texts: readonly string[],
+): Promise<Values & { readonly names: ReadonlySet<string> }> {
+  const { session } = stored;
+  const names = new Set([...namesFor(session, service), ...namesIn(session, texts)]);
+  try {
+    return { ...(await values.of(stored, names)), names };
+  } catch (cause) {
+    throw cause instanceof SecretsError ? notHad(`${stored.stored.name}/${service.name}`, cause) : cause;
+  }
+}
+
+function notHad(where: string, cause: SecretsError): CasError {
+  return secretsFailure(cause, `service '${where}': its secrets cannot be had`, 'CAS_SERVICE_REFUSED', cause);
+}
+
+const namesFor = (session: Session, service: Service): ReadonlySet<string> =>
+  new Set(secretUses(session, service).map(({ secret }) => secret.name));
+
+/** What references of this service to those secrets stand for. */
+export function lookupIn(
+  { now, measurement }: Pick<Delivery, 'now' | 'measurement'>,
+  session: Session,
+  secrets: Values['secrets'],
+  names: ReadonlySet<string>,
+  inTemplates: readonly Secret[] = [],
+): Promise<Lookup> {
+  return deliveryLookup(
+    session,
+    { version: 1, secrets },
+    {
+      now,
+      self: { software_identity: measurement },
+      names: neededSecrets(session, names),
+      inTemplates: new Set(inTemplates.map(({ name }) => name)),
+    },
+  );
+}
+
+/** The secrets that are keys of a session's volumes. */
+const keySecrets = (session: Session): ReadonlySet<string> =>
+  namesIn(
+    session,
+    session.volumes.map(({ fspfKey = '' }) => fspfKey),
+  );
+
+function namesIn(session: Session, texts: readonly string[]): ReadonlySet<string> {
+  const found = texts.flatMap((text) => references(text));
+  return new Set(found.flatMap((reference) => resolveReference(reference, session)?.secret.name ?? []));
 }
 
 const configured = ({ name, path, policy, key }: GivenVolume): ConfiguredVolume => ({
@@ -127,16 +195,25 @@ function layersOf(
   }));
 }
 
-function injectionFilesOf(image: Image, lookup: Lookup, where: string): Configuration['injectionFiles'] {
-  return image.injectionFiles.map((file) => {
-    if (file.content === undefined) {
-      throw new CasError(
-        'CAS_SERVICE_UNSUPPORTED',
-        `service '${where}': content expected for injection file ${file.path}, none found`,
-        { hint: 'templates on the image itself are not supported yet: put the text into the session' },
-      );
-    }
-    const content = Buffer.from(substituteSecretsBytes(file.content, lookup)).toString('base64');
-    return { path: file.path, content, mode: file.mode };
+function injectionFilesOf(image: Image, lookup: Lookup): Configuration['injectionFiles'] {
+  return image.injectionFiles.map(({ path, content, mode }) => {
+    if (content === undefined) return { path, mode };
+    return { path, content: Buffer.from(substituteSecretsBytes(content, lookup)).toString('base64'), mode };
   });
+}
+
+/** What the templates of the image may hold; the runtime puts it in, for they are sealed to CAS too. */
+function valuesForTemplates(
+  session: Session,
+  provided: readonly Secret[],
+  secrets: Values['secrets'],
+  lookup: Lookup,
+): Pick<Configuration, 'templateValues'> {
+  if (provided.length === 0) return {};
+  const values = Object.entries(templateValues(session, provided, secrets, lookup));
+  return {
+    templateValues: Object.fromEntries(
+      values.map(([key, value]) => [key, Buffer.from(value).toString('base64')]),
+    ),
+  };
 }

@@ -7,6 +7,8 @@ import { postSession, readValue, readValues } from '@ensconce/api/client';
 import type { CasOptions } from '../cas.ts';
 import { casUnderTest, clientKeys, type CasUnderTest } from '../../test/cas-under-test.ts';
 import { attestOnce, imageFor, measure } from '../../test/service-under-test.ts';
+import { place, refused } from '../../test/place.ts';
+import { sessionOfSecrets } from '../../test/session-of-secrets.ts';
 
 const day = 86_400_000;
 
@@ -102,4 +104,141 @@ void test('a secret goes to the session that it is exported to, and to no other'
   const { answer } = await attestOnce({ cas, vendor, image: imageFor(cas), configId: 'thief/app' });
   assert.equal(answer.type, 'refused');
   assert.equal(JSON.stringify(answer).includes(OWN ?? 'none'), false);
+});
+
+void test('templates of the image get what provide_secrets names, in every format, and nothing else', async (t) => {
+  const under = await casUnderTest(t);
+  const image = imageFor(under.cas);
+  const client = await under.connect(await clientKeys());
+  const values = async (name: string, provided: string): Promise<Record<string, string>> => {
+    const text = sessionOfSecrets({
+      name,
+      mrenclave: measure(image),
+      layer: image.layers[0] ?? '',
+      secrets: `${authority}  - {name: text, kind: ascii, value: plain}
+  - {name: other, kind: ascii, value: other}
+  - {name: other.crt, kind: ascii, value: not a suffix}
+  - {name: away, import: {session: gone}}
+`,
+    }).replace(
+      '    ensconce: {layers',
+      `    injection_files: [/etc/app.conf]\n${provided}    ensconce: {layers`,
+    );
+    await postSession(client, text);
+    const { cas, vendor } = under;
+    const { answer, connection } = await attestOnce({ cas, vendor, image, configId: `${name}/app` });
+    connection.socket.destroy();
+    if (answer.type === 'refused') return { refused: answer.msg.join(': ') };
+    assert.deepEqual(answer.configuration.injectionFiles, [{ path: '/etc/app.conf', mode: 0o700 }]);
+    return answer.configuration.templateValues ?? {};
+  };
+  const some = await values('some', '    provide_secrets: [text, cert, other]\n');
+  const names = Object.keys(some);
+  for (const name of ['text', 'text:hex', 'cert', 'cert:crt:der', 'cert.key', 'cert:pkcs12-with-private-key'])
+    assert.ok(names.includes(name), name);
+  assert.deepEqual(
+    names.filter((name) => !/^(?:text|cert|other)(?:[.:]|$)/.test(name) || name === 'other.crt'),
+    [],
+  );
+  assert.equal(
+    Buffer.from(some['text:hex'] ?? '', 'base64').toString(),
+    Buffer.from('plain').toString('hex'),
+  );
+  assert.deepEqual(await values('none', '    provide_secrets: []\n').then(Object.keys), []);
+  assert.match((await values('all', ''))['refused'] ?? '', /secret away of session gone/);
+});
+
+void test('a secret is put in once, whatever it says, and stays one argument', async (t) => {
+  const { create, environment, commandOf } = await place(t);
+  await create(
+    's',
+    `  - {name: x, kind: ascii, value: "a 'b' $$SCONE::y$$ @@1 \\\\@\\\\@HOME"}
+  - {name: y, kind: ascii, value: "never seen"}
+`,
+    { X: 'is $$SCONE::x$$', J: '{"v":"$$SCONE::x|escape(json)$$"}' },
+    '',
+    '/bin/app $$SCONE::x$$ "two words"',
+  );
+  const value = "a 'b' $$SCONE::y$$ @@1 \\@\\@HOME";
+  const { X, J = '' } = await environment('s');
+  assert.equal(X, `is ${value}`);
+  assert.deepEqual(JSON.parse(J), { v: value });
+  assert.deepEqual(await commandOf('s'), ['/bin/app', value, 'two words']);
+});
+
+for (const [what, command, value] of [
+  ['reads @@N', '/bin/app $$SCONE::x$$', '@@1'],
+  ['completes @@N', '/bin/app @@$$SCONE::x$$', '2'],
+  ['is no text', '/bin/app $$SCONE::x$$', 'a\\0b'],
+] as const) {
+  void test(`a secret that ${what} as an argument stops the start and is not shown`, async (t) => {
+    const { create, start } = await place(t);
+    await create('s', `  - {name: x, kind: ascii, value: "${value}"}\n`, {}, '', command);
+    const message = refused(await start('s'), 'CAS_SERVICE_UNSUPPORTED');
+    assert.equal(message.includes('a\0b'), false);
+  });
+}
+
+void test('file systems in SCONE’s own format stop the start with the reason, and nothing else of the session does', async (t) => {
+  const { create, start } = await place(t);
+  await create(
+    's',
+    '  - {name: x, kind: binary, size: 32}\n',
+    {},
+    '',
+    '/bin/app',
+    `fspf_path: /f\n    fspf_key: "$$SCONE::x:hex$$"\n    fspf_tag: ${'ab'.repeat(16)}\n    `,
+  );
+  assert.match(refused(await start('s'), 'CAS_SERVICE_UNSUPPORTED'), /fspf_path.*use volumes/);
+});
+
+void test('a whole chain is renewed in time, and so is what another session issues by it; the keys stay', async (t) => {
+  let now = Date.now();
+  const { create, environment, connect, audit } = await place(t, { now: () => new Date(now) });
+  await create(
+    'pki',
+    `  - {name: k, kind: private-key, export: {namespace: /}}
+  - {name: root, kind: x509-ca, private_key: k, valid_for: 300 days, export_public: true}
+  - {name: k2, kind: private-key, export: [{session: web}]}
+  - {name: ca, kind: x509-ca, private_key: k2, issuer: root, valid_for: 90 days, export: {session: web}}
+`,
+    {},
+  );
+  await create(
+    'web',
+    `  - {name: x, kind: x509, private_key: key, issuer: ca, san: ["dns:web.example"], valid_for: 9 days, export_public: true}
+  - {name: key, kind: private-key}
+  - {name: ca, import: {session: pki}}
+  - {name: k2, import: {session: pki}}
+`,
+    { CERT: '$$SCONE::x$$', CHAIN: '$$SCONE::x:chain$$', KEY: '$$SCONE::key$$' },
+  );
+  const anonymous = await connect();
+  const serials = new Map<string, Set<string>>();
+  const keys = new Set<string>();
+  for (let elapsed = 0; elapsed < 300; elapsed += 5) {
+    const { CERT = '', CHAIN = '', KEY = '' } = await environment('web');
+    keys.add(KEY);
+    const blocks = CHAIN.match(/-----BEGIN[^]*?-----END CERTIFICATE-----\n/g) ?? [];
+    const chain = [CERT, ...blocks].map((pem) => new X509Certificate(pem));
+    const root = new X509Certificate((await readValue(anonymous, 'pki', 'root')).value);
+    assert.equal(chain.length, 3);
+    assert.ok(chain[2]?.raw.equals(root.raw), 'the chain ends at the root that everybody may read');
+    for (const [index, certificate] of chain.entries()) {
+      const issuer = chain[index + 1] ?? certificate;
+      assert.ok(certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey), `day ${elapsed}`);
+      assert.ok(certificate.validToDate.getTime() > now && certificate.validFromDate.getTime() < now);
+      const seen = serials.get(certificate.subject) ?? new Set();
+      serials.set(certificate.subject, seen.add(certificate.serialNumber));
+    }
+    const shown = await readValue(anonymous, 'web', 'x');
+    assert.equal(shown.value, CERT);
+    assert.ok(Date.parse(shown.renew ?? '') > now && (shown.renew ?? '') < (shown.expires ?? ''));
+    now += 5 * day;
+  }
+  assert.equal(keys.size, 1);
+  assert.ok((serials.get('CN=x')?.size ?? 0) > 20);
+  assert.ok((serials.get('CN=ca')?.size ?? 0) > 3);
+  assert.equal(serials.get('CN=root')?.size, 2);
+  assert.match(audit(), /"session":"pki","type":"Certificates renewed"/);
 });

@@ -1,22 +1,31 @@
+import { performance } from 'node:perf_hooks';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import * as v from 'valibot';
 import { toHex } from '@ensconce/base/bytes';
-import { serviceEvent, type AttestAnswer, type Challenge } from '@ensconce/wire/attestation';
+import { serviceEvent, type AttestAnswer, type Challenge, type Superseded } from '@ensconce/wire/attestation';
 import { exporterLabel, exporterSize, nonceSize } from '@ensconce/wire/binding';
 import { FrameConnection } from '@ensconce/wire/frames';
 import { CasError, publicError } from '../errors.ts';
 import type { AuditEvent } from '../audit/audit-event.ts';
+import { tracedContext, type Observer } from '../observe/observer.ts';
+import { newRequestId } from '../observe/request-id.ts';
+import type { Trace } from '../observe/tracing.ts';
 import type { State } from '../state/state.ts';
 import { VolumeDesk } from '../volumes/serve-volumes.ts';
 import type { Random } from '../store/record-cipher.ts';
+import { Appraisal } from '@ensconce/verify/appraisal';
 import {
   attestService,
   parseAttest,
   type AttestContext,
   type AttestedService,
   type PeerConnection,
+  type Proof,
 } from './attest-service.ts';
+import { nameOf, type ConfigId } from './config-id.ts';
+import { InsecureWithoutEvidence } from './without-evidence.ts';
+import type { Progress } from './service-port.ts';
 
 /** Evidence and description fit easily; more is not read from who is not attested. */
 const incomingFrameLimit = 262_144;
@@ -25,18 +34,34 @@ export interface ServeContext extends AttestContext {
   readonly state: State;
   readonly random: Random;
   readonly log: Logger;
+  readonly observer: Observer;
   /** Milliseconds for the evidence to come. */
   readonly timeout: number;
   /** Called before simulated evidence is used: makes the mark in the database durable. */
   readonly markSimulated: () => Promise<void>;
 }
 
+/** One attestation as the operator sees it. */
+interface Attestation {
+  readonly requestId: string;
+  readonly log: Logger;
+  readonly trace: Trace;
+  /** Milliseconds of the monotonic clock. */
+  readonly began: number;
+}
+
 /** One service's connection from the challenge to its exit. Never throws. */
 export async function serveService(
-  context: ServeContext,
+  shared: ServeContext,
   socket: TLSSocket,
-  attested: () => void,
+  progress: Progress,
 ): Promise<void> {
+  const { tracing } = shared.observer;
+  const requestId = newRequestId(shared.random);
+  const log = shared.log.child({ request: requestId });
+  const trace = tracing.begin('attestation', { request: requestId });
+  const attestation: Attestation = { requestId, log, trace, began: performance.now() };
+  const context = { ...tracedContext(shared, tracing, trace), log };
   const frames = new FrameConnection(socket, 'service', incomingFrameLimit);
   let configId = '';
   let service: AttestedService;
@@ -48,13 +73,16 @@ export async function serveService(
       nonce,
     };
     frames.send({ type: 'challenge', version: 1, nonce: toHex(nonce) } satisfies Challenge);
-    const message = parseAttest(await frames.receive(context.timeout));
-    configId = message.configId;
+    const frame = await trace.step('wait for evidence', () => frames.receive(context.timeout));
+    progress.arrived();
+    const message = parseAttest(frame);
+    // A code that was refused may still be good.
+    configId = message.configId.replace(/@[^/]*$/, '');
     service = await attestService(context, connection, message);
-    await release(context, frames, service);
-    attested();
+    await release(context, frames, service, attestation);
+    progress.attested();
   } catch (error) {
-    await refuse(context, frames, configId, error);
+    await refuse(context, frames, configId, error, attestation);
     return;
   }
   await follow(context, frames, service);
@@ -65,20 +93,69 @@ async function release(
   context: ServeContext,
   frames: FrameConnection,
   service: AttestedService,
+  { trace, began }: Attestation,
 ): Promise<void> {
-  const { id, appraisal, configuration } = service;
-  const { simulated } = appraisal.verdict;
-  if (!appraisal.accepted || !appraisal.reportDataChecked || !appraisal.identityChecked) {
-    throw new TypeError('an accepted appraisal of program and connection expected');
-  }
+  const { id, proof, configuration } = service;
+  const simulated = isSimulated(proof);
   if (simulated) await context.markSimulated();
-  await context.state.audit.append(attestedEvent(service), context.state.store.sequence);
-  const answer: AttestAnswer = { type: 'configured', configuration, simulated };
+  await trace.step('record', () =>
+    context.state.audit.append(releaseEvent(id, proof), context.state.store.sequence),
+  );
+  const insecure = 'insecure' in proof;
+  const answer: AttestAnswer = {
+    type: 'configured',
+    configuration,
+    simulated,
+    ...(insecure && { insecureWithoutEvidence: true }),
+  };
   frames.send(answer);
-  context.log.info({ session: id.session, service: id.service, simulated }, 'service attested');
+  context.observer.metrics.attested('configured', performance.now() - began);
+  trace.end({ result: 'configured', simulated });
+  const who = { session: id.session, service: id.service };
+  if (insecure) context.log.warn(who, 'service configured WITHOUT EVIDENCE: its session asks nobody for any');
+  else context.log.info({ ...who, simulated }, 'service attested');
 }
 
-function attestedEvent({ id, appraisal, claims, measurement }: AttestedService): AuditEvent {
+/** Nothing is released for less than one of these two. */
+function isSimulated(proof: Proof): boolean {
+  if ('insecure' in proof) {
+    if (InsecureWithoutEvidence.is(proof.insecure)) return false;
+  } else {
+    const { appraisal } = proof;
+    if (
+      Appraisal.is(appraisal) &&
+      appraisal.accepted &&
+      appraisal.reportDataChecked &&
+      appraisal.identityChecked
+    )
+      return appraisal.verdict.simulated;
+  }
+  throw new TypeError('an accepted appraisal of program and connection expected');
+}
+
+/** The newer start goes on whether or not this one still hears of it. */
+function supersede(context: ServeContext, frames: FrameConnection): void {
+  try {
+    frames.send({ type: 'superseded' } satisfies Superseded);
+    frames.close();
+  } catch (error) {
+    context.log.debug({ err: error }, 'a superseded service could not be told');
+  }
+}
+
+function releaseEvent(id: ConfigId, proof: Proof): AuditEvent {
+  if ('insecure' in proof) {
+    return { type: 'Service configured without evidence', session: id.session, service: id.service };
+  }
+  return attestedEvent({ id, ...proof });
+}
+
+function attestedEvent({
+  id,
+  appraisal,
+  claims,
+  measurement,
+}: { readonly id: ConfigId } & Exclude<Proof, { insecure: unknown }>): AuditEvent {
   const who = { session: id.session, service: id.service, simulated: appraisal.verdict.simulated };
   if (claims.tee === 'sgx') {
     const { mrenclave, mrsigner } = claims;
@@ -93,10 +170,13 @@ async function refuse(
   frames: FrameConnection,
   configId: string,
   error: unknown,
+  { requestId, trace, began }: Attestation,
 ): Promise<void> {
   const shown = publicError(error);
   if (shown.status >= 500) context.log.error({ err: error, configId }, 'attestation failed');
   else context.log.info({ configId, code: shown.code, reason: shown.msg }, 'service refused');
+  context.observer.metrics.attested(shown.code, performance.now() - began);
+  trace.end({ result: shown.code }, shown.code);
   try {
     await context.state.audit.append(
       { type: 'Service refused', configId, code: shown.code, reason: shown.msg },
@@ -107,6 +187,7 @@ async function refuse(
       msg: shown.msg,
       code: shown.code,
       retry: shown.retry,
+      requestId,
       ...(shown.hint === undefined ? {} : { hint: shown.hint }),
     } satisfies AttestAnswer);
   } catch (failure) {
@@ -118,9 +199,13 @@ async function refuse(
 async function follow(
   context: ServeContext,
   frames: FrameConnection,
-  { id, volumes }: AttestedService,
+  { id, volumes, singleton }: AttestedService,
 ): Promise<void> {
   const who = { session: id.session, service: id.service };
+  const unwatch =
+    singleton === undefined
+      ? undefined
+      : context.singletons.watch(nameOf(id), singleton, () => supersede(context, frames));
   const desk = new VolumeDesk({
     tags: context.volumeTags,
     user: who,
@@ -154,6 +239,7 @@ async function follow(
       'service connection ended',
     );
   }
+  unwatch?.();
   await desk.settled();
   try {
     await record({ type: 'Service exited', ...who, status });

@@ -8,7 +8,7 @@ import { parseSecretState } from '@ensconce/secrets/state';
 import { CasError } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import { deletedSession } from './read-session.ts';
-import { holdsRight, notFound, type Rights } from './session-access.ts';
+import { mayDo, notFound, type Rights } from './session-access.ts';
 import { versionsFrom } from './history.ts';
 import type { StoredSession, StoredVersion } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
@@ -35,7 +35,7 @@ export async function deleteSession(context: DeleteContext, request: DeleteReque
   const { state, sessions } = context;
   const { name, rights, ifMatch } = request;
   const present = sessions.findTaken(name);
-  if (present === undefined || !holdsRight(present, 'delete', rights).allowed) throw notFound(name);
+  if (present === undefined || !(await mayDo(sessions, present, 'delete', rights))) throw notFound(name);
   const { hash, deleted } = present.stored;
   if (deleted !== undefined) throw deletedSession(present.stored);
   if (ifMatch !== hash) {

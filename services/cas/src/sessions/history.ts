@@ -1,5 +1,5 @@
 import type { History } from '@ensconce/api/schema';
-import { holdsRight, notFound, type Rights } from './session-access.ts';
+import { mayDo, notFound, type Rights } from './session-access.ts';
 import type { StoredVersion } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -22,14 +22,14 @@ export interface HistoryRequest {
 }
 
 /** The chain of a session's versions, newest first, for whom it lets read; after a deletion, also for its owner. */
-export function readHistory(sessions: Sessions, request: HistoryRequest): History {
+export async function readHistory(sessions: Sessions, request: HistoryRequest): Promise<History> {
   const { name, rights, limit, cursor } = request;
   const present = sessions.findTaken(name);
   if (present === undefined) throw notFound(name);
   const { deleted, hash } = present.stored;
   const allowed =
-    holdsRight(present, 'read', rights).allowed ||
-    (deleted !== undefined && holdsRight(present, 'update', rights).allowed);
+    (await mayDo(sessions, present, 'read', rights)) ||
+    (deleted !== undefined && (await mayDo(sessions, present, 'update', rights)));
   if (!allowed) throw notFound(name);
   const versions: StoredVersion[] = [];
   for (const version of versionsFrom(sessions, name, cursor ?? hash)) {

@@ -1,6 +1,6 @@
 import type { SessionList } from '@ensconce/api/schema';
 import { rootNamespace } from './namespace.ts';
-import { holdsRight, notFound, type Rights } from './session-access.ts';
+import { mayDo, notFound, type Rights } from './session-access.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface ListRequest {
@@ -17,13 +17,13 @@ export interface ListRequest {
  * Names of the sessions directly in a namespace, for whom its session lets list them. Of the root namespace everybody
  * sees what they created, and the owner of CAS all.
  */
-export function listSessions(sessions: Sessions, request: ListRequest): SessionList {
+export async function listSessions(sessions: Sessions, request: ListRequest): Promise<SessionList> {
   const { rights, limit } = request;
   const namespace = request.namespace ?? rootNamespace;
   const after = request.cursor ?? '';
   const session = sessions.find(namespace);
   const mayList =
-    (session !== undefined && holdsRight(session, 'listSessions', rights).allowed) ||
+    (session !== undefined && (await mayDo(sessions, session, 'listSessions', rights))) ||
     (namespace === rootNamespace && request.isOwner(rights.keyHash));
   if (!mayList && namespace !== rootNamespace) throw notFound(namespace);
   const { names, more } = mayList

@@ -2,7 +2,7 @@ import type { Session } from '@ensconce/policy/session';
 import { CasError } from '../errors.ts';
 import type { Author } from './author.ts';
 import { namespaceOf, rootNamespace } from './namespace.ts';
-import { holdsRight, notFound } from './session-access.ts';
+import { mayDo, notFound } from './session-access.ts';
 import type { StoredSession } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -18,30 +18,30 @@ export interface WriteRules {
  * What stands under the name that `author` may replace; undefined where the session is new. A refusal tells those who
  * may not update a session no more than that its name is taken, and that only to who could have created it.
  */
-export function replacedBy(
+export async function replacedBy(
   rules: WriteRules,
   session: Session,
   author: Author,
   ifMatch: string | undefined,
-): StoredSession | undefined {
+): Promise<StoredSession | undefined> {
   const taken = rules.sessions.findTaken(session.name);
-  if (taken !== undefined && holdsRight(taken, 'update', author).allowed) {
+  if (taken !== undefined && (await mayDo(rules.sessions, taken, 'update', author))) {
     checkUpdate(taken, session, ifMatch);
     return taken;
   }
   if (session.predecessor !== undefined || ifMatch !== undefined) throw notFound(session.name);
-  checkCreate(rules, session, author);
+  await checkCreate(rules, session, author);
   if (taken === undefined) return undefined;
   throw new CasError('CAS_SESSION_EXISTS', `session '${session.name}': a free name expected, it is taken`, {
     hint: 'choose another name',
   });
 }
 
-function checkCreate(rules: WriteRules, session: Session, author: Author): void {
+async function checkCreate(rules: WriteRules, session: Session, author: Author): Promise<void> {
   const { name } = session;
   const namespace = namespaceOf(name);
   const parent = namespace === undefined ? undefined : rules.sessions.find(namespace);
-  if (!mayCreate(rules, namespace, parent, author)) {
+  if (!(await mayCreate(rules, namespace, parent, author))) {
     throw namespace === undefined || namespace === rootNamespace
       ? new CasError(
           'CAS_SESSION_FORBIDDEN',
@@ -64,13 +64,13 @@ function checkCreate(rules: WriteRules, session: Session, author: Author): void 
   }
 }
 
-function mayCreate(
+async function mayCreate(
   rules: WriteRules,
   namespace: string | undefined,
   parent: StoredSession | undefined,
   author: Author,
-): boolean {
-  if (parent !== undefined && holdsRight(parent, 'createSessions', author).allowed) return true;
+): Promise<boolean> {
+  if (parent !== undefined && (await mayDo(rules.sessions, parent, 'createSessions', author))) return true;
   const owner = [author.keyHash, ...(author.signers ?? [])].some((key) => rules.isOwner(key));
   // Whoever had the root namespace would have a say in all others: it is the owner's.
   if (namespace === undefined) return owner;

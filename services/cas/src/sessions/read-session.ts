@@ -3,7 +3,7 @@ import { formatSession } from '@ensconce/policy/format';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import { CasError } from '../errors.ts';
 import type { State } from '../state/state.ts';
-import { holdsRight, notFound, type ClientIdentity } from './session-access.ts';
+import { mayDo, notFound, type ClientIdentity } from './session-access.ts';
 import type { StoredVersion } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -23,7 +23,7 @@ export async function readSession(
 ): Promise<SessionRead> {
   const { name, hash, identity, secretsShown } = request;
   const present = sessions.findTaken(name);
-  if (present === undefined || !holdsRight(present, 'read', identity).allowed) throw notFound(name);
+  if (present === undefined || !(await mayDo(sessions, present, 'read', identity))) throw notFound(name);
   const version = hash === undefined ? present.stored : sessions.findVersion(name, hash);
   if (version === undefined) throw notFound(name);
   if (version.deleted !== undefined) throw deletedSession(present.stored);

@@ -1,9 +1,13 @@
 import type { ValueAnswer, ValuesAnswer } from '@ensconce/api/schema';
+import type { Session } from '@ensconce/policy/session';
+import { SecretsError } from '@ensconce/secrets/errors';
 import { publicValue } from '@ensconce/secrets/export';
+import type { SecretState } from '@ensconce/secrets/stored';
 import { CasError } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import type { ClientIdentity } from './session-access.ts';
-import type { StoredSession } from './session-record.ts';
+import type { SecretValues } from './secret-values.ts';
+import { secretsFailure } from './secrets-failure.ts';
 import type { Sessions } from './sessions.ts';
 
 interface ValuesRequest {
@@ -14,12 +18,33 @@ interface ValuesRequest {
 export interface ValuesContext {
   readonly state: State;
   readonly sessions: Sessions;
-  readonly refresh: (stored: StoredSession) => Promise<StoredSession>;
+  readonly values: SecretValues;
 }
 
-async function find(context: ValuesContext, name: string): Promise<StoredSession | undefined> {
-  const found = context.sessions.find(name);
-  return found === undefined ? undefined : context.refresh(found);
+/**
+ * A session with those of its values that anybody may read, as they are now. Strangers make CAS ask nobody else more than
+ * once a while for what cannot be had; what is still good is shown then.
+ */
+async function find(
+  { sessions, values }: ValuesContext,
+  name: string,
+  secret?: string,
+): Promise<{ readonly session: Session; readonly state: SecretState } | undefined> {
+  const stored = sessions.find(name);
+  if (stored === undefined) return undefined;
+  const { session } = stored;
+  const names = session.secrets.flatMap((one) =>
+    one.exportPublic && (secret === undefined || one.name === secret) ? [one.name] : [],
+  );
+  if (names.length === 0) return undefined;
+  try {
+    const { secrets } = await values.of(stored, names);
+    return { session, state: { version: 1, secrets } };
+  } catch (error) {
+    if (!(error instanceof SecretsError)) throw error;
+    const message = `value of session '${name}': it cannot be had now`;
+    throw secretsFailure(error, message, 'CAS_VALUE_NOT_FOUND');
+  }
 }
 
 /** A secret with `export_public: true`, which anybody may read. Audited. */
@@ -27,9 +52,8 @@ export async function readPublicValue(
   context: ValuesContext,
   request: ValuesRequest & { readonly secret: string },
 ): Promise<ValueAnswer> {
-  const stored = await find(context, request.session);
-  const value =
-    stored === undefined ? undefined : publicValue(stored.session, stored.secrets, request.secret);
+  const found = await find(context, request.session, request.secret);
+  const value = found && publicValue(found.session, found.state, request.secret);
   if (value === undefined) {
     throw new CasError(
       'CAS_VALUE_NOT_FOUND',
@@ -46,8 +70,8 @@ export async function readPublicValues(
   context: ValuesContext,
   request: ValuesRequest,
 ): Promise<ValuesAnswer> {
-  const stored = await find(context, request.session);
-  const values = stored === undefined ? {} : publicValues(stored);
+  const found = await find(context, request.session);
+  const values = found === undefined ? {} : publicValues(found.session, found.state);
   const names = Object.keys(values);
   if (names.length === 0) {
     throw new CasError(
@@ -60,10 +84,10 @@ export async function readPublicValues(
 }
 
 /** The public values of a session by name; a secret without a public part has none. */
-function publicValues({ session, secrets }: StoredSession): Record<string, ValueAnswer> {
+function publicValues(session: Session, state: SecretState): Record<string, ValueAnswer> {
   const values: [string, ValueAnswer][] = [];
   for (const { name } of session.secrets) {
-    const value = publicValue(session, secrets, name);
+    const value = publicValue(session, state, name);
     if (value !== undefined) values.push([name, value]);
   }
   return Object.fromEntries(values);

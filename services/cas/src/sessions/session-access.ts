@@ -1,7 +1,9 @@
 import { deleteRule, mayAccess, mayListSessions, type Access } from '@ensconce/policy/access';
 import type { AccessPolicy } from '@ensconce/policy/session';
 import { CasError } from '../errors.ts';
+import { resolvedSession } from './resolved-session.ts';
 import type { StoredSession } from './session-record.ts';
+import type { Sessions } from './sessions.ts';
 
 /** Who asks, as the TLS handshake proved it. */
 export interface ClientIdentity {
@@ -24,6 +26,17 @@ export function holdsRight(held: StoredSession, right: Right, rights: Rights): A
   if (right === 'listSessions') return mayListSessions(session.accessPolicy, rights, stored.creator);
   const rule = right === 'delete' ? deleteRule(session) : session.accessPolicy[right];
   return mayAccess(rule, { keyHash: rights.keyHash, signers: rights.signers }, stored.creator);
+}
+
+/** As {@link holdsRight}, with what references in access rules stand for now. */
+export async function mayDo(
+  sessions: Sessions,
+  held: StoredSession,
+  right: Right,
+  rights: Rights,
+): Promise<boolean> {
+  const { session } = await resolvedSession(sessions, held);
+  return holdsRight({ ...held, session }, right, rights).allowed;
 }
 
 /** One answer for "there is none" and "not for you": nobody infers the existence of what is not theirs. */

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { Session } from '@ensconce/policy/session';
+import type { Party } from '@ensconce/secrets/export';
 import type { SecretState } from '@ensconce/secrets/state';
 
 const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
@@ -54,4 +55,9 @@ export interface StoredSession {
   readonly stored: StoredVersion;
   readonly session: Session;
   readonly secrets: SecretState;
+}
+
+/** A session as imports and exports see it. */
+export function partyOf({ id, session, stored }: StoredSession): Party {
+  return { session, id, hash: stored.hash };
 }

@@ -5,6 +5,7 @@ import { restoreSession, storeSession } from '@ensconce/policy/stored';
 import { parseSecretState } from '@ensconce/secrets/state';
 import type { State } from '../state/state.ts';
 import type { Change } from '../store/store.ts';
+import { allows, type Binding } from './bindings.ts';
 import { SessionNames } from './session-names.ts';
 import {
   storedName,
@@ -43,6 +44,11 @@ export class Sessions {
     const found = cached ?? this.#load(name);
     if (found !== undefined) this.#remember(name, found);
     return found;
+  }
+
+  /** Whether that import or export may mean the other session: the one that it was first resolved with, or none was yet. */
+  allows(binding: Binding): boolean {
+    return allows(this.#state, binding);
   }
 
   /** A version of a session by its hash. */

@@ -5,15 +5,12 @@ import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import { withCreator, type Creator, type Session } from '@ensconce/policy/session';
 import { sessionHash } from '@ensconce/policy/session-hash';
 import { generateSecrets } from '@ensconce/secrets/generate';
-import { SecretsError } from '@ensconce/secrets/errors';
-import type { Party } from '@ensconce/secrets/export';
 import { CasError } from '../errors.ts';
 import type { Author } from './author.ts';
-import { importedSecrets, type Imported } from './imports.ts';
 import type { State } from '../state/state.ts';
 import type { Random } from '../store/record-cipher.ts';
 import { replacedBy, type WriteRules } from './may-write.ts';
-import { holdsRight } from './session-access.ts';
+import { mayDo } from './session-access.ts';
 import type { StoredSession, StoredVersion } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -48,9 +45,9 @@ export async function writeSession(context: WriteContext, request: WriteRequest)
   const { state, sessions } = context;
   const { author } = request;
   const parsed = parse(request);
-  const same = request.idempotent === true ? sameVersion(sessions, parsed, author) : undefined;
+  const same = request.idempotent === true ? await sameVersion(sessions, parsed, author) : undefined;
   if (same !== undefined) return { version: same, created: false };
-  const present = replacedBy(context, parsed, author, request.ifMatch);
+  const present = await replacedBy(context, parsed, author, request.ifMatch);
   const creator = present?.stored.creator ?? author.creator;
   checkCreator(parsed, creator);
   const next = await makeVersion(context, request.text, parsed, creator, present);
@@ -110,9 +107,13 @@ function invalid(message: string, cause: unknown): unknown {
 }
 
 /** The present version, where it is this very one and its author may have written it. */
-function sameVersion(sessions: Sessions, parsed: Session, author: Author): StoredVersion | undefined {
+async function sameVersion(
+  sessions: Sessions,
+  parsed: Session,
+  author: Author,
+): Promise<StoredVersion | undefined> {
   const present = sessions.find(parsed.name);
-  if (present === undefined || !holdsRight(present, 'update', author).allowed) return undefined;
+  if (present === undefined || !(await mayDo(sessions, present, 'update', author))) return undefined;
   const hash = sessionHash(withCreator(parsed, present.stored.creator));
   return hash === present.stored.hash ? present.stored : undefined;
 }
@@ -152,21 +153,10 @@ async function makeVersion(
       secrets: await generateSecrets(session, {
         random: context.random,
         now,
-        imported: await importable(context.sessions, { session, hash }),
         ...(present === undefined ? {} : { previous: { session: present.session, state: present.secrets } }),
       }),
     };
   } catch (cause) {
     throw invalid(`session '${session.name}': its secrets could not be made`, cause);
-  }
-}
-
-/** What a new certificate may be issued with. An import that cannot be had yet stops a start that needs it, not the session. */
-async function importable(sessions: Sessions, importer: Party): Promise<Imported> {
-  try {
-    return await importedSecrets(sessions, importer);
-  } catch (error) {
-    if (error instanceof SecretsError) return {};
-    throw error;
   }
 }

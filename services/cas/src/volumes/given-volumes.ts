@@ -21,6 +21,8 @@ export interface GivenVolume {
 export interface VolumeContext {
   readonly tags: VolumeTags;
   readonly find: (session: string) => StoredSession | undefined;
+  /** Binds an import to the session that exports it now; `false` where it was bound to another of that name. */
+  readonly bind: (importer: StoredSession, exporter: StoredSession) => Promise<boolean>;
   /** The secrets of a session, for a key that is one of them. */
   readonly lookup: (stored: StoredSession) => Promise<Lookup>;
 }
@@ -34,6 +36,11 @@ export async function givenVolumes(
   const given: GivenVolume[] = [];
   for (const { name, path, updatePolicy: policy } of mounted) {
     const { session, volume } = definitionOf(context, stored, name, policy);
+    if (session !== stored && !(await context.bind(stored, session))) {
+      throw refused(
+        `volume ${name}: the session '${session.stored.name}' that this import was bound to expected, another of the same name found`,
+      );
+    }
     const owner = { session: session.session.name, volume: volume.name };
     const same = given.find(
       (other) => other.owner.session === owner.session && other.owner.volume === owner.volume,

@@ -1,0 +1,34 @@
+/** Never fewer looks than this. */
+const least = 8;
+/** After so many waits a long look is tried again. */
+const retry = 32;
+
+/**
+ * How often the loop looks for the next request before it waits for it. Looking saves the time of falling asleep and being
+ * woken, if whoever asks next has a processor of its own; where it waits for ours, looking only keeps it waiting.
+ */
+export class Patience {
+  readonly #most: number;
+  #looks: number;
+  #waits = 0;
+
+  constructor(most: number) {
+    this.#most = this.#looks = most;
+  }
+
+  /** Looks without success after which the loop should wait. */
+  get looks(): number {
+    return this.#looks;
+  }
+
+  /** A request came after some looks without success. */
+  paid(): void {
+    this.#looks = Math.min(this.#most, this.#looks * 2);
+  }
+
+  /** None came, and the loop waits. */
+  exhausted(): void {
+    this.#looks =
+      ++this.#waits % retry === 0 ? this.#most : Math.max(Math.min(least, this.#most), this.#looks >> 1);
+  }
+}

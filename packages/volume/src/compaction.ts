@@ -1,0 +1,56 @@
+import type { Contents } from './contents.ts';
+import type { Inodes } from './inodes.ts';
+import { rootInode } from './inodes.ts';
+import { cellKey, cellSize, inoOf, kind, numberAt } from './key.ts';
+import { decodeCell } from './units.ts';
+import type { Volume } from './volume.ts';
+
+const defaultDeadBytes = 64 * 1024 * 1024;
+/** How much is moved in one go, between requests. */
+const movedAtOnce = 64 * 1024 * 1024;
+
+/** Gives back the room of segments that hold little, by moving what they hold. */
+export class Compaction {
+  readonly #volume: Volume;
+  readonly #inodes: Inodes;
+  readonly #contents: Contents;
+  readonly #log: (line: string) => void;
+  readonly #deadBytes: number;
+  #stopped = false;
+
+  constructor(
+    volume: Volume,
+    inodes: Inodes,
+    contents: Contents,
+    log: (line: string) => void,
+    deadBytes = defaultDeadBytes,
+  ) {
+    this.#volume = volume;
+    this.#inodes = inodes;
+    this.#contents = contents;
+    this.#log = log;
+    this.#deadBytes = deadBytes;
+  }
+
+  /** Moves what little sparse segments hold, so that they can go. */
+  run(): void {
+    if (this.#stopped) return;
+    const segments = this.#volume.sparseSegments(this.#deadBytes, movedAtOnce);
+    if (segments.size === 0) return;
+    const cells: [ino: number, cell: number][] = [];
+    this.#volume.scan(cellKey(rootInode, 0), (key, value) => {
+      if (key[6] === kind.cell && decodeCell(value).some(({ segment }) => segments.has(segment)))
+        cells.push([inoOf(key), numberAt(key, 7, cellSize)]);
+      return true;
+    });
+    try {
+      for (const [ino, cell] of cells) this.#contents.move(this.#inodes.get(ino), cell, segments);
+      this.#volume.movePages(segments);
+    } catch (error) {
+      // What is damaged stays where it is, for `check` to name; the rest was not touched.
+      this.#stopped = true;
+      this.#log(`compaction stops: ${error instanceof Error ? error.message : 'not an error was thrown'}`);
+    }
+    this.#volume.commit((error) => error && this.#log(`a commit failed: ${error.message}`), true);
+  }
+}

@@ -1,122 +1,110 @@
 /**
- * `npm run bench -- volume [--quick] [--tmpfs | --disk] [--runs N] [--only ROW,…]`: an Ensconce volume beside gocryptfs, securefs, its own
- * FUSE loop without encryption and the bare directory. All are mounted at once and take their turns row by row.
+ * `npm run bench -- volume [--quick] [--tmpfs | --disk] [--runs N] [--rows NAME,…]`: Ensconce volumes whose tags a real
+ * CAS keeps, beside gocryptfs, securefs, their own FUSE loop without encryption and the bare directory. All are mounted
+ * at once and take their turns row by row.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, loadavg } from 'node:os';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { filesystems } from './support/filesystems.ts';
-import type { Mounted } from './support/filesystems.ts';
+import { parseArgs } from 'node:util';
+import { databaseRows } from './support/database-rows.ts';
+import { diskBusy } from './support/disk-use.ts';
+import { fileRows, sourceTree } from './support/file-rows.ts';
+import { checkInstalled, mounts, systems, type Mounted, type System } from './support/filesystems.ts';
+import { summary, type Summary } from './support/report.ts';
+import { startTagCas, type TagCas } from './support/tag-cas.ts';
+import { dropCaches, type Bar, type Row, type Store } from './support/volume-row.ts';
 
-interface Row {
-  readonly name: string;
-  readonly script: string;
-  /** Least ratio to gocryptfs on tmpfs. */
-  readonly goal?: number;
-  /** Start with what the kernel has cached dropped. */
-  readonly cold?: boolean;
+interface Measured {
+  readonly times: Partial<Record<System, number[]>>;
+  /** Share of the time of the bare directory in which the disk was busy. */
+  diskShare: number;
 }
 
-const random = (action: string, count: number): string =>
-  `python3 -c 'import os,random; random.seed(1); b=os.urandom(4096); f=os.open("zero",os.O_RDWR)\nfor i in range(${count}): ${action}'`;
+type Results = Record<
+  string,
+  { readonly milliseconds: Partial<Record<System, Summary>>; readonly bars: string[] }
+>;
 
-function rowsOf(tar: string, tree: string, megabytes: number, files: number): readonly Row[] {
-  const offset = `4096*random.randrange(${megabytes * 256})`;
-  return [
-    {
-      name: 'sequential write',
-      script: `dd if=/dev/zero of=zero bs=128K count=${megabytes * 8} conv=fsync`,
-      goal: 1.5,
-    },
-    { name: 'sequential read', script: 'dd if=zero of=/dev/null bs=128K', goal: 1.3, cold: true },
-    { name: '4 KiB random write', script: `${random(`os.pwrite(f,b,${offset})`, files)}; sync -d zero` },
-    { name: '4 KiB random read', script: random(`os.pread(f,4096,${offset})`, files), cold: true },
-    {
-      name: 'create',
-      script: `mkdir c; cd c; python3 -c 'for i in range(${files}): open(str(i),"w").write("x")'; rm -r ../c ../zero`,
-      goal: 2,
-    },
-    {
-      name: 'create with fsync',
-      script: `mkdir f; cd f; python3 -c 'import os\nfor i in range(${Math.ceil(files / 10)}):\n  f=open(str(i),"w"); f.write("x"); f.flush(); os.fsync(f.fileno())'; rm -r ../f`,
-    },
-    { name: 'untar', script: `tar xf ${tar}`, goal: 2 },
-    { name: 'md5', script: `find ${tree} -type f -print0 | xargs -0 md5sum`, goal: 2, cold: true },
-    { name: 'ls -lR', script: `ls -lR ${tree}`, goal: 4, cold: true },
-    { name: 'rm -r', script: `rm -r ${tree}`, goal: 2, cold: true },
-  ];
+const stores: readonly (readonly [Store, string])[] = [
+  ['tmpfs', '/dev/shm'],
+  ['disk', '/var/tmp'],
+];
+
+const median = (values: readonly number[] | undefined): number =>
+  values === undefined || values.length === 0 ? Number.NaN : summary(values).median;
+
+async function measureOnce(row: Row, { path, name }: Mounted, folder: string, into: Measured): Promise<void> {
+  if (row.cold === true) dropCaches();
+  const [began, busy] = [performance.now(), diskBusy(folder)];
+  let taken: number;
+  try {
+    taken = await row.measure(path);
+  } catch (cause) {
+    throw new Error(`bench: ${row.name} on ${name} failed`, { cause });
+  }
+  (into.times[name] ??= []).push(taken);
+  if (name === 'bare' && busy !== undefined)
+    into.diskShare = ((diskBusy(folder) ?? busy) - busy) / (performance.now() - began);
 }
 
-/** Not `spawnSync`: the keeper of the tag answers from this thread meanwhile. */
-async function time(row: Row, path: string): Promise<number> {
-  if (row.cold) writeFileSync('/proc/sys/vm/drop_caches', '3');
-  const began = performance.now();
-  const child = spawn('sh', ['-ec', row.script], { cwd: path, stdio: ['ignore', 'ignore', 'pipe'] });
-  let complaint = '';
-  child.stderr.on('data', (data: Buffer) => (complaint = (complaint + data.toString()).slice(-2000)));
-  const [status] = (await once(child, 'exit')) as [number | null];
-  const taken = performance.now() - began;
-  if (status !== 0)
-    throw new Error(`bench: ${row.name} in ${path}: exit code 0 expected, ${status} found\n${complaint}`);
-  return taken;
+function judge(bar: Bar, store: Store, { times, diskShare }: Measured): string | undefined {
+  if (bar.store !== store || !times[bar.of] || !times[bar.than]) return undefined;
+  const ratio = median(times[bar.than]) / median(times[bar.of]);
+  const claim = `${bar.of} ${ratio.toFixed(2)}× ${bar.than}`;
+  if (bar.diskBound === true && diskShare < 0.8)
+    return `${claim} (the disk was busy ${(diskShare * 100).toFixed(0)} % of the time: no bar)`;
+  return `${claim}, bar ${bar.ratio}: ${ratio >= bar.ratio ? 'reached' : 'MISSED'}`;
 }
 
-/** The kernel source of Debian's linux-source package as a tar file, or a part of it. */
-function sourceTree(folder: string, quick: boolean): { tar: string; tree: string } {
-  const archive = readdirSync('/usr/src').find((name) => /^linux-source-.*\.tar\.xz$/.test(name));
-  if (!archive)
-    throw new Error(
-      'bench: a kernel source in /usr/src expected, none found\nhint: apt-get install linux-source',
-    );
-  const tree = archive.slice(0, -'.tar.xz'.length);
-  const tar = join(folder, 'tree.tar');
-  const full = spawnSync('sh', ['-ec', `xz -dc /usr/src/${archive} > ${tar}`]);
-  if (full.status !== 0) throw new Error('bench: the kernel source could not be unpacked');
-  if (quick)
-    spawnSync('sh', [
-      '-ec',
-      `cd ${folder} && tar xf tree.tar ${tree}/fs ${tree}/net && tar cf tree.tar ${tree} && rm -r ${tree}`,
-    ]);
-  return { tar, tree };
-}
+const cell = (values: readonly number[] | undefined): string => {
+  if (values === undefined) return '–';
+  const { min, median: middle, max } = summary(values);
+  const text = (value: number): string => value.toFixed(value < 100 ? 1 : 0);
+  return values.length === 1 ? text(middle) : `${text(min)}/${text(middle)}/${text(max)}`;
+};
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-
-async function measure(
+async function measureStore(
+  store: Store,
   parent: string,
-  quick: boolean,
-  runs: number,
-  only: readonly string[] | undefined,
-): Promise<Record<string, Record<string, number>>> {
+  cas: TagCas,
+  options: { quick: boolean; runs: number; rows: readonly string[] | undefined },
+): Promise<Results> {
   const folder = mkdtempSync(join(parent, 'ensconce-bench-'));
   const source = mkdtempSync('/dev/shm/ensconce-bench-source-');
+  // PostgreSQL, which does not run as root, has to reach its folder.
+  chmodSync(folder, 0o755);
   const mounted: Mounted[] = [];
-  const table: Record<string, Record<string, number>> = {};
+  const results: Results = {};
   try {
-    const { tar, tree } = sourceTree(source, quick);
-    for (const mount of filesystems) {
-      const one = await mount(folder);
-      if (one) mounted.push(one);
-    }
-    const rows = rowsOf(tar, tree, quick ? 256 : 512, quick ? 5000 : 20_000).filter(
-      ({ name }) => only?.includes(name) ?? true,
-    );
-    const times = new Map<string, number[]>();
-    for (let run = 0; run < runs; run++) {
+    const sizes = options.quick ? { megabytes: 256, files: 5000 } : { megabytes: 512, files: 20_000 };
+    const needsTree = options.rows?.some((name) => /untar|md5|ls|rm/.test(name)) ?? true;
+    const tree = needsTree ? await sourceTree(source, options.quick) : { tar: '', tree: '' };
+    const all = [...fileRows(tree, sizes), ...databaseRows(options.quick)];
+    const unknown = options.rows?.find((name) => all.every((row) => row.name !== name));
+    if (unknown !== undefined)
+      throw new Error(`bench: rows of ${all.map(({ name }) => name).join(', ')} expected, ${unknown} found`);
+    const rows = all.filter(({ name }) => options.rows?.includes(name) ?? true);
+    const needed = systems.filter((name) => rows.some((row) => row.systems.includes(name)));
+    for (const name of needed) mounted.push(await mounts[name](folder, cas));
+    const measured = new Map<Row, Measured>(rows.map((row) => [row, { times: {}, diskShare: 0 }]));
+    for (let run = 0; run < options.runs; run++) {
       for (const row of rows) {
-        for (const { name, path } of mounted) {
-          const key = `${row.name}\n${name}`;
-          times.set(key, [...(times.get(key) ?? []), await time(row, path)]);
-        }
-        const medians = Object.fromEntries(
-          mounted.map(({ name }) => [name, median(times.get(`${row.name}\n${name}`) ?? [])]),
-        );
-        table[row.name] = medians;
-        print(row, medians);
+        const into = measured.get(row) as Measured;
+        for (const one of mounted)
+          if (row.systems.includes(one.name)) await measureOnce(row, one, folder, into);
+        if (run < options.runs - 1) continue;
+        const bars = row.bars.flatMap((bar) => judge(bar, store, into) ?? []);
+        const cells = systems.map((name) => cell(into.times[name]).padStart(19));
+        console.log(`${row.name.padEnd(20)}${cells.join('')}`);
+        for (const bar of bars) console.log(`${''.padEnd(22)}${bar}`);
+        results[row.name] = {
+          milliseconds: Object.fromEntries(
+            Object.entries(into.times).map(([name, values]) => [name, summary(values)]),
+          ),
+          bars,
+        };
       }
     }
   } finally {
@@ -124,39 +112,52 @@ async function measure(
     rmSync(folder, { recursive: true, force: true });
     rmSync(source, { recursive: true, force: true });
   }
-  return table;
+  return results;
 }
 
-function print(row: Row, times: Readonly<Record<string, number>>): void {
-  const ratio = (times['gocryptfs'] ?? Number.NaN) / (times['ensconce'] ?? Number.NaN);
-  const cells = Object.values(times).map((value) => value.toFixed(0).padStart(15));
-  const goal = row.goal === undefined ? '' : ` (goal on tmpfs ${row.goal})`;
-  console.log(`${row.name.padEnd(20)}${cells.join('')}   ${ratio.toFixed(2)}×${goal}`);
-}
+const notes = [
+  'milliseconds, min/median/max of all runs: their spread is the noise of this machine; pgbench: for 1000 transactions',
+  'ensconce: fsync returns when CAS has the tag (the default); batched: durability tag-follows-100ms',
+  'CAS and LAS are processes of this machine whose database is on disk; tags go over an attested TLS connection; the hardware is simulated',
+  'loop: the volume and its FUSE loop without encryption and without CAS, the ceiling',
+];
 
 export async function benchVolume(args: readonly string[]): Promise<void> {
-  const quick = args.includes('--quick');
-  const runs = args.includes('--runs') ? Number(args[args.indexOf('--runs') + 1]) : 1;
-  const rows = args.includes('--only') ? args[args.indexOf('--only') + 1]?.split(',') : undefined;
-  const result: Record<string, unknown> = {};
-  for (const [kind, parent] of [
-    ['tmpfs', '/dev/shm'],
-    ['disk', '/var/tmp'],
-  ] as const) {
-    const only = ['--tmpfs', '--disk'].filter((flag) => args.includes(flag));
-    if (only.length > 0 && !only.includes(`--${kind}`)) continue;
-    console.log(
-      `\nvolume on ${kind}: milliseconds, median of ${runs}; ${availableParallelism()} processors, load ${loadavg()[0]?.toFixed(2)}`,
-    );
-    console.log(
-      `${''.padEnd(20)}${['ensconce', 'gocryptfs', 'securefs', 'without crypto', 'bare'].map((name) => name.padStart(15)).join('')}   gocryptfs ÷ ensconce`,
-    );
-    result[kind] = await measure(parent, quick, runs, rows);
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      tmpfs: { type: 'boolean', default: false },
+      disk: { type: 'boolean', default: false },
+      runs: { type: 'string', default: '1' },
+      rows: { type: 'string' },
+    },
+  });
+  const runs = Number(values.runs);
+  if (!Number.isInteger(runs) || runs < 1)
+    throw new Error(`bench: --runs of 1 or more expected, ${values.runs} found`);
+  checkInstalled();
+  const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} processors`;
+  const result: Record<string, Results> = {};
+  const cas = await startTagCas();
+  try {
+    for (const [store, parent] of stores) {
+      if ((values.tmpfs || values.disk) && !values[store]) continue;
+      console.log(`\nvolume on ${store}; ${machine}, load ${loadavg()[0]?.toFixed(2)}`);
+      console.log(`${''.padEnd(20)}${systems.map((name) => name.padStart(19)).join('')}`);
+      const options = { quick: values.quick, runs, rows: values.rows?.split(',').map((name) => name.trim()) };
+      result[store] = await measureStore(store, parent, cas, options);
+    }
+  } finally {
+    await cas.close();
   }
-  console.log('the tag is kept by a file behind messages of the parent thread, flushed at each update');
+  for (const note of notes) console.log(note);
   const results = join(dirname(fileURLToPath(import.meta.url)), 'results');
-  if (!existsSync(results)) mkdirSync(results, { recursive: true });
-  writeFileSync(join(results, 'volume.json'), `${JSON.stringify(result, undefined, 2)}\n`);
+  mkdirSync(results, { recursive: true });
+  writeFileSync(
+    join(results, 'volume.json'),
+    `${JSON.stringify({ machine, notes, result }, undefined, 2)}\n`,
+  );
 }
 
 if (import.meta.main) await benchVolume(process.argv.slice(2));

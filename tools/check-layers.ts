@@ -28,7 +28,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   },
   {
     name: 'volume',
-    node: ['node:crypto', 'node:fs', 'node:path', 'node:perf_hooks', 'node:worker_threads'],
+    node: ['node:crypto', 'node:fs', 'node:os', 'node:path', 'node:perf_hooks', 'node:worker_threads'],
   },
   { name: 'sealed-layer', node: ['node:crypto', 'node:zlib', 'node:fs', 'node:buffer'] },
   { name: 'collateral', node: ['node:crypto', 'node:fs', 'node:path'] },

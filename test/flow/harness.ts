@@ -68,7 +68,7 @@ export interface SessionDocument {
   }[];
   images: {
     name: string;
-    volumes?: { name: string; path: string; update_policy?: string }[];
+    volumes?: { name: string; path: string; update_policy?: string; ensconce?: object }[];
     injection_files?: { path: string; content?: string; permission?: number }[];
     provide_secrets?: string[];
     ensconce: { layers: { root: string; key: string }[] };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pythonImage } from '../images/python.ts';
 import {
   addService,
@@ -86,9 +87,16 @@ void describe('volumes of confidential containers', needsContainers, () => {
             ensconce: { user: '0:0' },
           });
       }
+      session.images.push({
+        ...plain,
+        name: 'late',
+        volumes: [{ name: 'late', path: '/data', ensconce: { durability: 'tag-follows-100ms' } }],
+      });
+      addService(session, 'late-journal', ['python3', '-c', journal], { image_name: 'late' });
+      addService(session, 'late-get', ['python3', '-c', get], { image_name: 'late' });
       plain.volumes = [{ name: 'diary', path: '/data' }];
       session.secrets.push({ name: 'brought_key', kind: 'binary', value: '05'.repeat(32) });
-      session.volumes = [{ name: 'diary' }, { name: 'loose' }, { name: 'rooted' }, brought];
+      session.volumes = [{ name: 'diary' }, { name: 'loose' }, { name: 'rooted' }, { name: 'late' }, brought];
       addService(session, 'ephemeral', ['python3', '-c', `${put}${get}`], { image_name: 'ephemeral' });
       addService(session, 'loose-put', ['python3', '-c', put], { image_name: 'loose' });
       addService(session, 'loose-get', ['python3', '-c', get], { image_name: 'loose' });
@@ -245,6 +253,43 @@ void describe('volumes of confidential containers', needsContainers, () => {
     done(await going.end());
     refused(await world.run(image, on(older, 'get')), /older or foreign ones found/);
     assert.match(done(await world.run(image, on(diary, 'get'))), /six\nseven\n/);
+  });
+
+  void test('with durability tag-follows-100ms fsync is ahead of CAS by 100 ms at most, and the exit waits', async () => {
+    const folder = disk();
+    const { write, end } = await writer(folder, 'late-journal');
+    assert.equal(await write('one'), 'durable one');
+    await sleep(500);
+    const older = copyOf(folder);
+    const process = cas.running.child;
+    process.kill('SIGSTOP');
+    let three: Promise<string | undefined>;
+    try {
+      assert.equal(await write('two'), 'durable two', 'CAS has not heard of it');
+      await sleep(200);
+      three = write('three');
+      assert.equal(await Promise.race([three, sleep(1000, 'waits')]), 'waits', 'the window is over');
+    } finally {
+      process.kill('SIGCONT');
+    }
+    assert.equal(await three, 'durable three');
+    await sleep(500);
+    process.kill('SIGSTOP');
+    let ended: Promise<Finished>;
+    try {
+      assert.equal(await write('four'), 'durable four');
+      ended = end();
+      assert.equal(
+        await Promise.race([ended, sleep(1500, 'waits')]),
+        'waits',
+        'for CAS to know the last tag',
+      );
+    } finally {
+      process.kill('SIGCONT');
+    }
+    done(await ended);
+    refused(await world.run(image, on(older, 'late-get')), /older or foreign ones found/);
+    assert.match(done(await world.run(image, on(folder, 'late-get'))), /journal one\ntwo\nthree\nfour\n/);
   });
 
   void test('an ephemeral volume shows the state that CAS knows, and keeps nothing', async () => {

@@ -11,6 +11,8 @@ import { EnsconceError } from '@ensconce/base/errors';
 import { decodeCbor } from '@ensconce/evidence/cbor';
 import { detectEvidence } from '@ensconce/evidence/detect';
 import { parseAzureEvidence } from '@ensconce/evidence/azure/envelope';
+import { hardwareEvidence } from '@ensconce/evidence/hardware';
+import { reportFields } from '@ensconce/simulation/snp/fields';
 import { makeAmdAuthority } from '@ensconce/simulation/amd/authority';
 import { makeChip } from '@ensconce/simulation/amd/chip';
 import { makeIntelAuthority } from '@ensconce/simulation/intel/authority';
@@ -21,6 +23,11 @@ import { makeCertificateTable, makeSnpReport } from '@ensconce/simulation/snp/qu
 import { makeTdxQuote } from '@ensconce/simulation/tdx/quote';
 import { upToDateTcb } from '@ensconce/simulation/vendor';
 import { parseCertificate, parsePemCertificates } from '@ensconce/x509/certificate';
+import { parseCertificateRequest } from '@ensconce/x509/request';
+import { parseRaTlsCertificate } from '@ensconce/evidence/ra-tls/envelope';
+import { parseCarriedQuote } from '@ensconce/evidence/ra-tls/quote';
+import { makeRaTlsCertificate, makeRaTlsCertificateRequest } from '@ensconce/simulation/ra-tls/certificate';
+import { generateEcKey } from '@ensconce/simulation/key';
 import { parseCertificateTable } from '@ensconce/evidence/snp/certificate-table';
 import { parseEnclaveIdentity } from '@ensconce/verify/intel/enclave-identity';
 import { parseEventLog } from '@ensconce/evidence/event-log';
@@ -97,7 +104,20 @@ const azureRequest = { key: tpm.key, tpm: { nonce: new Uint8Array(32), pcrs } };
 const azure = makeAzureSnpEvidence(chip, azureRequest);
 const hcl = parseAzureEvidence(azure).hclReport;
 
+const raTls = {
+  key: generateEcKey('P-256'),
+  notBefore: at,
+  notAfter: new Date(at.getTime() + 86_400_000),
+  quote: (bound: Uint8Array) => makeSgxQuote(platform, { ...enclave, reportData: bound }),
+};
+
 const seeds: Uint8Array[] = [
+  ...(await Promise.all(
+    (['interoperable', 'c8s', 'dstack', 'enarx'] as const).map((form) =>
+      makeRaTlsCertificate({ ...raTls, form }),
+    ),
+  )),
+  await makeRaTlsCertificateRequest({ ...raTls, form: 'enarx' }),
   makeSgxQuote(platform, enclave),
   makeSgxQuote(platform, { ...enclave, version: 5 }, { certificationType: 1 }),
   makeTdxQuote(platform, { reportData }),
@@ -120,6 +140,11 @@ const seeds: Uint8Array[] = [
   makeAzureTdxEvidence(platform, { ...azureRequest, form: 'numbers' }),
   hcl,
   parseHclReport(hcl).runtimeData,
+  utf8(
+    JSON.stringify(
+      reportFields(makeSnpReport(chip, { reportData }), 'numbers', { VCEK: chip.vek.certificate }),
+    ),
+  ),
   utf8(JSON.stringify({ quote: '04', event_log: '[{"imr":0,"digest":"00"}]' })),
   utf8(JSON.stringify({ outblob: 'AwAA', auxblob: makeCertificateTable(chip, amd).toBase64() })),
   utf8(
@@ -187,7 +212,11 @@ const parsers: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   parseSnpBody: (bytes) => parseSnpBody(bytes),
   parseAuthentication: (bytes) => parseAuthentication(bytes, true),
   parseCertificationData: (bytes) => parseCertificationData(bytes[0] ?? 0, bytes.subarray(1)),
+  parseCertificateRequest: (bytes) => parseCertificateRequest(bytes, 65_536),
+  parseRaTlsCertificate,
+  parseCarriedQuote,
   detectEvidence,
+  hardwareEvidence,
   unpackEvidence,
   requiredFor: (bytes) => requiredFor(bytes, 'sgx'),
   addToPool: (bytes) => new CollateralPool().add(bytes),

@@ -1,5 +1,5 @@
 // The Debian packages that a command needs: looked for by the program they bring, installed with apt-get if it is missing.
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupProblem, tail } from './problem.mjs';
 import { runQuietly } from './run.mjs';
@@ -8,9 +8,15 @@ import { runQuietly } from './run.mjs';
 const programs = {
   'squashfs-tools': 'mksquashfs',
   dpkg: 'dpkg-deb',
+  // The server itself is not in PATH; both come with the package of that name.
+  postgresql: 'pg_ctlcluster',
+  'xz-utils': 'xz',
   softhsm2: 'softhsm2-util',
   opensc: 'pkcs11-tool',
 };
+
+/** The files by which a package is known to be there that brings no program. */
+const files = { 'linux-source': ['/usr/src', /^linux-source-.*\.tar\.xz$/] };
 
 /** The shared library by which a package is known to be there. */
 const libraries = { libatomic1: 'libatomic.so.1' };
@@ -24,11 +30,12 @@ const needs = {
   demo: ['runc', 'umoci'],
   test: ['runc', 'crun', 'umoci', 'skopeo', 'squashfs-tools', 'zstd', 'strace', 'softhsm2', 'opensc'],
   bench: ['runc', 'umoci', 'skopeo', 'squashfs-tools', 'zstd'],
+  'bench volume': ['gocryptfs', 'securefs', 'postgresql', 'sqlite3', 'python3', 'xz-utils', 'linux-source'],
 };
 
 /** Packages for `command` with its arguments: an image of the user's own comes by skopeo. */
 export function neededPackages(command, args = []) {
-  const packages = [...nodeNeeds, ...(needs[command] ?? [])];
+  const packages = [...nodeNeeds, ...(needs[command] ?? []), ...(needs[`${command} ${args[0]}`] ?? [])];
   const ownImage = command === 'demo' && args.some((arg) => arg === '--image' || arg.startsWith('--image='));
   return ownImage ? [...packages, 'skopeo'] : packages;
 }
@@ -55,13 +62,17 @@ function libraryExists(name) {
   return folders.some((folder) => existsSync(join(folder, name)));
 }
 
-/** Those of `packages` whose program or library is not on this machine. */
+function fileExists(folder, pattern) {
+  return existsSync(folder) && readdirSync(folder).some((name) => pattern.test(name));
+}
+
+/** Those of `packages` whose program, library or file is not on this machine. */
 export function missingPackages(packages, path = process.env.PATH ?? '') {
-  return packages.filter((name) =>
-    libraries[name] === undefined
-      ? findProgram(programs[name] ?? name, path) === undefined
-      : !libraryExists(libraries[name]),
-  );
+  return packages.filter((name) => {
+    if (libraries[name] !== undefined) return !libraryExists(libraries[name]);
+    if (files[name] !== undefined) return !fileExists(...files[name]);
+    return findProgram(programs[name] ?? name, path) === undefined;
+  });
 }
 
 /** `[program, ...args]` with what is needed in front to run it as root. */

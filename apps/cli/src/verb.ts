@@ -23,6 +23,7 @@ export const groups: Readonly<Record<string, string>> = {
   'evidence collateral': "the vendors' signed statements that evidence is judged by",
   session: 'sessions: what may run, and what it gets',
   volume: 'encrypted, tamper-evident folders to write to',
+  fspf: "SCONE's forms of commands for volumes",
   self: 'the identity of this command',
   cert: 'certificates of others',
 };

@@ -14,6 +14,7 @@ import { evidenceCollateralFetch } from './verbs/evidence-collateral-fetch.ts';
 import { evidenceCollateralImport } from './verbs/evidence-collateral-import.ts';
 import { evidenceShow } from './verbs/evidence-show.ts';
 import { evidenceVerify } from './verbs/evidence-verify.ts';
+import { fspfCreateVolume } from './verbs/fspf-create-volume.ts';
 import { image } from './verbs/image.ts';
 import { lasServe } from './verbs/las-serve.ts';
 import { run } from './verbs/run.ts';
@@ -100,6 +101,7 @@ export const verbs: readonly Verb[] = [
   volumeCreate,
   volumeMount,
   volumeUmount,
+  fspfCreateVolume,
   volumeShow,
   volumeCheck,
   volumeAdd,

@@ -162,4 +162,6 @@ const handle = async (message: Message): Promise<unknown> => {
 process.on('message', (message: Message) => {
   void handle(message).then((result) => process.send?.({ result: result ?? null }));
 });
+// Whoever tells it what to do is gone.
+process.on('disconnect', () => process.exit());
 process.send?.({ result: 'ready' });

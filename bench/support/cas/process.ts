@@ -17,8 +17,14 @@ export interface Server {
 
 async function serve(args: readonly string[], cwd: string): Promise<Server> {
   const began = performance.now();
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'], cwd });
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    cwd,
+    env: { PATH: process.env['PATH'], SCONE_CLI_CONFIG: join(cwd, 'cli.json') },
+  });
   const ended = once(child, 'close');
+  const kill = (): boolean => child.kill('SIGKILL');
+  process.once('exit', kill);
   let text = '';
   for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
     text += chunk.toString();
@@ -32,6 +38,7 @@ async function serve(args: readonly string[], cwd: string): Promise<Server> {
     stop: async () => {
       child.kill('SIGTERM');
       await ended;
+      process.off('exit', kill);
     },
   };
 }

@@ -53,6 +53,7 @@ export const publicForms = {
   CAS_RATE_LIMITED: retry(429, 'too many requests of this identity or address; `Retry-After` says when'),
   CAS_INTERNAL: form(500, "the reason is in CAS's log"),
   CAS_BUSY: retry(503, 'too many requests at once'),
+  CAS_NOT_READY: retry(503, 'CAS cannot do its work now; `msg` says what is in the way'),
   CAS_IMPORT_UNAVAILABLE: retry(503, 'another CAS or a vault does not answer'),
   CAS_EVIDENCE_UNAVAILABLE: retry(503, 'no LAS, or it gave no evidence'),
   CAS_EVIDENCE_UNDECIDED: retry(503, 'could not tell whether the evidence is good'),

@@ -15,7 +15,15 @@ import {
   readSessionRecords,
 } from './routes/audit.ts';
 import { readExports } from './routes/exports.ts';
-import { attestCas, attestClient, readClientChallenge, readOpenApi, readVersion } from './routes/service.ts';
+import {
+  attestCas,
+  attestClient,
+  readClientChallenge,
+  readLive,
+  readOpenApi,
+  readReady,
+  readVersion,
+} from './routes/service.ts';
 import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
 import {
   deleteSession,
@@ -31,6 +39,8 @@ import { readValue, readValues } from './routes/values.ts';
 /** Every route of the client API by its operation id. A new one is a row in routes/, here, and a handler in CAS. */
 export const routes = {
   readVersion,
+  readLive,
+  readReady,
   attestCas,
   readClientChallenge,
   attestClient,

@@ -118,6 +118,9 @@ export const versionAnswer = v.strictObject({
 });
 export type VersionAnswer = v.InferOutput<typeof versionAnswer>;
 
+export const liveAnswer = v.strictObject({ status: v.literal('live') });
+export const readyAnswer = v.strictObject({ status: v.literal('ready') });
+
 export const attestRequest = v.strictObject({ nonce: hash });
 export type AttestRequest = v.InferOutput<typeof attestRequest>;
 

@@ -6,8 +6,7 @@ import {
   type KeyObject,
   type VerifyKeyObjectInput,
 } from 'node:crypto';
-import { X509Error } from '@ensconce/x509/errors';
-import { isSpkiOfPoint } from '@ensconce/x509/crypto';
+import { isSpkiOfPoint, unusableKey } from '@ensconce/x509/crypto';
 import type { CryptoProvider, SignatureAlgorithm, VerificationKey } from '@ensconce/x509/crypto';
 
 interface Scheme {
@@ -55,19 +54,13 @@ function readKey(input: KeyInput, algorithm: SignatureAlgorithm): KeyObject {
   try {
     return createPublicKey(input);
   } catch (cause) {
-    throw new X509Error('X509_KEY', `public key: one for ${algorithm} expected, a malformed one found`, {
-      cause,
-    });
+    throw unusableKey(algorithm, cause);
   }
 }
 
 function importKey(input: KeyInput, algorithm: SignatureAlgorithm): KeyObject {
   const key = readKey(input, algorithm);
-  if (!fits(key, algorithms[algorithm]))
-    throw new X509Error(
-      'X509_KEY',
-      `public key: one for ${algorithm} expected, ${key.asymmetricKeyType ?? 'a secret'} found`,
-    );
+  if (!fits(key, algorithms[algorithm])) throw unusableKey(algorithm);
   return key;
 }
 

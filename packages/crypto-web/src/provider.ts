@@ -1,4 +1,4 @@
-import { X509Error } from '@ensconce/x509/errors';
+import { unusableKey } from '@ensconce/x509/crypto';
 import type { CryptoProvider, SignatureAlgorithm, VerificationKey } from '@ensconce/x509/crypto';
 
 type Importing = Parameters<typeof crypto.subtle.importKey>[2];
@@ -55,20 +55,10 @@ async function importKey(
   try {
     key = await load(scheme.importing);
   } catch (cause) {
-    throw new X509Error(
-      'X509_KEY',
-      `public key: one for ${algorithm} expected, a malformed or other one found`,
-      {
-        cause,
-      },
-    );
+    throw unusableKey(algorithm, cause);
   }
   const bits = 'modulusLength' in key.algorithm ? Number(key.algorithm.modulusLength) : undefined;
-  if (bits !== undefined && (bits < rsaBits.least || bits > rsaBits.most))
-    throw new X509Error(
-      'X509_KEY',
-      `public key: ${rsaBits.least} to ${rsaBits.most} bits expected, ${bits} found`,
-    );
+  if (bits !== undefined && (bits < rsaBits.least || bits > rsaBits.most)) throw unusableKey(algorithm);
   return wrap(key, scheme);
 }
 

@@ -1,5 +1,6 @@
 import { parseSnpReport } from '@ensconce/evidence/snp/quote';
 import { detectEvidence } from '@ensconce/evidence/detect';
+import { hardwareEvidence } from '@ensconce/evidence/hardware';
 import { fetchAmdCollateral, amdKds, kdsSpacing, requiredAmdCollateral } from '@ensconce/collateral/amd';
 import { CollateralCache } from '@ensconce/collateral/cache';
 import { DiskStore } from '@ensconce/collateral/disk';
@@ -96,7 +97,7 @@ async function fetchAmd(
 /** `ensconce evidence collateral fetch`: brings everything for a platform into the cache. */
 export async function runFetch(options: FetchOptions): Promise<CommandResult> {
   const cache = openCache(options);
-  const evidence = options.file === undefined ? undefined : readEvidence(options.file);
+  const evidence = options.file === undefined ? undefined : hardwareEvidence(readEvidence(options.file));
   if (evidence !== undefined && detectEvidence(evidence) === 'snp') return fetchAmd(cache, evidence, options);
   const required = platformOf(options, evidence);
   const source: IntelSource = {

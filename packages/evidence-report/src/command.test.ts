@@ -3,11 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { generateEcKey } from '@ensconce/simulation/key';
+import { makeRaTlsCertificate } from '@ensconce/simulation/ra-tls/certificate';
 import { openSimulatedVendor } from '@ensconce/simulation/vendor';
 import { pcsHandler } from '@ensconce/simulation/servers/pcs';
 import { serveHandler } from '@ensconce/simulation/servers/http';
 import { encodeIntelBundle } from '@ensconce/verify/intel/collateral';
 import { fetchTransport } from '@ensconce/collateral/transport';
+import { pemEncode } from '@ensconce/x509/pem';
 import { EvidenceReportError } from './errors.ts';
 import { runExport, runFetch, runImport } from './collateral.ts';
 import { runShow, runVerify, type VerifyOptions } from './command.ts';
@@ -144,6 +147,30 @@ void test('evidence is shown without collateral', () => {
   assert.equal(shown.exitCode, 0);
   assert.match(shown.stdout, /"mrEnclave": "0101/);
   assert.equal(runShow({ file: path('text'), json: false }).exitCode, 11);
+});
+
+void test('collateral is fetched for what a certificate or other packaging carries, too', async () => {
+  const moment = { notBefore: now, notAfter: new Date(now.getTime() + 1000) };
+  const certificate = await makeRaTlsCertificate({
+    form: 'gramine',
+    key: generateEcKey('P-256'),
+    ...moment,
+    quote: (bound) => vendor.makeSgxQuote({ ...enclave, reportData: bound }),
+  });
+  writeFileSync(path('certificate.pem'), pemEncode(certificate, 'CERTIFICATE'));
+  writeFileSync(path('quote.json'), JSON.stringify({ quote: vendor.makeSgxQuote(enclave).toHex() }));
+  for (const file of ['certificate.pem', 'quote.json']) {
+    const result = await runFetch({
+      cache: path('cache'),
+      pccs: server.base,
+      transport: fetchTransport,
+      now: () => now.getTime(),
+      file: path(file),
+    });
+    assert.match(result.stdout, new RegExp(`sgx ${vendor.fmspc}`), file);
+    assert.equal((await verify({ file: path(file) })).exitCode, 0, file);
+    assert.equal(runShow({ file: path(file), json: true }).exitCode, 0, file);
+  }
 });
 
 void test('a cache is exported and imported', () => {

@@ -65,6 +65,7 @@ function filesOf(path: string): string[] {
   } catch (cause) {
     throw new EvidenceReportError('EVIDENCE_COLLATERAL_FILE', `${path}: a readable file or folder expected`, {
       cause,
+      hint: 'check path and permissions',
     });
   }
 }

@@ -7,6 +7,9 @@ import { issueAmdCollateral } from '@ensconce/simulation/amd/collateral';
 import { issueIntelCollateral } from '@ensconce/simulation/intel/collateral';
 import { makeAmdAuthority } from '@ensconce/simulation/amd/authority';
 import { makeCertificateTable, makeSnpReport } from '@ensconce/simulation/snp/quote';
+import { reportFields } from '@ensconce/simulation/snp/fields';
+import { encodeReportFields } from '@ensconce/evidence/snp/fields';
+import { EvidenceError } from '@ensconce/evidence/errors';
 import { makeChip } from '@ensconce/simulation/amd/chip';
 import { makeIntelAuthority } from '@ensconce/simulation/intel/authority';
 import { makePlatform } from '@ensconce/simulation/intel/platform';
@@ -141,4 +144,68 @@ void test('what is no packaging, or is broken, cannot be read', async () => {
     assert.equal(judged.verdict, 'not-genuine', JSON.stringify(value).slice(0, 60));
     assert.equal(showCommand(text(value), true).exitCode, 11);
   }
+});
+
+const chain = {
+  VCEK: chip.vek.certificate,
+  ASK: amd.ask.certificate,
+  ARK: amd.ark.certificate,
+};
+
+void test('an SNP report is read from its fields, with the certificates beside it', async () => {
+  const old = makeSnpReport(chip, { reportData, version: 2 });
+  const named = Object.fromEntries(Object.entries(chain).map(([name, der]) => [name, der.toBase64()]));
+  const forms = [
+    reportFields(old, 'old', chain),
+    reportFields(report, 'numbers', chain),
+    reportFields(report, 'hexadecimal', chain),
+    { tee: 'snp', evidence: reportFields(report, 'numbers', chain) },
+    { attestation_report: report.toBase64(), cert_chain: named },
+  ];
+  for (const form of forms) {
+    const { checks, verdict } = await judge(text(form));
+    assert.deepEqual(
+      checks.filter((check) => !check.ok),
+      [],
+    );
+    assert.equal(verdict, 'accepted');
+  }
+  assert.equal((await judge(text(reportFields(report, 'numbers')))).verdict, 'undetermined');
+});
+
+void test('fields give the very bytes of the report, of each version and product', async () => {
+  for (const product of ['Milan', 'Genoa', 'Turin'] as const) {
+    const other = await makeChip(await makeAmdAuthority(product, at, 2048), at);
+    for (const version of [3, 4, 5] as const) {
+      const bytes = makeSnpReport(other, { reportData, version });
+      const { attestation_report: fields } = reportFields(bytes, 'numbers') as Record<string, object>;
+      assert.equal(toHex(encodeReportFields({ ...fields })), toHex(bytes), `${product} ${version}`);
+    }
+  }
+});
+
+void test('a field that is changed makes the report false, and one that is no such field makes it unreadable', async () => {
+  const { attestation_report: fields, cert_chain: certificates } = reportFields(
+    report,
+    'numbers',
+    chain,
+  ) as Record<string, Record<string, unknown>>;
+  for (const change of [
+    { guest_svn: 1 },
+    { measurement: Array.from({ length: 48 }, () => 1) },
+    { key_info: 1 },
+  ]) {
+    const changed = { attestation_report: { ...fields, ...change }, cert_chain: certificates };
+    assert.equal((await judge(text(changed))).verdict, 'not-genuine', JSON.stringify(change));
+  }
+  for (const name of Object.keys(fields ?? {})) {
+    for (const value of ['x', -1, 2 ** 70, [1], { a: 1 }, true])
+      assert.throws(
+        () => encodeReportFields({ ...fields, [name]: value }),
+        EvidenceError,
+        `${name} ${JSON.stringify(value)}`,
+      );
+  }
+  const many = { attestation_report: fields, cert_chain: Array.from({ length: 17 }, () => 'AA==') };
+  assert.equal((await judge(text(many))).verdict, 'not-genuine');
 });

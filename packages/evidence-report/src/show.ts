@@ -7,6 +7,7 @@ import { knownFormats } from './formats.ts';
 import { verdictExitCodes, type CommandResult } from './exit-code.ts';
 
 const byteLimit = 128;
+const hint = 'give its bytes, hexadecimal, base64, a certificate, or the JSON that a tool wrote';
 
 /** Byte strings as hexadecimal, long ones by their length, so that any parsed evidence can be printed. */
 function printable(value: unknown): unknown {
@@ -58,6 +59,10 @@ export function showCommand(packaged: Uint8Array, json: boolean): CommandResult 
     };
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error;
-    return { exitCode: verdictExitCodes['not-genuine'], stdout: '', stderr: `${error.message}\n` };
+    return {
+      exitCode: verdictExitCodes['not-genuine'],
+      stdout: '',
+      stderr: `error: ${error.message}\nhint: ${error.hint ?? hint}\n`,
+    };
   }
 }

@@ -5,15 +5,13 @@ import { verifyEvidence } from '@ensconce/verify/verify';
 import type { AppraisalPolicy } from '@ensconce/verify/policy';
 import type { Check } from '@ensconce/verify/check';
 import type { CollateralPool } from '@ensconce/verify/collateral-pool';
-import type { Verdict } from '@ensconce/verify/verdict';
+import { Verdict } from '@ensconce/verify/verdict';
 import type { Watermarks } from '@ensconce/collateral/watermarks';
 import { EvidenceError } from '@ensconce/evidence/errors';
-import { unpackEvidence, type Packaged } from '@ensconce/evidence/packaging';
-import { parseEventLog } from '@ensconce/evidence/event-log';
-import { rtmrExtensions } from '@ensconce/verify/tdx/event-log';
+import { unpackEvidence } from '@ensconce/evidence/packaging';
+import { packagedExtensions } from '@ensconce/verify/tdx/event-log';
 import { knownFormats } from './formats.ts';
 import { verdictExitCodes, type CommandResult } from './exit-code.ts';
-import type { VerifyOptions } from '@ensconce/verify/options';
 
 export interface VerifyCommand {
   readonly evidence: Uint8Array;
@@ -46,6 +44,12 @@ const platformOnly: AppraisalPolicy = {
   reportData: 'not-checked',
 };
 
+/** Evidence that is none, or that cannot be taken out of what it is wrapped in. */
+interface Unreadable {
+  readonly found: string;
+  readonly hint?: string | undefined;
+}
+
 /** The one object that `--json` prints. */
 export interface VerificationReport {
   readonly verdict: Decision;
@@ -63,7 +67,7 @@ export interface VerificationReport {
   readonly notes: readonly string[];
 }
 
-function unreadable(at: Date, found: string): VerificationReport {
+function unreadable(at: Date, { found, hint }: Unreadable): VerificationReport {
   return {
     verdict: 'not-genuine',
     tee: null,
@@ -82,7 +86,9 @@ function unreadable(at: Date, found: string): VerificationReport {
         ok: false,
         expected: knownFormats,
         found,
-        hint: 'give its bytes, hexadecimal, base64, or the JSON that a tool wrote; `ensconce evidence show` prints what is in it',
+        hint:
+          hint ??
+          'give its bytes, hexadecimal, base64, or the JSON that a tool wrote; `ensconce evidence show` prints what is in it',
         failure: 'not-genuine',
       },
     ],
@@ -167,6 +173,11 @@ async function settle(command: VerifyCommand, verdict: Verdict): Promise<Collate
   }
 }
 
+/** What a parser found says itself what it expected there and found. */
+function expectedAndFound({ expected, found }: Check): string {
+  return found.endsWith(' found') ? `${expected} expected; ${found}` : `${expected} expected, ${found} found`;
+}
+
 function textOf(report: VerificationReport): string {
   const lines = [`${report.verdict}${report.simulated ? ' (SIMULATED)' : ''}`];
   if (report.tee !== null) lines.push(`tee: ${report.tee}`);
@@ -180,25 +191,15 @@ function textOf(report: VerificationReport): string {
   }
   for (const check of report.checks) {
     lines.push(
-      `${check.ok ? 'ok  ' : 'FAIL'} ${check.name}${check.ok ? '' : `: ${check.expected} expected, ${check.found} found`}`,
+      `${check.ok ? 'ok  ' : 'FAIL'} ${check.name}${check.ok ? '' : `: ${expectedAndFound(check)}`}`,
     );
     if (!check.ok && check.hint !== undefined) lines.push(`     hint: ${check.hint}`);
   }
   return `${lines.join('\n')}\n`;
 }
 
-async function eventLogOf({ eventLog }: Packaged): Promise<Pick<VerifyOptions, 'eventLog'>> {
-  if (eventLog === undefined) return {};
-  if (eventLog instanceof Uint8Array) return { eventLog: rtmrExtensions(parseEventLog(eventLog)) };
-  const extensions = eventLog.map(async (event) => ({
-    index: event.index,
-    digest: 'digest' in event ? event.digest : await nodeCrypto.sha384(event.preimage),
-  }));
-  return { eventLog: await Promise.all(extensions) };
-}
-
 /** The verdict, or why the evidence cannot be read at all. */
-async function judge(command: VerifyCommand): Promise<Verdict | string> {
+async function judge(command: VerifyCommand): Promise<Verdict | Unreadable> {
   try {
     const packaged = unpackEvidence(command.evidence);
     for (const der of packaged.certificates) command.pool.add(der);
@@ -208,11 +209,11 @@ async function judge(command: VerifyCommand): Promise<Verdict | string> {
       trailing: command.allowTrailing ? 'ignore' : 'refuse',
       tpmRoots: command.tpmRoots ?? [],
       insecureSimulatedRoots: command.insecureSimulatedRoots,
-      ...(await eventLogOf(packaged)),
+      eventLog: await packagedExtensions(nodeCrypto, packaged),
     });
-    return verdict ?? 'something else';
+    return verdict ?? { found: 'something else' };
   } catch (error) {
-    if (error instanceof EvidenceError) return error.message;
+    if (error instanceof EvidenceError) return { found: error.message, hint: error.hint };
     throw error;
   }
 }
@@ -222,11 +223,11 @@ export async function verifyCommand(
   command: VerifyCommand,
 ): Promise<CommandResult & { readonly report: VerificationReport }> {
   const verdict = await judge(command);
-  const rolledBack = typeof verdict === 'string' ? undefined : await settle(command, verdict);
-  const judged =
-    typeof verdict === 'string'
-      ? unreadable(command.at, verdict)
-      : reportOf(appraise(verdict, command.policy ?? platformOnly), command.policy);
+  const isVerdict = Verdict.is(verdict);
+  const rolledBack = isVerdict ? await settle(command, verdict) : undefined;
+  const judged = isVerdict
+    ? reportOf(appraise(verdict, command.policy ?? platformOnly), command.policy)
+    : unreadable(command.at, verdict);
   const told = { ...judged, notes: [...judged.notes, ...(command.notes ?? [])] };
   const report = rolledBack === undefined ? told : withRollBack(told, rolledBack);
   const notes = report.notes.map((note) => `note: ${note}\n`).join('');

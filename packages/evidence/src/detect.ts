@@ -1,4 +1,5 @@
 import { azureFormat } from './azure/format.ts';
+import { raTlsFormat } from './ra-tls/format.ts';
 import { nitroFormat } from './nitro/format.ts';
 import { sgxFormat } from './sgx/format.ts';
 import { snpFormat } from './snp/format.ts';
@@ -7,7 +8,15 @@ import { tpmFormat } from './tpm/format.ts';
 import type { EvidenceFormat, Format } from './format.ts';
 
 /** Every format that is known, one row each, those with the surest marks first. */
-const formats: readonly Format[] = [azureFormat, tpmFormat, nitroFormat, sgxFormat, tdxFormat, snpFormat];
+const formats: readonly Format[] = [
+  azureFormat,
+  tpmFormat,
+  raTlsFormat,
+  nitroFormat,
+  sgxFormat,
+  tdxFormat,
+  snpFormat,
+];
 
 /** The format that attacker-controlled bytes seem to be of; undefined for anything else. */
 export function detectFormat(bytes: Uint8Array): Format | undefined {

@@ -25,6 +25,8 @@ function fromNumbers(values: readonly unknown[]): Uint8Array | undefined {
 
 /** The bytes of text in hexadecimal (with or without 0x) or base64 of either alphabet; undefined for other text. */
 export function textBytes(text: string): Uint8Array | undefined {
+  // Without its spaces, PEM looks like base64 of the alphabet for addresses.
+  if (text.includes('-----BEGIN')) return undefined;
   const compact = text.replaceAll(/\s+/g, '');
   const hex = compact.startsWith('0x') ? compact.slice(2) : compact;
   if (/^(?:[0-9a-fA-F]{2})+$/.test(hex)) return Uint8Array.fromHex(hex);

@@ -1,5 +1,5 @@
-/** By its outer form; Azure's holds an SNP report or a TDX quote. */
-export type EvidenceFormat = 'sgx' | 'tdx' | 'snp' | 'nitro' | 'azure' | 'tpm';
+/** By its outer form; Azure's holds an SNP report or a TDX quote, an RA-TLS certificate a quote or report of any of the three. */
+export type EvidenceFormat = 'sgx' | 'tdx' | 'snp' | 'nitro' | 'azure' | 'tpm' | 'ra-tls';
 
 /** What each format's folder says of itself, in its `format.ts`. */
 export interface Format {

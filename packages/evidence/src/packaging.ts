@@ -2,6 +2,7 @@ import { concatBytes, utf8 } from '@ensconce/base/bytes';
 import { EvidenceError, reading } from './errors.ts';
 import { isMembers, jsonBytes, looseJson, type Members } from './encoding.ts';
 import { parseCertificateTable } from './snp/certificate-table.ts';
+import { encodeReportFields } from './snp/fields.ts';
 import { reportSize } from './snp/quote.ts';
 
 /** One entry of a log that is kept as JSON: which register was extended, by a digest or by that of what stands there in full. */
@@ -21,12 +22,27 @@ export interface Packaged {
 
 const jsonLimit = 8 * 1024 * 1024;
 const eventLimit = 65_536;
+const chainLimit = 16;
 /** Header of an Open Enclave report: version 1, type 2 (SGX, remote), then the size. */
 const openEnclaveHeader = 16;
 const newest = 5;
 
 function certificatesOf(table: Uint8Array): Uint8Array[] {
   return table.length === 0 ? [] : parseCertificateTable(table).map((entry) => entry.data);
+}
+
+/** A list of certificates with their kinds, or certificates by name, as attestation services hand them around beside a report. */
+function certificateChain(value: unknown): Uint8Array[] {
+  const all: unknown[] = Array.isArray(value) ? value : isMembers(value) ? Object.values(value) : [];
+  const given = all
+    .map((entry) => (isMembers(entry) ? entry['data'] : entry))
+    .filter((entry) => entry !== undefined && entry !== null);
+  if (given.length > chainLimit)
+    throw new EvidenceError(
+      'EVIDENCE_SIZE',
+      `cert_chain: at most ${chainLimit} certificates expected, ${given.length} found`,
+    );
+  return given.map((entry) => jsonBytes(entry, 'cert_chain'));
 }
 
 function registerEvent(value: unknown): RegisterEvent {
@@ -66,8 +82,8 @@ function readEventLog(value: unknown): Packaged['eventLog'] {
   return (entries as unknown[]).map((entry) => registerEvent(entry));
 }
 
-/** configfs-tsm's blobs by their names, a quote with an event log, or undefined for other JSON. */
-function fromMembers(members: Members): Packaged | undefined {
+/** configfs-tsm's blobs by their names, an SNP report with its certificates, a quote with an event log, or undefined for other JSON. Throws `EvidenceError`. */
+export function unpackMembers(members: Members): Packaged | undefined {
   if (members['outblob'] !== undefined) {
     const table = members['auxblob'];
     return {
@@ -76,7 +92,14 @@ function fromMembers(members: Members): Packaged | undefined {
       eventLog: undefined,
     };
   }
-  const { quote } = members;
+  const { attestation_report: report, quote } = members;
+  if (isMembers(report) || typeof report === 'string' || Array.isArray(report)) {
+    return {
+      evidence: isMembers(report) ? encodeReportFields(report) : jsonBytes(report, 'attestation_report'),
+      certificates: certificateChain(members['cert_chain']),
+      eventLog: undefined,
+    };
+  }
   if (typeof quote !== 'string' && !Array.isArray(quote)) return undefined;
   return {
     evidence: jsonBytes(quote, 'quote'),
@@ -113,9 +136,13 @@ function openEnclaveReport(bytes: Uint8Array): Uint8Array | undefined {
   return is ? bytes.subarray(openEnclaveHeader) : undefined;
 }
 
+/** Attestation services wrap what they were given once more, beside the name of the TEE. */
+const within = (value: unknown): Packaged | undefined =>
+  isMembers(value) ? unpackMembers(value) : undefined;
+
 /**
- * Takes evidence out of the packaging that tools give it: JSON with the blobs of configfs-tsm, a quote with its event log, bytes as numbers, a
- * report with its certificate table, an Open Enclave header. What is not packaged comes back as it is. Throws `EvidenceError`.
+ * Takes evidence out of the packaging that tools give it: JSON with the blobs of configfs-tsm, a quote with its event log, an SNP
+ * report as bytes or fields with its certificates, bytes as numbers, a report with its certificate table, an Open Enclave header. What is not packaged comes back as it is. Throws `EvidenceError`.
  */
 export function unpackEvidence(bytes: Uint8Array): Packaged {
   return reading(() => {
@@ -123,7 +150,7 @@ export function unpackEvidence(bytes: Uint8Array): Packaged {
     const packaged = Array.isArray(json)
       ? { evidence: jsonBytes(json, 'evidence'), certificates: [], eventLog: undefined }
       : isMembers(json)
-        ? fromMembers(json)
+        ? (unpackMembers(json) ?? within(json['evidence']))
         : extendedReport(bytes);
     if (packaged !== undefined) return packaged;
     return { evidence: openEnclaveReport(bytes) ?? bytes, certificates: [], eventLog: undefined };

@@ -10,6 +10,7 @@ export interface MountOptions {
   readonly subtype?: string;
   readonly readOnly?: boolean;
   readonly noExec?: boolean;
+  readonly noSuid?: boolean;
   /** Whether users other than the one who mounts may use the file system; true unless given. */
   readonly allowOther?: boolean;
   /** Owner of the mount inside its user namespace; 0 unless given. */
@@ -17,7 +18,7 @@ export interface MountOptions {
   readonly gid?: number;
 }
 
-const flag = { readOnly: 1, noDevices: 4, noExec: 8, detach: 2 } as const;
+const flag = { readOnly: 1, noSuid: 2, noDevices: 4, noExec: 8, detach: 2 } as const;
 
 /**
  * Opens a FUSE device, in the user namespace that will mount.
@@ -56,8 +57,8 @@ export function cloneDevice(native: Native, device: number, path?: string): numb
 }
 
 /**
- * Mounts the connection of `device` on `mountpoint` by mount(2): never with device nodes, always with set-user-id, so
- * that programs like sudo keep working.
+ * Mounts the connection of `device` on `mountpoint` by mount(2): never with device nodes, with set-user-id unless `noSuid`,
+ * so that programs like sudo keep working.
  *
  * @throws FuseError `FUSE_MOUNT`
  */
@@ -78,6 +79,7 @@ export function mountDevice(
   let flags: number = flag.noDevices;
   if (options.readOnly) flags |= flag.readOnly;
   if (options.noExec) flags |= flag.noExec;
+  if (options.noSuid) flags |= flag.noSuid;
   const result = native.mount(
     options.source ?? 'ensconce',
     mountpoint,

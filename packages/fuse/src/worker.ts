@@ -62,7 +62,7 @@ export function serveWorker(create: (data: unknown, services: WorkerServices) =>
     if (received) seen++;
     return received?.message as ToWorker | undefined;
   };
-  const state = { going: false, stopped: false };
+  const state = { going: false, stopped: false, ending: false };
   const take = (): boolean => {
     const message = next();
     if (!message) return false;
@@ -80,7 +80,8 @@ export function serveWorker(create: (data: unknown, services: WorkerServices) =>
     post: (value) => send({ kind: 'message', value }),
     receive: (timeout) => {
       const end = performance.now() + timeout;
-      while (waiting.length === 0 && !state.stopped) {
+      // At the end whoever waits may wait: nothing is served any more that would have to stop.
+      while (waiting.length === 0 && (!state.stopped || state.ending)) {
         if (take()) continue;
         const left = end - performance.now();
         if (left <= 0 || !waitForPost(left)) return undefined;
@@ -111,6 +112,7 @@ export function serveWorker(create: (data: unknown, services: WorkerServices) =>
         now: () => performance.now(),
       });
     }
+    state.ending = true;
     filesystem.destroy?.();
     send({ kind: 'closed' });
   } catch (error) {

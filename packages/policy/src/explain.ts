@@ -1,5 +1,6 @@
 import { describeEntry } from './access.ts';
 import { secretUses } from './service-secrets.ts';
+import { protectionOf } from './volumes.ts';
 import {
   findService,
   imageOf,
@@ -56,9 +57,9 @@ export function explainService(session: Session, serviceName: string): Explanati
         path: '/',
         from: `sealed layer ${index} (${root.slice(0, 16)}…)`,
       })),
-      ...(image?.volumes ?? []).map(({ name, path, updatePolicy }) => ({
-        path,
-        from: `volume ${name} (${updatePolicy})`,
+      ...(image?.volumes ?? []).map((volume) => ({
+        path: volume.path,
+        from: `volume ${volume.name} (${protectionOf(volume)})`,
       })),
       ...(image?.injectionFiles ?? []).map(({ path, content }) => ({
         path,

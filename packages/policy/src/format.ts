@@ -145,7 +145,12 @@ function formatImage(image: Image, hide: Hide): Plain {
   return {
     name: image.name,
     volumes: some(
-      image.volumes.map(({ name, path, updatePolicy }) => ({ name, path, update_policy: updatePolicy })),
+      image.volumes.map(({ name, path, updatePolicy, durability }) => ({
+        name,
+        path,
+        update_policy: updatePolicy,
+        ensconce: durability === undefined ? undefined : { durability },
+      })),
     ),
     injection_files: some(
       image.injectionFiles.map(({ path, content, mode }) => ({ path, content, permission: octal(mode) })),

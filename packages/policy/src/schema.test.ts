@@ -35,6 +35,7 @@ const beyondSchema = new Set([
   'a variable of policy and host',
   'an unknown image',
   'an unknown volume',
+  'a durability of a volume whose states CAS is not told',
   'an unknown secret',
   'an unknown format',
   'a broken reference',

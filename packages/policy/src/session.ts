@@ -145,6 +145,8 @@ export interface ImageVolume {
   readonly name: string;
   readonly path: string;
   readonly updatePolicy: VolumeUpdatePolicy;
+  /** `ensconce.durability`: fsync returns up to 100 ms before CAS has the tag; `undefined`: when CAS has it. */
+  readonly durability?: 'tag-follows-100ms' | undefined;
 }
 
 export interface InjectionFile {

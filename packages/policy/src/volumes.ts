@@ -1,4 +1,4 @@
-import type { Session, Volume, VolumeExport, VolumeUpdatePolicy } from './session.ts';
+import type { ImageVolume, Session, Volume, VolumeExport, VolumeUpdatePolicy } from './session.ts';
 
 /** Update policies, the strongest first. An importer may use the exporter's cap or a stronger one (§1.5). */
 const strength: readonly VolumeUpdatePolicy[] = ['ephemeral', 'rollback_protected', 'no_rollback_protection'];
@@ -6,6 +6,11 @@ const strength: readonly VolumeUpdatePolicy[] = ['ephemeral', 'rollback_protecte
 /** Whether an importer whose volume was exported with `cap` may mount it with `policy`. */
 export function capAllows(cap: VolumeUpdatePolicy, policy: VolumeUpdatePolicy): boolean {
   return strength.indexOf(policy) <= strength.indexOf(cap);
+}
+
+/** How a mounted volume is protected, in the words of the session language. */
+export function protectionOf({ updatePolicy, durability }: ImageVolume): string {
+  return durability === undefined ? updatePolicy : `${updatePolicy}, fsync: ${durability}`;
 }
 
 /**

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nodeCrypto } from '@ensconce/crypto-node/provider';
 import { webCrypto } from '@ensconce/crypto-web/provider';
+import { EvidenceError } from '@ensconce/evidence/errors';
 import { CollateralPool } from '@ensconce/verify/collateral-pool';
 import { verifyEvidence } from '@ensconce/verify/verify';
+import { X509Error } from '@ensconce/x509/errors';
 import { issueAmdCollateral } from './amd/collateral.ts';
 import { issueIntelCollateral } from './intel/collateral.ts';
 import { makeAmdAuthority } from './amd/authority.ts';
@@ -17,6 +19,8 @@ import { makeSnpReport } from './snp/quote.ts';
 import { makeTdxQuote } from './tdx/quote.ts';
 import { makeTpm, makeTpmAuthority } from './tpm/authority.ts';
 import { makeTpmEvidence } from './tpm/quote.ts';
+import { generateEcKey, generateRsaKey } from './key.ts';
+import { makeRaTlsCertificate } from './ra-tls/certificate.ts';
 import { upToDateTcb } from './vendor.ts';
 
 const at = new Date('2026-11-22T12:00:00Z');
@@ -37,10 +41,21 @@ pool.addIntel(await issueIntelCollateral(intel, { dates, tcb, ca: 'platform', cr
 const { certificates, revocationLists } = await issueAmdCollateral(amd, chip, { ...dates, number: 1 });
 for (const der of [...certificates, ...revocationLists]) pool.add(der);
 
+const raTls = {
+  notBefore: dates.issued,
+  notAfter: dates.next,
+  quote: (bound: Uint8Array) => makeTdxQuote(platform, { reportData: bound }),
+};
 const rsa = await makeTpm(tpmVendor, at, 'rsa');
 const evidence: Readonly<Record<string, Uint8Array>> = {
   tdx: makeTdxQuote(platform, { reportData, kind: 'td-1.5' }),
   snp: makeSnpReport(chip, { reportData, version: 5 }),
+  'ra-tls, P-384': await makeRaTlsCertificate({
+    ...raTls,
+    form: 'interoperable',
+    key: generateEcKey('P-384'),
+  }),
+  'ra-tls, RSA': await makeRaTlsCertificate({ ...raTls, form: 'open-enclave', key: generateRsaKey(2048) }),
   nitro: await makeNitroDocument(nitro, { timestamp: at, userData: reportData }),
   azure: makeAzureSnpEvidence(chip, { key: rsa.key, tpm: quoted }),
   'tpm, RSA': makeTpmEvidence(rsa, quoted),
@@ -49,8 +64,14 @@ const evidence: Readonly<Record<string, Uint8Array>> = {
 
 void test('both providers of cryptography give the same verdict, to its last word', async () => {
   const roots = [intel.root, amd.ark, nitro.root, tpmVendor.root].map((one) => one.certificate);
-  const judge = async (bytes: Uint8Array, crypto: typeof nodeCrypto): Promise<unknown> =>
-    (await verifyEvidence(bytes, pool, { crypto, at, insecureSimulatedRoots: roots }))?.toJSON();
+  const judge = async (bytes: Uint8Array, crypto: typeof nodeCrypto): Promise<unknown> => {
+    try {
+      return (await verifyEvidence(bytes, pool, { crypto, at, insecureSimulatedRoots: roots }))?.toJSON();
+    } catch (error) {
+      if (!(error instanceof EvidenceError)) throw error;
+      return error.message;
+    }
+  };
   for (const [name, bytes] of Object.entries(evidence)) {
     const slow = (await judge(bytes, webCrypto)) as { outcome: string };
     assert.equal(slow.outcome, 'genuine', name);
@@ -63,5 +84,24 @@ void test('both providers of cryptography give the same verdict, to its last wor
         `${name}: byte ${i}`,
       );
     }
+  }
+});
+
+void test('both providers refuse a key of an unusual size in the same words', async () => {
+  for (const bits of [1024, 2040]) {
+    const { n = '', e = '' } = generateRsaKey(bits).publicKey.export({ format: 'jwk' });
+    const messages = await Promise.all(
+      [nodeCrypto, webCrypto].map(async (crypto) => {
+        try {
+          await crypto.publicKeyOfJwk({ kty: 'RSA', n, e }, 'rsa-pkcs1-sha256');
+          return 'none';
+        } catch (error) {
+          assert.ok(error instanceof X509Error);
+          return error.message;
+        }
+      }),
+    );
+    assert.match(messages[0] ?? '', /rsa-pkcs1-sha256 of a usual size expected/);
+    assert.equal(messages[0], messages[1]);
   }
 });

@@ -1,6 +1,7 @@
 import { equalBytes, fromHex, toHex } from '@ensconce/base/bytes';
 import { CheckList, type Check } from './check.ts';
 import { boundDataOf, identitiesFor, matchIdentities, platformsOf, quotingEnclaveOf } from './identity.ts';
+import { checkCertificate } from './ra-tls/policy.ts';
 import { Verdict } from './verdict.ts';
 import type { AdvisoryList, AppraisalPolicy, Toleration } from './policy.ts';
 import type { Claims } from './claims.ts';
@@ -249,6 +250,7 @@ export function appraise(verdict: Verdict, policy: AppraisalPolicy): Appraisal {
     checkTcb(checks, verdict, policy);
     checkIdentity(checks, claims, policy);
     checkReportData(checks, boundDataOf(claims), policy);
+    checkCertificate(checks, claims, verdict.at);
     checkMachine(checks, claims, policy);
   }
   return new Appraisal(authority, verdict, checks.list, policy);

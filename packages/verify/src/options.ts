@@ -14,7 +14,7 @@ export interface VerifyOptions {
   /** Root certificates (DER) of TPM vendors that the caller trusts: none is built in. */
   readonly tpmRoots?: readonly Uint8Array[];
   /** What a TD says it measured: it must explain its RTMRs, or the evidence is not genuine. The host's word until then. */
-  readonly eventLog?: readonly Extension[];
+  readonly eventLog?: readonly Extension[] | undefined;
   /**
    * Root certificates (DER) of simulated vendors that shall be believed like real ones: it protects nothing. The verdict then says
    * `simulated`, and only a policy that accepts simulation accepts it.

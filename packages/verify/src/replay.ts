@@ -2,7 +2,13 @@ import { concatBytes } from '@ensconce/base/bytes';
 import type { CryptoProvider } from '@ensconce/x509/crypto';
 import type { TpmHash } from '@ensconce/evidence/tpm/body';
 
-const sizes: Readonly<Record<TpmHash, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
+/** Bytes of a register. */
+export const registerSizes: Readonly<Record<TpmHash, number>> = {
+  sha1: 20,
+  sha256: 32,
+  sha384: 48,
+  sha512: 64,
+};
 
 /** One measurement that extended a register. */
 export interface Extension {
@@ -27,7 +33,7 @@ export async function replay(
 ): Promise<Map<number, Uint8Array>> {
   const registers = new Map<number, Uint8Array>();
   for (const { index, digest } of extensions) {
-    const before = registers.get(index) ?? start(sizes[hash], index === 0 ? locality : 0);
+    const before = registers.get(index) ?? start(registerSizes[hash], index === 0 ? locality : 0);
     registers.set(index, await crypto[hash](concatBytes(before, digest)));
   }
   return registers;

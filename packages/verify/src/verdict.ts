@@ -27,6 +27,12 @@ export interface VerdictContent {
   readonly at: Date;
 }
 
+/** What judging finds of genuine evidence, before it becomes a verdict. */
+export type Judged = Pick<
+  VerdictContent,
+  'claims' | 'simulated' | 'tcbStatus' | 'tcbDate' | 'advisories' | 'tcb'
+>;
+
 const authority = Symbol('verdict');
 
 /** Freezes what parsing made, to its depth; what is frozen already, a list of checks or what comes from a cache, is left alone. */

@@ -1,5 +1,6 @@
 import { detectEvidence } from '@ensconce/evidence/detect';
 import type { EvidenceFormat } from '@ensconce/evidence/format';
+import { verifyRaTlsCertificate } from './ra-tls/verify.ts';
 import { requiredFor } from './intel/required.ts';
 import { verifyAzureEvidence } from './azure/verify.ts';
 import { verifyNitroDocument } from './nitro/verify.ts';
@@ -25,10 +26,14 @@ const verifiers: Readonly<
   snp: (bytes, pool, options) => verifySnpReport(bytes, pool.amd(), options),
   nitro: (bytes, _pool, options) => verifyNitroDocument(bytes, options),
   azure: verifyAzureEvidence,
+  'ra-tls': verifyRaTlsCertificate,
   tpm: (bytes, _pool, options) => verifyTpmEvidence(bytes, options),
 };
 
-/** Judges attacker-controlled evidence of any format that is known; undefined where the format is not recognised. */
+/**
+ * Judges attacker-controlled evidence of any format that is known; undefined where the format is not recognised. Throws `EvidenceError` where a
+ * certificate carries no evidence.
+ */
 export async function verifyEvidence(
   bytes: Uint8Array,
   pool: CollateralPool,

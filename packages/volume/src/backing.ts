@@ -5,7 +5,7 @@ import {
   fstatSync,
   fsyncSync,
   openSync,
-  readdirSync,
+  opendirSync,
   readSync,
   renameSync,
   statfsSync,
@@ -22,7 +22,8 @@ export interface Backing {
   /** Makes a file that did not exist (else EEXIST) and opens it. */
   create(name: string): BackingFile;
   open(name: string): BackingFile;
-  list(): string[];
+  /** Names that `keep` is true of: of what else is there, however much, none is remembered. */
+  list(keep: (name: string) => boolean): string[];
   remove(name: string): void;
   /** Replaces a whole small file, atomically and durably. */
   replace(name: string, bytes: Uint8Array): void;
@@ -84,8 +85,15 @@ export class DirectoryBacking implements Backing {
     return this.#file(openSync(join(this.path, name), access | O_NOFOLLOW | O_NONBLOCK));
   }
 
-  list(): string[] {
-    return readdirSync(this.path);
+  list(keep: (name: string) => boolean): string[] {
+    const folder = opendirSync(this.path, { bufferSize: 4096 });
+    const names: string[] = [];
+    try {
+      for (let entry; (entry = folder.readSync());) if (keep(entry.name)) names.push(entry.name);
+    } finally {
+      folder.closeSync();
+    }
+    return names;
   }
 
   remove(name: string): void {

@@ -6,7 +6,8 @@ import { fileType } from '@ensconce/fuse/protocol';
 import type { Caller } from '@ensconce/fuse/request';
 import { fromHex } from '@ensconce/base/bytes';
 import { DirectoryBacking } from './backing.ts';
-import { checkVolume } from './check.ts';
+import { UnitCheck } from './check-units.ts';
+import { damagedCell, describeProblems, findProblems } from './check.ts';
 import type { CheckReport } from './check.ts';
 import { VolumeError } from './errors.ts';
 import { evpAead } from './evp-aead.ts';
@@ -53,7 +54,7 @@ function optionsOf(place: VolumePlace, readOnly: boolean): VolumeOptions & { bac
   return {
     backing: new DirectoryBacking(place.directory, readOnly),
     volumeKey: place.volumeKey,
-    keeper: openKeeper(place.keeper ?? { kind: 'unprotected' }),
+    keeper: openKeeper(place.keeper ?? { kind: 'unprotected' }, place.koffiPath),
     aead: evpAead(place.koffiPath),
     random: randomBytes,
     log: place.log ?? (() => undefined),
@@ -104,12 +105,26 @@ export function showVolume(place: VolumePlace): VolumeSummary {
   };
 }
 
-export function check(place: VolumePlace, progress?: (done: number, total: number) => void): CheckReport {
+/** Verifies every byte, the units by worker threads. `progress` is told the bytes that were read and those that there are. */
+export async function check(
+  place: VolumePlace,
+  progress: (done: number, total: number) => void = () => undefined,
+): Promise<CheckReport> {
   const volume = Volume.openReadOnly(optionsOf(place, true));
+  const { directory, volumeKey, koffiPath } = place;
+  const units = new UnitCheck({ directory, volumeKey, koffiPath });
   try {
-    return checkVolume({ volume, ...(progress && { progress }) });
+    const found = findProblems({ volume, unit: (...unit) => units.add(...unit) });
+    const damaged = await units.finish((bytes) => progress(bytes, found.bytes));
+    const problems = [
+      ...found.problems,
+      ...damaged.map(({ ino, cell, reason }) => damagedCell(ino, cell, reason)),
+    ];
+    progress(found.bytes, found.bytes);
+    return { ...found, problems: describeProblems(volume, problems) };
   } finally {
     volume.close();
+    await units.close();
   }
 }
 

@@ -8,6 +8,9 @@ import type { Volume } from './volume.ts';
 const defaultDeadBytes = 64 * 1024 * 1024;
 /** How much is moved in one go, between requests. */
 const movedAtOnce = 64 * 1024 * 1024;
+/** Where there is no room: how much must be gained, and how much the directory's reserve lets be moved. */
+const tightDead = 4 * 1024 * 1024;
+const tightMoved = 8 * 1024 * 1024;
 
 /** Gives back the room of segments that hold little, by moving what they hold. */
 export class Compaction {
@@ -34,9 +37,31 @@ export class Compaction {
 
   /** Moves what little sparse segments hold, so that they can go. */
   run(): void {
+    this.#move(this.#volume.sparseSegments(this.#deadBytes, movedAtOnce));
+  }
+
+  /** The same where the directory is full: what was written last gives its room back too. */
+  makeRoom(): void {
     if (this.#stopped) return;
-    const segments = this.#volume.sparseSegments(this.#deadBytes, movedAtOnce);
-    if (segments.size === 0) return;
+    const move = (): void => this.#move(this.#volume.sparseSegments(tightDead, tightMoved, true));
+    if (this.#volume.deadInNewest < tightDead) {
+      move();
+      return;
+    }
+    try {
+      this.#volume.startSegment();
+    } catch (error) {
+      this.#log(`no room can be made: ${error instanceof Error ? error.message : 'not an error was thrown'}`);
+      return;
+    }
+    this.#volume.commit((error) => {
+      if (error) this.#log(`a commit failed: ${error.message}`);
+      else move();
+    }, true);
+  }
+
+  #move(segments: ReadonlySet<number>): void {
+    if (this.#stopped || segments.size === 0) return;
     const cells: [ino: number, cell: number][] = [];
     this.#volume.scan(cellKey(rootInode, 0), (key, value) => {
       if (key[6] === kind.cell && decodeCell(value).some(({ segment }) => segments.has(segment)))

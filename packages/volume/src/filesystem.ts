@@ -132,6 +132,10 @@ export class VolumeFilesystem implements Filesystem {
   tick(now: number): number {
     const interval = this.#options.commitInterval ?? 1000;
     this.#space.lookAgain();
+    return Math.min(this.#volume.settlePromises(), this.#commitInTime(now, interval));
+  }
+
+  #commitInTime(now: number, interval: number): number {
     if (this.#dirtySince < 0) return 3_600_000;
     if (this.#dirtySince === 0) this.#dirtySince = now;
     const left = this.#dirtySince + interval - now;
@@ -139,7 +143,8 @@ export class VolumeFilesystem implements Filesystem {
     this.#dirtySince = -1;
     this.#volume.commit((error) => {
       if (!error) {
-        this.#compaction.run();
+        if (this.#space.full) this.#compaction.makeRoom();
+        else this.#compaction.run();
         return;
       }
       this.#options.log(`a commit failed: ${error.message}`);
@@ -322,7 +327,14 @@ export class VolumeFilesystem implements Filesystem {
     }
   }
 
-  fallocate(node: number, _handle: number, offset: number, length: number, mode: number): number {
+  fallocate(
+    node: number,
+    _handle: number,
+    offset: number,
+    length: number,
+    mode: number,
+    caller: Caller,
+  ): number {
     if (mode & ~(fallocateKeepSize | fallocatePunch | fallocateZero)) return -errno.EOPNOTSUPP;
     this.#changing(0);
     const inode = this.#inodes.get(node);
@@ -333,7 +345,9 @@ export class VolumeFilesystem implements Filesystem {
       if (held > offset) this.#contents.punch(inode, offset, held === inode.size ? roundUp(held) : held);
     } else if (length > this.#space.get().available) return -errno.ENOSPC;
     if (!(mode & fallocateKeepSize) && end > inode.size) inode.size = end;
-    this.#dropPrivileges(inode);
+    // Unlike with WRITE and SETATTR the kernel does not say whether the caller may keep them (CAP_FSETID): root may.
+    if (caller.uid === 0) this.#xattrs.dropCapability(inode);
+    else this.#dropPrivileges(inode);
     this.#modified(inode);
     this.#inodes.changed(inode);
     return 0;

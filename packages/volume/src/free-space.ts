@@ -15,6 +15,11 @@ export class FreeSpace {
     this.#backing = backing;
   }
 
+  /** What the last look found. */
+  get full(): boolean {
+    return this.#full;
+  }
+
   /** The next `holds` looks again. */
   lookAgain(): void {
     this.#untilLook = 0;

@@ -12,7 +12,9 @@ export type KeeperChoice =
   | { readonly kind: 'parent' };
 
 /** A keeper that needs nobody else. */
-export function openKeeper(choice: KeeperChoice): TagKeeper {
+export function openKeeper(choice: KeeperChoice, koffiPath?: string): TagKeeper {
   if (choice.kind === 'parent') throw new RangeError('a keeper in the parent is reached by its worker alone');
-  return choice.kind === 'file' ? fileTagKeeper(choice.path) : new UnprotectedTagKeeper(choice.tag);
+  return choice.kind === 'file'
+    ? fileTagKeeper(choice.path, koffiPath)
+    : new UnprotectedTagKeeper(choice.tag);
 }

@@ -29,6 +29,9 @@ export interface MountVolumeOptions {
   /** Milliseconds after which changes become durable without fsync; 1000 unless given. */
   readonly commitInterval?: number;
   readonly noExec?: boolean;
+  readonly noSuid?: boolean;
+  /** What `mount` and `df` show as the source; `ensconce` unless given. */
+  readonly source?: string;
   readonly log?: (line: string) => void;
 }
 
@@ -64,6 +67,8 @@ export async function mountVolume(options: MountVolumeOptions): Promise<ServedFi
     ...(options.koffiPath === undefined ? {} : { koffiPath: options.koffiPath }),
     ...(options.devicePath === undefined ? {} : { devicePath: options.devicePath }),
     ...(options.noExec === undefined ? {} : { noExec: options.noExec }),
+    ...(options.noSuid === undefined ? {} : { noSuid: options.noSuid }),
+    ...(options.source === undefined ? {} : { source: options.source }),
     ...(options.readOnly === undefined ? {} : { readOnly: options.readOnly }),
   });
 }

@@ -50,8 +50,7 @@ export interface RecoveryOptions {
 /** The authentic heads of the directory, newest writer first. Whatever else lies there is passed over. */
 export function readHeads({ backing, keys, aead }: RecoveryOptions): Head[] {
   const names = backing
-    .list()
-    .filter((name) => epochOfHead(name) !== undefined)
+    .list((name) => epochOfHead(name) !== undefined)
     .toSorted()
     .toReversed();
   return names.flatMap((name) => {
@@ -185,7 +184,7 @@ export function findChain(state: TagState, options: RecoveryOptions): Chain {
         'VOLUME_ROLLED_BACK',
         "volume: a state that leads from the keeper's tag expected, older or foreign ones found",
         {
-          hint: 'the directory was rolled back, exchanged or damaged; restore the newest copy',
+          hint: 'the directory was rolled back, exchanged or damaged, or written to without this keeper of its tag; restore the newest copy',
         },
       )
     : new VolumeError('VOLUME_DAMAGED', 'volume: a whole state expected, none found');

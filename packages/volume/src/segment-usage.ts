@@ -66,6 +66,7 @@ export class SegmentUsage {
     most: number,
     complete: (segment: number) => boolean,
     sizeOf: (segment: number) => number,
+    tight: boolean,
   ): Set<number> {
     const sparse: { segment: number; live: number; size: number }[] = [];
     let [lost, kept] = [0, 0];
@@ -78,10 +79,10 @@ export class SegmentUsage {
       if (live < size * 0.75) sparse.push({ segment, live, size });
     }
     const chosen = new Set<number>();
-    if (lost < dead || lost < kept / 2) return chosen;
+    if (lost < dead || (!tight && lost < kept / 2)) return chosen;
     let moved = 0;
     for (const { segment, live } of sparse.toSorted((a, b) => a.live / a.size - b.live / b.size)) {
-      if (moved + live > most && chosen.size > 0) break;
+      if (moved + live > most && (tight || chosen.size > 0)) break;
       moved += live;
       chosen.add(segment);
     }

@@ -36,6 +36,12 @@ interface WriteSegment extends OpenSegment {
   flushed: number;
   /** Where the next frame goes. */
   end: number;
+  /** Everything before this offset is durable. */
+  durable: number;
+  /** Up to here the file holds bytes already, if zeros were written ahead. */
+  reserved: number;
+  /** Small flushes in a row. */
+  small: number;
 }
 
 export interface SegmentsOptions {
@@ -49,6 +55,11 @@ export interface SegmentsOptions {
 
 const bufferSize = 1024 * 1024;
 const openSegments = 128;
+/** After so many flushes of less than so many bytes, zeros are written so far ahead. */
+const smallFlushes = 8;
+const smallFlush = 128 * 1024;
+const ahead = 1024 * 1024;
+const zeros = new Uint8Array(ahead);
 /** Frames that follow each other are read together, up to so many bytes. */
 const windowSize = 256 * 1024;
 
@@ -131,7 +142,16 @@ export class Segments {
       const segment = { file, aead: aead(keys.segment(salt, number)) };
       this.#remember(number, segment);
       this.#unsynced.add(segment);
-      return { ...segment, number, header, flushed: 0, end: segmentHeaderSize };
+      return {
+        ...segment,
+        number,
+        header,
+        flushed: 0,
+        end: segmentHeaderSize,
+        durable: 0,
+        reserved: 0,
+        small: 0,
+      };
     }
   }
 
@@ -168,6 +188,11 @@ export class Segments {
   #begin(segment: WriteSegment): WriteSegment {
     this.#buffer.set(segment.header);
     return segment;
+  }
+
+  /** Has the next frame begin a new segment. */
+  startNew(): void {
+    if (this.#current) this.#roll(this.#current);
   }
 
   /** Goes on in a new segment; the old one ends with a link to it. After a failure the same is tried again. */
@@ -218,11 +243,31 @@ export class Segments {
 
   /** Makes everything that was appended durable. */
   sync(): void {
+    if (this.#current) this.#writeAhead(this.#current);
     this.flush();
     for (const segment of this.#unsynced) segment.file.sync();
     this.#unsynced.clear();
+    if (this.#current) this.#current.durable = this.#current.end;
     if (this.#namesChanged) this.#options.backing.syncNames();
     this.#namesChanged = false;
+  }
+
+  /**
+   * Whoever flushes often writes over zeros instead of making the file longer: a longer file costs the backing file
+   * system a commit of its own journal at each flush.
+   */
+  #writeAhead(segment: WriteSegment): void {
+    segment.small = segment.end - segment.durable < smallFlush ? segment.small + 1 : 0;
+    if (segment.small < smallFlushes || segment.end <= segment.reserved) return;
+    const length = Math.min(ahead, this.#limit - segment.end);
+    if (length <= 0) return;
+    try {
+      segment.file.write(segment.end, zeros, 0, length);
+      segment.reserved = segment.end + length;
+    } catch {
+      // No room: it goes without.
+      segment.reserved = Infinity;
+    }
   }
 
   #segment(number: number): OpenSegment {

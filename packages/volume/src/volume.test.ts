@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { Entry } from '@ensconce/fuse/attributes';
 import {
+  aead,
   caller,
   change,
   contents,
@@ -18,7 +19,9 @@ import { MemoryBacking } from '../test/memory-backing.ts';
 import { checkVolume } from './check.ts';
 import { decodeHeader, encodeHeader, headerFile } from './header.ts';
 import { VolumeError } from './errors.ts';
+import { VolumeFilesystem } from './filesystem.ts';
 import { MemoryTagKeeper, UnprotectedTagKeeper } from './tag-keeper.ts';
+import { Volume } from './volume.ts';
 
 /** A volume with some files in it, closed properly. */
 function sample(): { backing: MemoryBacking; keeper: MemoryTagKeeper; model: Map<string, Buffer> } {
@@ -219,4 +222,49 @@ void test('a header opens with its key alone, and not with unknown versions or f
   });
   assert.throws(() => decodeHeader(bytes.subarray(1), volumeKey), { code: 'VOLUME_FORMAT' });
   assert.equal(headerFile, 'volume');
+});
+
+void test('a full directory has room again when files go, also what lies in the newest segment', () => {
+  const backing = new MemoryBacking();
+  const keeper = new MemoryTagKeeper();
+  create(backing, keeper);
+  const volume = Volume.open({
+    backing,
+    keeper,
+    volumeKey,
+    aead,
+    random: (size) => randomBytes(size),
+    log: (line) => assert.fail(line),
+  });
+  let time = 0;
+  const now = (): { seconds: number; nanoseconds: number } => ({ seconds: time++, nanoseconds: 0 });
+  const fs = new VolumeFilesystem({ volume, backing, now, log: (line) => assert.fail(line) });
+  const make = (text: string): number => {
+    const entry = new Entry();
+    assert.equal(fs.mknod(root, name(text), 0o100644, 0, entry, caller), 0);
+    return entry.node;
+  };
+  const data = Buffer.alloc(1024 * 1024, 'x');
+  const kept = make('kept');
+  fs.write(kept, 0, 0, 9, Buffer.from('precious!'), 0, 0);
+  fs.after();
+  const large = make('large');
+  for (let i = 0; i < 20; i++) {
+    fs.write(large, 0, i * data.length, data.length, data, 0, 0);
+    fs.after();
+  }
+  volume.commitAndWait();
+  const size = (): number => [...backing.files.values()].reduce((sum, { length }) => sum + length, 0);
+  assert.ok(size() > 20e6);
+  backing.free = 1024 * 1024;
+  fs.tick(0);
+  assert.throws(() => fs.write(large, 0, 0, data.length, data, 0, 0), { message: 'ENOSPC' });
+  assert.equal(fs.unlink(root, name('large')), 0);
+  fs.forget(large, 1);
+  for (let i = 1; i < 5; i++) fs.tick(i * 2000);
+  assert.ok(size() < 1e6, String(size()));
+  assert.deepEqual(checkVolume({ volume }).problems, []);
+  const out = Buffer.alloc(9);
+  assert.equal(fs.read(kept, 0, 0, 9, out, 0), 9);
+  assert.equal(out.toString(), 'precious!');
 });

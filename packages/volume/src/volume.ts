@@ -25,10 +25,11 @@ import { readVolumeHeader } from './volume-header.ts';
 
 /**
  * - `settled`: a commit counts when the keeper has its tag. No roll-back loses what was promised.
- * - `tag-follows`: it counts when it is on the disk, and the keeper is told at once. A crash loses nothing; who can both
- *   stop the writer and roll the directory back within that time can take away the commits of that time.
+ * - `tag-follows-100ms`: it counts when it is on the disk, and the keeper is told soon after. A crash loses nothing; who can
+ *   stop the writer and roll the directory back can take away what was promised in the 100 ms before the keeper fell
+ *   silent. A commit that would stretch that time waits for the keeper.
  */
-export type Durability = 'settled' | 'tag-follows';
+export type Durability = 'settled' | 'tag-follows-100ms';
 
 export interface VolumeOptions {
   readonly backing: Backing;
@@ -40,6 +41,8 @@ export interface VolumeOptions {
   readonly log: (line: string) => void;
   /** When those who wait for a commit are told; `settled` unless given. */
   readonly durability?: Durability;
+  /** Milliseconds, monotonic: `tag-follows-100ms` needs it to hold its window. */
+  readonly clock?: () => number;
   /** Smaller than the format's in tests only. */
   readonly segmentSize?: number;
 }
@@ -52,6 +55,12 @@ const journalLimit = 16 * 1024 * 1024;
 const dirtyPageLimit = 256;
 /** … or when replay would run through more segments than this. */
 const chainLimit = 16;
+/** Milliseconds: what is promised before the keeper has the tag lies within so long a time. */
+const lossWindow = 100;
+/** Milliseconds for which promises are collected before the keeper is asked for all of them: well within the window. */
+const collectFor = 40;
+/** Milliseconds until a keeper that was out of reach is asked again. */
+const askAgainAfter = 1000;
 
 /**
  * The state of a volume: a sorted map and the log of sealed frames below it. Changes are in memory until `commit`,
@@ -60,6 +69,7 @@ const chainLimit = 16;
 export class Volume {
   readonly keys: VolumeKeys;
   readonly #options: VolumeOptions;
+  readonly #clock: () => number;
   readonly #segments: Segments;
   readonly #tree: Tree;
   readonly #journal: JournalWriter;
@@ -73,6 +83,8 @@ export class Volume {
   #journalBytes = 0;
   #tag: Uint8Array;
   #settled: Uint8Array;
+  /** Tag of the newest commit that is on the disk. */
+  #durable: Uint8Array;
   #sequence: number;
   readonly epoch: number;
   /** The tag that an unreachable keeper was asked to take. */
@@ -81,8 +93,19 @@ export class Volume {
   #changed = false;
   #advancing = false;
   #waiting: ((error?: VolumeError) => void)[] = [];
+  /** When the oldest promise was made that the keeper does not have the tag of yet. */
+  #promisedSince: number | undefined;
+  /** When the keeper is to be asked for what was promised. */
+  #settleAt = Infinity;
+  /** Who waits asked for a checkpoint. */
+  #checkpointAsked = false;
   /** Commits that are on the disk and whose tag the keeper does not have yet. */
-  #unsettled: { finish: () => void; tell: (error?: VolumeError) => void }[] = [];
+  #unsettled: {
+    finish: () => void;
+    tell: (error?: VolumeError) => void;
+    /** When it was promised, if before the keeper has the tag. */
+    promised: number | undefined;
+  }[] = [];
   #failure: VolumeError | undefined;
   /** Called before a commit is sealed: puts what is kept elsewhere into the map. */
   prepare: () => void = () => undefined;
@@ -101,11 +124,14 @@ export class Volume {
     },
   ) {
     this.#options = options;
+    if (options.durability === 'tag-follows-100ms' && !options.clock)
+      throw new RangeError('a clock beside durability tag-follows-100ms expected');
+    this.#clock = options.clock ?? (() => 0);
     this.keys = keys;
     this.#segments = segments;
     this.#usage = new SegmentUsage(state.usage);
     this.#chainStart = state.chainStart;
-    this.#tag = this.#settled = state.tag;
+    this.#tag = this.#settled = this.#durable = state.tag;
     this.#sequence = state.sequence;
     this.epoch = state.epoch;
     this.#tree = new Tree(
@@ -132,9 +158,8 @@ export class Volume {
     const { backing, keeper, random, volumeKey } = options;
     const state = keeper.read();
     // The keeper knows that a volume was begun and never had a state: it is begun again.
-    if (state.tag && isZero(state.tag))
-      for (const name of backing.list()) if (isOurs(name)) backing.remove(name);
-    if (backing.list().some((name) => name !== ownedByDisk))
+    if (state.tag && isZero(state.tag)) for (const name of backing.list(isOurs)) backing.remove(name);
+    if (backing.list((name) => name !== ownedByDisk).length > 0)
       throw new VolumeError('VOLUME_EXISTS', 'volume: an empty directory expected, files found', {
         hint: 'a new volume is never made over something else; choose an empty directory',
       });
@@ -376,15 +401,27 @@ export class Volume {
    */
   commit(done: (error?: VolumeError) => void, checkpoint = false): void {
     this.#waiting.push(done);
-    if (!this.#advancing || this.#early) this.#commit(checkpoint);
+    this.#checkpointAsked ||= checkpoint;
+    if (!this.#advancing || this.#early) this.#commit();
   }
 
-  /** Whether those who wait are told before the keeper has the tag. */
+  /** Asks the keeper for what was promised before, if it is time. Returns the milliseconds until it will be. */
+  settlePromises(): number {
+    const left = this.#advancing || this.#failure ? Infinity : this.#settleAt - this.#clock();
+    if (left > 0) return left;
+    this.#settle();
+    return Infinity;
+  }
+
+  /** Whether those who wait may be told before the keeper has the tag. */
   get #early(): boolean {
-    return this.#options.durability === 'tag-follows';
+    if (this.#options.durability !== 'tag-follows-100ms') return false;
+    return this.#promisedSince === undefined || this.#clock() - this.#promisedSince < lossWindow;
   }
 
-  #commit(checkpoint: boolean): void {
+  #commit(): void {
+    const checkpoint = this.#checkpointAsked;
+    this.#checkpointAsked = false;
     const waiting = this.#waiting;
     this.#waiting = [];
     const tell = (error?: VolumeError): void => {
@@ -397,9 +434,14 @@ export class Volume {
       this.#writable();
       this.prepare();
       const settled = equalBytes(this.#tag, this.#settled);
-      if (!this.#changed && (settled || early)) {
-        tell();
-        if (!settled && !this.#advancing) this.#settle();
+      if (!this.#changed && this.#durable === this.#tag) {
+        if (settled || early) {
+          tell();
+          return;
+        }
+        // All is on the disk; the keeper has to know.
+        this.#unsettled.push({ finish: () => undefined, promised: undefined, tell });
+        if (!this.#advancing) this.#settle();
         return;
       }
       finish = this.#seal(checkpoint);
@@ -415,18 +457,33 @@ export class Volume {
       tell(this.#fail(error));
       return;
     }
-    if (early) tell();
-    this.#unsettled.push({ finish, tell: early ? () => undefined : tell });
-    if (!this.#advancing) this.#settle();
+    this.#durable = this.#tag;
+    if (!early) {
+      this.#unsettled.push({ finish, tell, promised: undefined });
+      if (!this.#advancing) this.#settle();
+      return;
+    }
+    const promised = this.#clock();
+    this.#promisedSince ??= promised;
+    this.#settleAt = Math.min(this.#settleAt, promised + collectFor);
+    this.#unsettled.push({ finish, tell: () => undefined, promised });
+    tell();
+    this.settlePromises();
   }
 
   /** Has the keeper take the newest tag, and finishes all commits up to it. */
   #settle(): void {
     const groups = this.#unsettled;
     this.#unsettled = [];
+    this.#settleAt = Infinity;
     this.#advancing = true;
     this.#advance(this.#tag, (error) => {
       this.#advancing = false;
+      if (error && this.#promisedSince !== undefined) this.#settleAt = this.#clock() + askAgainAfter;
+      if (!error) {
+        this.#promisedSince = this.#unsettled.find(({ promised }) => promised !== undefined)?.promised;
+        this.#settleAt = (this.#promisedSince ?? Infinity) + collectFor;
+      }
       for (const { finish, tell } of groups) {
         if (error) {
           tell(error);
@@ -440,8 +497,9 @@ export class Volume {
         }
       }
       if (error) this.#options.log(error.message);
-      if (this.#waiting.length > 0) this.#commit(false);
-      else if (this.#unsettled.length > 0 && !this.#advancing) this.#settle();
+      if (this.#waiting.length > 0) this.#commit();
+      else if (this.#unsettled.some(({ promised }) => promised === undefined) && !this.#advancing)
+        this.#settle();
     });
   }
 
@@ -525,12 +583,30 @@ export class Volume {
 
   /**
    * Segments whose contents should move so that they can go: those that hold least, up to `most` live bytes together,
-   * if more than `dead` bytes and more than half as many as are live would be given back in all.
+   * if more than `dead` bytes and more than half as many as are live would be given back in all. Where room is `tight`,
+   * how many are live does not count, and never more than `most` are moved.
    */
-  sparseSegments(dead: number, most: number): Set<number> {
+  sparseSegments(dead: number, most: number, tight = false): Set<number> {
     const complete = (segment: number): boolean =>
       segment < this.#chainStart && segment !== this.#segments.current;
-    return this.#usage.sparse(dead, most, complete, (segment) => this.#segments.size(segment));
+    return this.#usage.sparse(dead, most, complete, (segment) => this.#segments.size(segment), tight);
+  }
+
+  /** Bytes that nothing refers to in the segments that cannot go yet: the newest, and those that replay runs through. */
+  get deadInNewest(): number {
+    let dead = 0;
+    for (let segment = this.#chainStart; segment <= (this.#segments.current ?? 0); segment++) {
+      if (!this.#usage.live.has(segment) && segment !== this.#segments.current) continue;
+      dead += this.#segments.size(segment) - Math.max(0, this.#usage.live.get(segment) ?? 0);
+    }
+    return dead;
+  }
+
+  /** What is written from now on goes to a new segment, so that after the next checkpoint the newest ones can go. */
+  startSegment(): void {
+    this.#writable();
+    this.#segments.startNew();
+    this.#changed = true;
   }
 
   /** Has the next checkpoint move the pages that lie in these segments. */
@@ -556,7 +632,7 @@ export class Volume {
   /** Removes what earlier writers left: their heads, and segments of commits that never counted. */
   #tidy(): void {
     const { backing } = this.#options;
-    for (const name of backing.list()) {
+    for (const name of backing.list(isOurs)) {
       const epoch = epochOfHead(name);
       if (epoch !== undefined && epoch < this.epoch) backing.remove(name);
       const segment = segmentOfName(name);

@@ -58,10 +58,11 @@ export function volumeFilesystem(value: unknown, services: WorkerServices): File
   const options = {
     backing,
     volumeKey: data.volumeKey,
-    keeper: remote ?? openKeeper(data.keeper),
+    keeper: remote ?? openKeeper(data.keeper, data.koffiPath),
     aead: evpAead(data.koffiPath),
     random: randomBytes,
     ...(data.durability && { durability: data.durability }),
+    clock: () => performance.now(),
     log,
   };
   const { create } = data;

@@ -42,6 +42,7 @@ export function open(
   seed: number,
   deadBytes?: number,
   durability: Durability = 'settled',
+  clock: () => number = () => 0,
 ): Machine {
   const next = generator(seed);
   const volume = Volume.open({
@@ -55,6 +56,7 @@ export function open(
         .digest(),
     log: () => undefined,
     durability,
+    clock,
     segmentSize: 96 * 1024,
   });
   let time = 0;

@@ -55,8 +55,8 @@ export class MemoryBacking implements Backing {
     return this.#file(name);
   }
 
-  list(): string[] {
-    return [...this.files.keys()];
+  list(keep: (name: string) => boolean): string[] {
+    return [...this.files.keys()].filter(keep);
   }
 
   remove(name: string): void {

@@ -55,6 +55,8 @@ export const refusal = v.strictObject({
   code: v.string(),
   hint: v.optional(v.string()),
   retry: v.boolean(),
+  /** By which the operator of CAS finds it in the log. */
+  requestId: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))),
 });
 export type Refusal = v.InferOutput<typeof refusal>;
 

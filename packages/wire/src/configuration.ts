@@ -51,6 +51,8 @@ export const configuration = v.strictObject({
         path: absolutePath,
         key: key32,
         policy: v.picklist(['rollback_protected', 'ephemeral', 'no_rollback_protection']),
+        /** When fsync returns; absent: when CAS has the tag. */
+        durability: v.optional(v.literal('tag-follows-100ms')),
       }),
     ),
   ),

@@ -65,14 +65,11 @@ function keyUsage(extensions: Extensions): number | undefined {
   return bits;
 }
 
-/** Parses one certificate from attacker-controlled DER; throws `X509Error`. */
-export function parseCertificate(der: Uint8Array): Certificate {
+/** Parses one certificate from attacker-controlled DER of at most `limit` bytes; throws `X509Error`. */
+export function parseCertificate(der: Uint8Array, limit = certificateLimit): Certificate {
   const what = 'certificate';
-  if (der.length > certificateLimit)
-    throw new X509Error(
-      'X509_SIZE',
-      `${what}: at most ${certificateLimit} bytes expected, ${der.length} found`,
-    );
+  if (der.length > limit)
+    throw new X509Error('X509_SIZE', `${what}: at most ${limit} bytes expected, ${der.length} found`);
   const outer = new DerReader(der, what);
   const whole = outer.sequence(what);
   outer.end();

@@ -1,3 +1,5 @@
+import { X509Error } from './errors.ts';
+
 /**
  * The cryptography that parsing and judging evidence needs, handed in as an argument: `@ensconce/crypto-node` answers at once,
  * a WebCrypto provider answers with promises. Implementations use a well-kept library and never their own arithmetic.
@@ -17,6 +19,15 @@ export type SignatureAlgorithm =
   | 'rsa-pkcs1-sha512'
   /** RFC 8032, over the data itself. */
   | 'ed25519';
+
+/** Why a key cannot be used, in the same words whichever provider finds it: some cannot tell a malformed key from one of another kind or size. */
+export function unusableKey(algorithm: SignatureAlgorithm, cause?: unknown): X509Error {
+  return new X509Error(
+    'X509_KEY',
+    `public key: one for ${algorithm} of a usual size expected, a malformed or other one found`,
+    { cause },
+  );
+}
 
 /** A public key bound to one algorithm. */
 export interface VerificationKey {

@@ -13,3 +13,12 @@ export function subjectPublicKeyInfo(certificate: Uint8Array): Uint8Array {
   for (const name of ['signature', 'issuer', 'validity', 'subject']) body.next(tags.sequence, name);
   return body.next(tags.sequence, 'subjectPublicKeyInfo').whole;
 }
+
+/** The key alone of a SubjectPublicKeyInfo: an elliptic curve's point, or an RSA key as RFC 8017 writes it. Throws `X509Error`. */
+export function publicKeyBits(spki: Uint8Array): Uint8Array {
+  const outer = new DerReader(spki, 'public key');
+  const info = outer.sequence();
+  outer.end();
+  info.next(tags.sequence, 'algorithm');
+  return info.bitString('key');
+}

@@ -20,6 +20,12 @@ import { maaClient } from './evidence/maa-client.ts';
 import type { MaaTokens } from './evidence/maa.ts';
 import { ownPlatforms } from './evidence/own-platform.ts';
 import { StoredWatermarks } from './evidence/stored-watermarks.ts';
+import { healthOf, type Health } from './observe/health.ts';
+import { Metrics } from './observe/metrics.ts';
+import { MetricsPort } from './observe/metrics-port.ts';
+import { observedVerifier, type Observer } from './observe/observer.ts';
+import { noTracing, type Tracing } from './observe/tracing.ts';
+import { watchedCas } from './observe/watched.ts';
 import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
@@ -67,6 +73,11 @@ export interface CasOptions {
   /** A session whose only service says what clients must run; without it clients need no evidence. */
   readonly clientPolicy?: Session | undefined;
   readonly limits?: Partial<CasLimits>;
+  /** Where metrics and health are had over plain HTTP; nowhere by default. */
+  readonly metricsListen?: Listen | undefined;
+  /** Counts what CAS does; made where none is given. */
+  readonly metrics?: Metrics | undefined;
+  readonly tracing?: Tracing | undefined;
   readonly now: () => Date;
   readonly random: Random;
   readonly log: Logger;
@@ -80,7 +91,8 @@ export interface Cas {
   readonly certificate: string;
   readonly clientAddress: AddressInfo;
   readonly serviceAddress: AddressInfo;
-  /** Finishes what has begun, writes the end into the audit log and lets go of the state. */
+  readonly metricsAddress?: AddressInfo | undefined;
+  /** Finishes what has begun, within a bound, writes the end into the audit log and lets go of the state. */
   close(): Promise<void>;
 }
 
@@ -89,19 +101,31 @@ const identitiesOfAddress = 10;
 
 /** Opens and verifies the state, then listens on both ports. */
 export async function startCas(options: CasOptions): Promise<Cas> {
-  const { log, now, random, verifier } = options;
+  const { log, now, random } = options;
+  const observer: Observer = {
+    metrics: options.metrics ?? new Metrics(),
+    tracing: options.tracing ?? noTracing,
+  };
+  const { metrics } = observer;
+  const verifier = observedVerifier(options.verifier, metrics);
   const limits: CasLimits = { ...defaultLimits, ...options.limits };
   const state = await openState({ folder: options.state, sealer: options.sealer, random, now });
   const identity = state.identity.hash;
   const writes = new Serial();
   const sink = await openSinkOf(options, state, writes);
   const ports: { close(): Promise<void> }[] = [];
+  let closing = false;
+  const health = (): Health => healthOf(state, closing);
   const close = async (): Promise<void> => {
+    closing = true;
     await Promise.all(ports.map((port) => port.close()));
     await writes.run(() => closeState(state, sink, options.auditSink?.url));
+    await observer.tracing.close();
   };
   try {
     warn(options, state);
+    state.store.onCommit = (milliseconds) => metrics.committed(milliseconds);
+    state.audit.onSync = (milliseconds) => metrics.audited(milliseconds);
     const acceptsSimulation = verifier.insecureAcceptsSimulation;
     await state.audit.note(
       {
@@ -163,6 +187,8 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       random,
       now,
       log,
+      observer,
+      health,
       isOwner: (keyHash) =>
         keyHash !== undefined && options.creators !== 'anybody' && options.creators.has(keyHash),
       anybodyCreates: options.creators === 'anybody',
@@ -189,7 +215,9 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       identity: state.identity,
       api,
       limits: limits.clients,
+      drain: limits.drain,
       log,
+      onHandshakeFailure: () => metrics.handshakeFailed('client'),
     });
     ports.push(clientPort);
     const serviceContext = {
@@ -208,6 +236,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       random,
       now,
       log,
+      observer,
       casPublicKey: state.identity.publicKey,
       casIdentity: identity,
       descriptions: new KnownDescriptions(),
@@ -218,15 +247,24 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       listen: options.serviceListen,
       identity: state.identity,
       limits: limits.services,
+      drain: limits.drain,
       log,
-      serve: (socket, attested) => serveService(serviceContext, socket, attested),
+      onHandshakeFailure: () => metrics.handshakeFailed('service'),
+      serve: (socket, progress) => serveService(serviceContext, socket, progress),
     });
     ports.push(servicePort);
+    metrics.watch(watchedCas({ state, sessions, watermarks, clientPort, servicePort, health }));
+    const metricsPort =
+      options.metricsListen === undefined
+        ? undefined
+        : await MetricsPort.open({ listen: options.metricsListen, metrics, health, log });
+    if (metricsPort !== undefined) ports.push(metricsPort);
     return {
       identity,
       certificate: state.identity.certificate,
       clientAddress: clientPort.address,
       serviceAddress: servicePort.address,
+      metricsAddress: metricsPort?.address,
       close,
     };
   } catch (error) {

@@ -194,7 +194,37 @@ void test('who asks and never reads the answers is hung up on', async (t) => {
   socket.pause();
   const ask = 'GET /v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n';
   socket.write(ask.repeat(2000));
+  // A socket that neither reads nor writes does not learn that the other side has gone.
+  const trying = setInterval(() => socket.write(ask), 2 * impatient.clients.timeout);
+  t.after(() => clearInterval(trying));
   await closed;
+  clearInterval(trying);
+  await alive(started);
+});
+
+void test('a flood of connections costs a bounded amount of memory, and ends with CAS answering', async (t) => {
+  const started = await casUnderTest(t, {
+    limits: {
+      clients: { ...impatient.clients, connections: 50 },
+      services: { ...impatient.services, connections: 50, pending: 10 },
+    },
+  });
+  const before = process.memoryUsage().rss;
+  for (let wave = 0; wave < 5; wave++) {
+    const sockets = ports(started).flatMap((port) =>
+      Array.from({ length: 200 }, () => {
+        const socket = connectPlain(port, '127.0.0.1');
+        socket.on('error', () => {});
+        socket.resume();
+        socket.write(Buffer.alloc(4096, 0x16));
+        return socket;
+      }),
+    );
+    await Promise.all(sockets.filter(({ closed }) => !closed).map((socket) => once(socket, 'close')));
+  }
+  const grown = process.memoryUsage().rss - before;
+  // The sockets of the attackers live in this process too.
+  assert.ok(grown < 256 * 2 ** 20, `${Math.round(grown / 2 ** 20)} MiB`);
   await alive(started);
 });
 

@@ -15,6 +15,8 @@ export interface CasLimits {
     /** Milliseconds for a handshake, and for the evidence to arrive. */
     readonly timeout: number;
   };
+  /** Milliseconds for which a CAS that is told to stop goes on with what it has begun. */
+  readonly drain: number;
   /** Milliseconds that a start waits for what other CASes export to its session. */
   readonly imports: { readonly timeout: number };
   /** Requests of one client identity or, without one, of one address; an address with many identities gets ten times that. */
@@ -24,6 +26,7 @@ export interface CasLimits {
 export const defaultLimits: CasLimits = {
   clients: { connections: 4096, perAddress: 1024, timeout: 20_000 },
   services: { connections: 65_536, pending: 512, timeout: 20_000 },
+  drain: 5000,
   // The runtime waits 30 s for its configuration.
   imports: { timeout: 10_000 },
   rate: { perSecond: 100, burst: 400, callers: 65_536 },

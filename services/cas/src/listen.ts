@@ -27,8 +27,11 @@ export function listen(server: Server, where: Listen, what: string): Promise<Add
   });
 }
 
-/** Ends a server and every connection to it, also those that have not finished their handshake. Call it before listening. */
-export function closer(server: Server): () => Promise<void> {
+/**
+ * Ends a server: no connection is taken any more, what `settled` waits for is finished, then every connection ends, also
+ * those that have not finished their handshake. Call it before listening.
+ */
+export function closer(server: Server, settled?: () => Promise<void>): () => Promise<void> {
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     open.add(socket);
@@ -36,6 +39,7 @@ export function closer(server: Server): () => Promise<void> {
   });
   return async () => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    await settled?.();
     for (const socket of open) socket.destroy();
     await closed;
   };

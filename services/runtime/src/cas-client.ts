@@ -168,7 +168,8 @@ export async function attestToCas(request: AttestationRequest): Promise<CasSessi
       );
       throw new RuntimeError(
         'CAS_REFUSED',
-        `CAS refused to configure ${request.configId.split('@')[0]}: ${answer.code}`,
+        `CAS refused to configure ${request.configId.split('@')[0]}: ${answer.code}` +
+          (answer.requestId === undefined ? '' : ` (request ${answer.requestId})`),
         {
           cause,
           hint: answer.hint,

@@ -84,6 +84,7 @@ async function serve(volume: ConfiguredVolume, place: string, options: VolumesOp
       ...(volume.policy === 'ephemeral'
         ? { readOnly: true }
         : { create: newRoot(volume, options.user), unprotected: volume.policy === 'no_rollback_protection' }),
+      ...(volume.durability && { durability: volume.durability }),
     });
     return { volume, place, filesystem, keeper };
   } catch (cause) {

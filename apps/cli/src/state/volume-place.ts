@@ -11,19 +11,27 @@ export interface VolumeOptions {
   readonly tagFile?: string;
 }
 
-function tag(text: string): Uint8Array {
+/** @throws InvalidArgumentError */
+export function parseTag(text: string): Uint8Array {
   if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('64 hexadecimal digits expected.');
   return Uint8Array.fromHex(text);
 }
 
 /** Adds what every command on a volume takes. */
-export function withVolumeOptions(command: Command): Command {
-  return command
-    .requiredOption(
+export function withVolumeOptions(command: Command, { keyRequired = true } = {}): Command {
+  const key = command
+    .createOption(
       '--key-file <file>',
       'the volume key: 32 bytes or 64 hexadecimal digits; - for standard input',
     )
-    .option('--tag <hex>', 'the tag that the volume must have, or have had: an older state is refused', tag)
+    .makeOptionMandatory(keyRequired);
+  return command
+    .addOption(key)
+    .option(
+      '--tag <hex>',
+      'the tag that the volume must have, or have had: an older state is refused',
+      parseTag,
+    )
     .option('--tag-file <file>', 'keep the newest tag in this file, where who has the volume cannot write');
 }
 

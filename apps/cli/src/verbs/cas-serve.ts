@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
-import { pino } from 'pino';
-import { startCas } from '@ensconce/cas/cas';
+import { pino, type Logger } from 'pino';
+import { casVersion, startCas } from '@ensconce/cas/cas';
+import { Metrics } from '@ensconce/cas/metrics';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { readSinkSettings, type SinkSettings } from '@ensconce/cas/sink-settings';
 import { maaClient } from '@ensconce/cas/maa-client';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
+import type { Tracing } from '@ensconce/cas/tracing';
 import { formatAddress, type CasAddress } from '@ensconce/api/address';
 import { CliError } from '../errors.ts';
 import { loadSession } from '../state/session-file.ts';
@@ -40,6 +42,8 @@ interface Options {
   readonly azureCa?: string;
   readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
+  readonly metricsListen?: CasAddress;
+  readonly otlpEndpoint?: string;
   readonly logLevel: string;
   readonly json?: true;
 }
@@ -86,6 +90,15 @@ export const casServe: Verb = {
         'believe the SIMULATED vendor kept in this folder: it protects nothing',
       )
       .option(
+        '--metrics-listen <address>',
+        'where Prometheus and probes ask over plain HTTP: /metrics, /v1/health/live, /v1/health/ready (default: nowhere)',
+        listenAddress(9464),
+      )
+      .option(
+        '--otlp-endpoint <url>',
+        'where traces are sent by OTLP over HTTP (default: $OTEL_EXPORTER_OTLP_ENDPOINT, or nowhere)',
+      )
+      .option(
         '--azure-authority <url>',
         'where applications get tokens for vaults (default: https://login.microsoftonline.com)',
         azureAuthority,
@@ -112,6 +125,9 @@ export const casServe: Verb = {
           { level: options.logLevel, base: { service: 'cas' } },
           { write: (line: string) => io.stderr(line) },
         );
+        const metrics = new Metrics();
+        if (options.metricsListen !== undefined) metrics.watchProcess();
+        const endpoint = options.otlpEndpoint ?? io.environment['OTEL_EXPORTER_OTLP_ENDPOINT'];
         const cas = await startCas({
           state: options.state,
           sealer: insecureKeyFile(options.state),
@@ -121,6 +137,7 @@ export const casServe: Verb = {
           verifier: evidenceVerifier({
             collateral: collateralSource(io, join(options.state, 'collateral'), options),
             insecureSimulatedVendor: vendor,
+            onLookUp: (outcome, milliseconds) => metrics.lookedUp(outcome, milliseconds),
             onFailure: (platform, error) =>
               log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
           }),
@@ -142,6 +159,9 @@ export const casServe: Verb = {
           creators: await creatorsOf(io, options),
           auditors: new Set(options.auditor),
           auditSink: sinkOf(options.ownerConfig),
+          metrics,
+          metricsListen: options.metricsListen,
+          tracing: await openTracing(endpoint, log),
           now: io.now,
           random: io.random,
           log,
@@ -149,15 +169,25 @@ export const casServe: Verb = {
         const client = formatAddress({ host: cas.clientAddress.address, port: cas.clientAddress.port });
         const service = formatAddress({ host: cas.serviceAddress.address, port: cas.serviceAddress.port });
         const simulated = vendor !== undefined;
+        const metricsAt =
+          cas.metricsAddress &&
+          formatAddress({ host: cas.metricsAddress.address, port: cas.metricsAddress.port });
         writeResult(
           io,
           options,
-          { identity: cas.identity, client, service, acceptsSimulation: simulated },
+          {
+            identity: cas.identity,
+            client,
+            service,
+            acceptsSimulation: simulated,
+            ...(metricsAt === undefined ? {} : { metrics: metricsAt }),
+          },
           () =>
             [
               `CAS ${cas.identity} is ready${simulated ? ', and accepts SIMULATED evidence' : ''}`,
               `clients:  ${client}`,
               `services: ${service}`,
+              ...(metricsAt === undefined ? [] : [`metrics:  ${metricsAt}`]),
             ].join('\n'),
         );
         await stopped(io.signal);
@@ -165,6 +195,18 @@ export const casServe: Verb = {
       });
   },
 };
+
+/** Loaded only where traces are wanted: what does not run cannot fail. */
+async function openTracing(endpoint: string | undefined, log: Logger): Promise<Tracing | undefined> {
+  if (endpoint === undefined || endpoint === '') return undefined;
+  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol)) {
+    throw new CliError('CLI_USAGE', 'OTLP endpoint: an http or https URL expected, another text found', {
+      hint: 'give --otlp-endpoint http://HOST:4318, or unset OTEL_EXPORTER_OTLP_ENDPOINT',
+    });
+  }
+  const { otlpTracing } = await import('@ensconce/cas/otlp-tracing');
+  return otlpTracing({ endpoint, version: casVersion, log });
+}
 
 function azureAuthority(text: string): string {
   const url = URL.parse(text);

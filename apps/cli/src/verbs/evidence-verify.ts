@@ -35,7 +35,10 @@ export const evidenceVerify: Verb = {
   12   could not tell: collateral missing or outside its dates`,
   define(command, io) {
     withTemplateOptions(command)
-      .argument('<file>', 'evidence: bytes, hexadecimal, base64, or JSON as tools write it')
+      .argument(
+        '<file>',
+        'evidence: bytes, hexadecimal, base64, an RA-TLS certificate, or JSON as tools write it',
+      )
       .option('--collateral <path>', 'folder or file with collateral; may be repeated', collect, [])
       .option(
         '--at <time>',

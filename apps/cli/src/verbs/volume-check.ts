@@ -19,9 +19,9 @@ export const volumeCheck: Verb = {
   define(command, io) {
     withVolumeOptions(command.argument('<dir>', 'folder of the volume'))
       .option('--json', 'write JSON')
-      .action((directory: string, options: VolumeOptions & { json?: true }) => {
+      .action(async (directory: string, options: VolumeOptions & { json?: true }) => {
         let last = -1;
-        const report = check(placeOf(io, directory, options), (done, total) => {
+        const report = await check(placeOf(io, directory, options), (done, total) => {
           const percent = Math.floor((done / Math.max(total, 1)) * 10) * 10;
           if (percent > last) io.stderr(`volume: checked ${percent} %\n`);
           last = Math.max(last, percent);

@@ -23,7 +23,10 @@ export const volumeExtract: Verb = {
       .option('--json', 'write JSON')
       .action((directory: string, destination: string, options: VolumeOptions & { json?: true }) => {
         mkdirSync(destination, { recursive: true });
-        const report = extract(placeOf(io, directory, options), destination);
+        let files = 0;
+        const report = extract(placeOf(io, directory, options), destination, () => {
+          if (++files % 1000 === 0) io.stderr(`volume: ${files} files copied\n`);
+        });
         writeResult(io, options, { ...report }, () =>
           [
             ...report.problems.map((problem) => `missing: ${problem}`),

@@ -2,6 +2,8 @@ import { route } from '../route.ts';
 import {
   attestAnswer,
   attestRequest,
+  liveAnswer,
+  readyAnswer,
   clientAttested,
   clientChallenge,
   clientEvidence,
@@ -19,6 +21,30 @@ export const readVersion = route({
   beforeAttestation: true,
   answers: { 200: { meaning: 'the version', schema: versionAnswer } },
   errors: [],
+});
+
+export const readLive = route({
+  method: 'GET',
+  path: '/v1/health/live',
+  summary: 'Whether CAS answers at all',
+  who: 'anybody',
+  access: 'anybody',
+  beforeAttestation: true,
+  answers: { 200: { meaning: 'it does', schema: liveAnswer } },
+  errors: [],
+});
+
+export const readReady = route({
+  method: 'GET',
+  path: '/v1/health/ready',
+  summary: 'Whether CAS can do its work',
+  description:
+    'It cannot where database or audit log take no more records, or when it has been told to stop.',
+  who: 'anybody',
+  access: 'anybody',
+  beforeAttestation: true,
+  answers: { 200: { meaning: 'it can', schema: readyAnswer } },
+  errors: ['CAS_NOT_READY'],
 });
 
 export const attestCas = route({

@@ -1,6 +1,7 @@
 import { describeGuests, describeVariant } from '../explain.ts';
 import { secretUses } from '../service-secrets.ts';
 import { imageOf, type Service, type Session } from '../session.ts';
+import { protectionOf } from '../volumes.ts';
 import { compare, pair, same, type Change } from './change.ts';
 
 export function serviceChanges(before: Session, after: Session): Change[] {
@@ -99,7 +100,7 @@ function imageChanges(before: Session, old: Service, after: Session, now: Servic
     if (earlier && !same(earlier, file)) add(`file ${file.path} changes`, false);
   }
   const mounted = (image: typeof is) =>
-    image?.volumes.map(({ name, path, updatePolicy }) => `volume ${name} at ${path} (${updatePolicy})`) ?? [];
+    image?.volumes.map((volume) => `volume ${volume.name} at ${volume.path} (${protectionOf(volume)})`) ?? [];
   const volumes = compare(mounted(was), mounted(is));
   for (const volume of volumes.added) add(`${volume} is newly mounted`, true);
   for (const volume of volumes.removed) add(`${volume} is no longer mounted`, false);

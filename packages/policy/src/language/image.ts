@@ -1,27 +1,50 @@
-import { byShape, transform, type Form } from '../form/form.ts';
+import { byShape, invalid, transform, type Form } from '../form/form.ts';
 import { list, map, optional, required, strict } from '../form/collection.ts';
 import { freeText, integer, oneOf, text } from '../form/scalar.ts';
-import type { Image, InjectionFile } from '../session.ts';
+import type { Image, ImageVolume, InjectionFile } from '../session.ts';
 import { absolutePath, freeName, hex, orReference, secretName, withReferences } from './names.ts';
 import { measurements } from './service.ts';
 
 export const updatePolicy = oneOf(['rollback_protected', 'ephemeral', 'no_rollback_protection']);
 const defaultMode = 0o700;
 
-const imageVolume = transform(
+const volumeExtension = map(
+  {
+    durability: optional(
+      oneOf(['settled', 'tag-follows-100ms']),
+      'settled (if absent): fsync returns when CAS has the tag. tag-follows-100ms: up to 100 ms before, which a roll-back may take away.',
+    ),
+  },
+  'ensconce (volume of an image)',
+);
+
+const imageVolume: Form<ImageVolume> = transform(
   map(
     {
       name: required(freeName, 'The entry of volumes.'),
       path: required(absolutePath, 'Where it is mounted.'),
       update_policy: optional(updatePolicy, 'Which older states are accepted; rollback_protected if absent.'),
+      ensconce: optional(volumeExtension, 'What the session language itself lacks.'),
     },
     'a volume of an image',
   ),
-  ({ name, path, update_policy: policy }) => ({
-    name,
-    path,
-    updatePolicy: policy ?? ('rollback_protected' as const),
-  }),
+  ({ name, path, update_policy: policy = 'rollback_protected', ensconce }, node, place) => {
+    const durability = ensconce?.durability;
+    if (durability !== undefined && policy !== 'rollback_protected') {
+      place.error(
+        node.offset,
+        `durability beside update_policy rollback_protected expected, ${policy} found, whose states CAS is not told`,
+      );
+      return invalid;
+    }
+    return {
+      name,
+      path,
+      updatePolicy: policy,
+      // The default leaves no trace, so that saying it changes no session's hash.
+      durability: durability === 'settled' ? undefined : durability,
+    };
+  },
 );
 
 const injectionFile: Form<InjectionFile> = byShape(

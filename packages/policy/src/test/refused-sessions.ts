@@ -250,6 +250,18 @@ export const refusedSessions: readonly (readonly [
     'data',
   ],
   [
+    'a durability of a volume whose states CAS is not told',
+    `${head}images:\n- {name: i, volumes: [{name: v, path: /d, update_policy: ephemeral, ensconce: {durability: tag-follows-100ms}}]}\nvolumes:\n- name: v\n`,
+    '4:23',
+    /durability beside update_policy rollback_protected expected, ephemeral found/,
+  ],
+  [
+    'an unknown durability',
+    `${head}images:\n- {name: i, volumes: [{name: v, path: /d, ensconce: {durability: none}}]}\nvolumes:\n- name: v\n`,
+    '4:66',
+    /settled/,
+  ],
+  [
     'an unknown secret',
     `${head}${service.replace('run', () => '"run $$SCONE::keey$$"')}secrets:\n- {name: key, kind: ascii}\n`,
     '4:24',

@@ -40,7 +40,7 @@ services:
 - {name: legacy, mrenclaves: [${a}], command: run}
 images:
 - name: image
-  volumes: [{name: v, path: /v, update_policy: ephemeral}]
+  volumes: [{name: v, path: /v, update_policy: ephemeral}, {name: w, path: /w, ensconce: {durability: tag-follows-100ms}}]
   injection_files: [/a, {path: /b, content: "line\\nkey $$SCONE::text$$\\n", permission: 0o100}]
   provide_secrets: [key]
   mrenclaves: [${a}]

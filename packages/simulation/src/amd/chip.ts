@@ -25,7 +25,21 @@ const productNames: Readonly<Record<AmdProduct, string>> = {
   Turin: 'Turin',
 };
 
-function extensions(chip: Omit<SimulatedChip, 'vek'>): { oid: string; value: Uint8Array }[] {
+function namesOf(
+  chip: Omit<SimulatedChip, 'vek'>,
+  fault: ChipSpec['certificateFault'],
+): { oid: string; value: Uint8Array }[] {
+  const hardware = { oid: `${arc}.4`, value: chip.hwId };
+  const provider = { oid: `${arc}.5`, value: ber(new IA5String({ value: 'CN=cc.simulated.example' })) };
+  if (fault === 'nameless') return [];
+  if (fault === 'both-names') return [hardware, provider];
+  return [chip.kind === 'VCEK' ? hardware : provider];
+}
+
+function extensions(
+  chip: Omit<SimulatedChip, 'vek'>,
+  fault: ChipSpec['certificateFault'],
+): { oid: string; value: Uint8Array }[] {
   const { tcb, product } = chip;
   const name = chip.kind === 'VLEK' ? product : productNames[product];
   const levels: [string, number | undefined][] = [
@@ -41,9 +55,7 @@ function extensions(chip: Omit<SimulatedChip, 'vek'>): { oid: string; value: Uin
     ...levels.flatMap(([oid, svn]) =>
       svn === undefined ? [] : [{ oid: `${arc}.${oid}`, value: integer(svn) }],
     ),
-    chip.kind === 'VCEK'
-      ? { oid: `${arc}.4`, value: chip.hwId }
-      : { oid: `${arc}.5`, value: ber(new IA5String({ value: 'CN=cc.simulated.example' })) },
+    ...namesOf(chip, fault),
   ];
 }
 
@@ -61,6 +73,8 @@ export interface ChipSpec {
   readonly hwId?: Uint8Array;
   /** The certificate is out of its dates. */
   readonly expired?: boolean;
+  /** What is wrong with the certificate: the other kind's issuer signed it, or it names neither chip nor provider, or both. */
+  readonly certificateFault?: 'other-issuer' | 'nameless' | 'both-names';
 }
 
 /** Makes a chip and certifies its key for one TCB, as AMD's key server would. */
@@ -86,9 +100,9 @@ export async function makeChip(
       notBefore: new Date(now.getTime() - 3_600_000),
       notAfter,
       isAuthority: false,
-      extensions: extensions(chip),
+      extensions: extensions(chip, spec.certificateFault),
     },
-    chip.kind === 'VCEK' ? authority.ask : authority.asvk,
+    (chip.kind === 'VCEK') === (spec.certificateFault !== 'other-issuer') ? authority.ask : authority.asvk,
   );
   return { ...chip, vek };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { concatBytes } from '@ensconce/base/bytes';
 import { nodeCrypto } from '@ensconce/crypto-node/provider';
 import { appraise } from '@ensconce/verify/appraisal';
 import { CollateralPool } from '@ensconce/verify/collateral-pool';
@@ -88,6 +89,13 @@ void test('each fault is not genuine', async () => {
     { otherTpmKey: true },
     { wrongTpmSignature: true },
     { otherPcrs: pcrs.toReversed() },
+    {
+      otherPcrs: [
+        concatBytes(pcrs[0] as Uint8Array, pcrs[1] as Uint8Array),
+        new Uint8Array(),
+        ...pcrs.slice(2),
+      ],
+    },
   ];
   for (const [tee, make] of Object.entries(makers)) {
     for (const fault of faults) {
@@ -119,12 +127,19 @@ void test('what is missing leaves it undetermined, and a missing TPM quote leave
   }
 });
 
-void test('every flipped byte of an HCL report is refused, or is one that nobody signs', async () => {
-  const evidence = JSON.parse(new TextDecoder().decode(makers.snp(request))) as { hcl_report: string };
+const flipsOf = async (make: (typeof makers)['snp']): Promise<number> => {
+  const evidence = JSON.parse(new TextDecoder().decode(make(request))) as { hcl_report: string };
   const report = Uint8Array.fromBase64(evidence.hcl_report, { alphabet: 'base64url' });
-  const unsigned = await checkFlips(report, (bytes) =>
+  return checkFlips(report, (bytes) =>
     judge(new TextEncoder().encode(JSON.stringify({ ...evidence, hcl_report: bytes.toBase64() }))),
   );
-  // Header but for its mark (28), sizes and version behind the report (8), what the signature leaves over (368), padding (64).
-  assert.equal(unsigned, 28 + 8 + 368 + 64);
+};
+/** Header but for its mark, sizes and version behind the report, and padding. */
+const unsignedAround = 28 + 8 + 64;
+
+void test('every flipped byte of an HCL report is refused, or is one that nobody signs', async () => {
+  // What the signature leaves over.
+  assert.equal(await flipsOf(makers.snp), unsignedAround + 368);
+  // Of the TDREPORT only the report data counts outside of its machine: it binds the keys, and the quote must have the same.
+  assert.equal(await flipsOf(makers.tdx), unsignedAround + 1184 - 64);
 });

@@ -16,6 +16,10 @@ export interface CollateralFaults {
   readonly revokedTcbSigning?: boolean;
   /** The PCK CA is on the root's list. */
   readonly revokedPckCa?: boolean;
+  /** TCB info and identity are signed by a PCK CA instead. */
+  readonly signedByPckCa?: boolean;
+  /** The identity of the other TEE's quoting enclave. */
+  readonly otherQeIdentity?: boolean;
 }
 
 export interface CollateralRequest {
@@ -42,16 +46,20 @@ export async function issueIntelCollateral(
   const { faults = {}, dates } = request;
   const ca = authority.pckCa[request.ca];
   const wrong = generateEcKey('P-256');
-  const signer = (fault: boolean | undefined): SimulatedKey =>
-    fault === true ? wrong : authority.tcbSigning.key;
+  const signing = faults.signedByPckCa === true ? ca : authority.tcbSigning;
+  const signer = (fault: boolean | undefined): SimulatedKey => (fault === true ? wrong : signing.key);
   const crl = { thisUpdate: dates.issued, nextUpdate: dates.next, number: request.crlNumber };
   const byRoot = [
     ...(faults.revokedTcbSigning === true ? [serialOf(authority.tcbSigning)] : []),
     ...(faults.revokedPckCa === true ? [serialOf(ca)] : []),
   ];
   const tcbInfo = tcbInfoStatement(request.tcb, dates);
-  const qeIdentity = qeIdentityStatement(request.tcb, dates);
-  const tcbChain = pemChain(authority.tcbSigning, authority.root);
+  const id = request.tcb.id === 'SGX' ? 'TDX' : 'SGX';
+  const qeIdentity = qeIdentityStatement(
+    faults.otherQeIdentity === true ? { ...request.tcb, id } : request.tcb,
+    dates,
+  );
+  const tcbChain = pemChain(signing, authority.root);
   const listSigner = faults.wrongPckCrlSignature === true ? { ...ca, key: wrong } : ca;
   return {
     pckCrlIssuerChain: pemChain(ca, authority.root),

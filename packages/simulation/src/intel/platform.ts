@@ -10,7 +10,7 @@ import {
   type StoredIdentity,
 } from '../authority.ts';
 import { encodeSgxExtension } from './sgx-extension.ts';
-import { encodeEnclaveReport } from '../sgx/body.ts';
+import { encodeEnclaveReport, type EnclaveReportFields } from '../sgx/body.ts';
 import type { IntelAuthority } from './authority.ts';
 
 /** What the simulated silicon says about itself. Byte strings are hexadecimal. */
@@ -77,12 +77,18 @@ const qeAuthenticationData = Uint8Array.from({ length: 32 }, (_, i) => i);
 /** INIT, MODE64BIT, PROVISIONKEY; XFRM as Intel's quoting enclave has it. */
 export const qeAttributes = fromHex('1500000000000000e700000000000000');
 
+/** What is wrong with the quoting enclave: it is another than the vendor's. */
+export type QeFaults = Partial<
+  Pick<EnclaveReportFields, 'mrSigner' | 'isvProdId' | 'attributes' | 'miscSelect'>
+>;
+
 function assemble(
   authority: IntelAuthority,
   spec: PlatformSpec,
   pck: Identity,
   attestationKey: SimulatedKey,
   qeId: Uint8Array,
+  qe: QeFaults = {},
 ): SimulatedPlatform {
   const attestationPoint = pointOf(attestationKey);
   const binding = sha256(concatBytes(attestationPoint, qeAuthenticationData));
@@ -94,6 +100,7 @@ function assemble(
     attributes: qeAttributes,
     cpuSvn: Uint8Array.from(spec.components),
     reportData: concatBytes(binding, new Uint8Array(32)),
+    ...qe,
   });
   const chain = [pck, authority.pckCa[spec.ca], authority.root].map((one) =>
     pemEncode(one.certificate, 'CERTIFICATE'),
@@ -117,6 +124,7 @@ export async function makePlatform(
   authority: IntelAuthority,
   now: Date,
   spec: Partial<PlatformSpec> = {},
+  qe: QeFaults = {},
 ): Promise<SimulatedPlatform> {
   const full: PlatformSpec = {
     ...defaultPlatform,
@@ -137,7 +145,7 @@ export async function makePlatform(
     },
     authority.pckCa[full.ca],
   );
-  return assemble(authority, full, pck, generateEcKey('P-256'), randomBytes(16));
+  return assemble(authority, full, pck, generateEcKey('P-256'), randomBytes(16), qe);
 }
 
 export function storePlatform(platform: SimulatedPlatform): StoredPlatform {

@@ -34,6 +34,8 @@ export interface TcbSpec {
   /** TDX only: identities of versioned modules by major version. */
   readonly modules?: readonly { readonly version: number; readonly levels: readonly IsvLevelSpec[] }[];
   readonly qeLevels: readonly IsvLevelSpec[];
+  /** How the vendor rates TCBs; 0 is the only kind that there is. */
+  readonly tcbType?: number;
 }
 
 /** The quoting enclave's attributes under the mask: MODE64BIT and XFRM may be anything. */
@@ -92,7 +94,7 @@ export function tcbInfoStatement(spec: TcbSpec, dates: StatementDates): string {
     nextUpdate: iso(dates.next),
     fmspc: spec.fmspc,
     pceId: spec.pceId,
-    tcbType: 0,
+    tcbType: spec.tcbType ?? 0,
     tcbEvaluationDataNumber: spec.evaluationDataNumber,
     ...tdxModules(spec),
     tcbLevels: spec.levels.map((level) => ({

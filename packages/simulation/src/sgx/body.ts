@@ -8,6 +8,8 @@ export interface EnclaveReportFields {
   readonly attributes: Uint8Array;
   /** 16 bytes. */
   readonly cpuSvn: Uint8Array;
+  /** 4 bytes. */
+  readonly miscSelect?: Uint8Array;
   /** 64 bytes. */
   readonly reportData: Uint8Array;
 }
@@ -23,6 +25,7 @@ export function encodeEnclaveReport(fields: EnclaveReportFields): Uint8Array {
   const report = new Uint8Array(384);
   const view = new DataView(report.buffer);
   report.set(sized(fields.cpuSvn, 16, 'CPUSVN'), 0);
+  report.set(sized(fields.miscSelect ?? new Uint8Array(4), 4, 'MISCSELECT'), 16);
   report.set(sized(fields.attributes, 16, 'ATTRIBUTES'), 48);
   report.set(sized(fields.mrEnclave, 32, 'MRENCLAVE'), 64);
   report.set(sized(fields.mrSigner, 32, 'MRSIGNER'), 128);

@@ -21,6 +21,8 @@ export interface TpmQuoteFields {
   /** Ascending; all without it. */
   readonly selection?: readonly number[];
   readonly resetCount?: number;
+  /** The quote is of each of these banks, with the same selection. */
+  readonly banks?: readonly TpmHash[];
 }
 
 const magic = fromHex('ff544347');
@@ -42,6 +44,7 @@ function bitmap(indexes: readonly number[]): Uint8Array {
 /** Writes a TPMS_ATTEST of a quote (TPM 2.0 Library, Part 2, §10.12). */
 export function encodeTpmQuoteBody(fields: TpmQuoteFields): Uint8Array {
   const indexes = selectionOf(fields);
+  const banks = fields.banks ?? [fields.bank ?? 'sha256'];
   const digest = createHash('sha256');
   for (const index of indexes) digest.update(fields.pcrs[index] ?? new Uint8Array());
   return concatBytes(
@@ -54,10 +57,8 @@ export function encodeTpmQuoteBody(fields: TpmQuoteFields): Uint8Array {
     u32be(0),
     Uint8Array.of(1),
     u64be(0x2016_0511_0016_2800n),
-    u32be(1),
-    u16be(hashIds[fields.bank ?? 'sha256']),
-    Uint8Array.of(3),
-    bitmap(indexes),
+    u32be(banks.length),
+    ...banks.flatMap((bank) => [u16be(hashIds[bank]), Uint8Array.of(3), bitmap(indexes)]),
     sized(Uint8Array.from(digest.digest())),
   );
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { utf8 } from '@ensconce/base/bytes';
+import { concatBytes, utf8 } from '@ensconce/base/bytes';
 import { nodeCrypto } from '@ensconce/crypto-node/provider';
 import { appraise } from '@ensconce/verify/appraisal';
 import { verifyTpmEvidence } from '@ensconce/verify/tpm/verify';
@@ -71,6 +71,50 @@ void test('each fault is not genuine', async () => {
   ];
   for (const fault of faults)
     assert.equal((await judge(fault)).outcome, 'not-genuine', JSON.stringify(Object.keys(fault)));
+});
+
+void test('the value of one PCR does not pass for that of another', async () => {
+  const { pcrs } = fields;
+  const none = new Uint8Array();
+  // All of them in a row are what was signed: moved by where one ends and the next begins, a register that anybody may extend stands for the boot loader's.
+  const moved = [concatBytes(...pcrs.slice(0, 16)), none, none, none, ...pcrs.slice(16)];
+  const filled = [...moved, ...Array.from({ length: 24 - moved.length }, () => none)];
+  const shifted = [
+    (pcrs[0] as Uint8Array).subarray(1),
+    concatBytes((pcrs[0] as Uint8Array).subarray(0, 1), pcrs[1] as Uint8Array),
+  ];
+  for (const otherPcrs of [filled, [...shifted, ...pcrs.slice(2)]]) {
+    const verdict = await judge({ otherPcrs });
+    assert.equal(verdict.outcome, 'not-genuine');
+    assert.equal(
+      verdict.failures.some((check) => check.name === 'PCR values are as long as those of their bank'),
+      true,
+    );
+  }
+});
+
+void test('a quote is refused that is no quote, is of more banks than one, or is signed with what is too weak or not known', async () => {
+  const evidence = JSON.parse(new TextDecoder().decode(makeTpmEvidence(tpm, fields))) as {
+    tpm_quote: { message: string; signature: string };
+  };
+  const { message, signature } = evidence.tpm_quote;
+  const changed = (base64: string, at: number, ...bytes: number[]): string => {
+    const copy = Uint8Array.fromBase64(base64);
+    copy.set(bytes, at);
+    return copy.toBase64();
+  };
+  const rows: [string, { message?: string; signature?: string }][] = [
+    ['another magic', { message: changed(message, 0, 0xfe) }],
+    ['a certification, no quote', { message: changed(message, 4, 0x80, 0x17) }],
+    ['RSAPSS', { signature: changed(signature, 0, 0, 0x16) }],
+    ['SHA-1', { signature: changed(signature, 2, 0, 4) }],
+    ['an unknown hash', { signature: changed(signature, 2, 0, 0x12) }],
+  ];
+  for (const [name, change] of rows) {
+    const bytes = utf8(JSON.stringify({ ...evidence, tpm_quote: { ...evidence.tpm_quote, ...change } }));
+    assert.equal((await verifyTpmEvidence(bytes, options)).outcome, 'not-genuine', name);
+  }
+  assert.equal((await judge({}, { banks: ['sha256', 'sha384'] })).outcome, 'not-genuine');
 });
 
 void test('a key that nobody vouches for is undetermined, for there is no root that all TPMs share', async () => {

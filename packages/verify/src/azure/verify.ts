@@ -8,7 +8,7 @@ import { checkTpmQuote } from '../tpm/quote.ts';
 import { parseTpmQuoteBody } from '@ensconce/evidence/tpm/body';
 import { EvidenceError } from '@ensconce/evidence/errors';
 import type { TpmQuoteClaims } from '../tpm/claims.ts';
-import { issueVerdict, type Verdict, type VerdictContent } from '../verdict.ts';
+import { issueVerdict, type Judged, type Verdict } from '../verdict.ts';
 import { judgeSnp } from '../snp/verify.ts';
 import { judgeTdx } from '../tdx/verify.ts';
 import { parseChecked, refuse } from '../refusal.ts';
@@ -62,8 +62,6 @@ async function checkTpm(
     return null;
   }
 }
-
-type Judged = Pick<VerdictContent, 'claims' | 'simulated' | 'tcbStatus' | 'tcbDate' | 'advisories' | 'tcb'>;
 
 async function judgeHardware(
   checks: CheckList,

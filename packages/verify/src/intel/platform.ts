@@ -1,6 +1,7 @@
 import { toHex } from '@ensconce/base/bytes';
 import type { QuoteHeader } from '@ensconce/evidence/intel/header';
 import type { QuoteAuthentication } from '@ensconce/evidence/intel/authentication';
+import type { CertificateClaims } from '../ra-tls/claims.ts';
 import type { Pck } from './pck.ts';
 
 /** Claims about the machine, the same for SGX and TDX. */
@@ -21,6 +22,8 @@ export interface IntelPlatformClaims {
   readonly qeId: string;
   readonly qeIsvSvn: number;
   readonly quoteVersion: number;
+  /** RA-TLS only. */
+  readonly certificate: CertificateClaims | null;
 }
 
 export function platformClaims(
@@ -42,5 +45,6 @@ export function platformClaims(
     qeId: toHex(quote.header.userData.subarray(0, 16)),
     qeIsvSvn: quote.authentication.qeReport.isvSvn,
     quoteVersion: quote.header.version,
+    certificate: null,
   };
 }

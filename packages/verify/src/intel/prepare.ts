@@ -47,7 +47,12 @@ function isComplete(collateral: IntelCollateral, checks: CheckList): collateral 
   const missing = partNames.filter(([part]) => collateral[part] === undefined).map(([, name]) => name);
   return checks.that('collateral is complete', missing.length === 0, {
     expected: 'revocation lists, TCB info and QE identity with their chains',
-    found: missing.length === 0 ? 'all of them' : `no ${missing.join(', no ')}`,
+    found:
+      missing.length === 0
+        ? 'all of them'
+        : missing.length === partNames.length
+          ? 'none of them'
+          : `no ${missing.join(', no ')}`,
     failure: 'undetermined',
     hint: fetchHint,
   });

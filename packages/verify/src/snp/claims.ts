@@ -5,6 +5,7 @@ import type { FirmwareVersion } from '@ensconce/evidence/snp/body';
 import type { SnpReport } from '@ensconce/evidence/snp/quote';
 import type { VekChain } from './chain.ts';
 import type { VtpmClaims } from '../azure/claims.ts';
+import type { CertificateClaims } from '../ra-tls/claims.ts';
 
 export interface SnpClaims {
   readonly tee: 'snp';
@@ -75,6 +76,8 @@ export interface SnpClaims {
   } | null;
   /** Azure only. */
   readonly vtpm: VtpmClaims | null;
+  /** RA-TLS only. */
+  readonly certificate: CertificateClaims | null;
 }
 
 const hex64 = (value: bigint): string => value.toString(16).padStart(16, '0');
@@ -164,5 +167,6 @@ export function snpClaims(report: SnpReport, chain: VekChain, list: RevocationLi
             thisUpdate: new Date(list.thisUpdate).toISOString(),
           },
     vtpm: null,
+    certificate: null,
   };
 }

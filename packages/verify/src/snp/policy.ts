@@ -1,3 +1,4 @@
+import type { FirmwareVersion } from '@ensconce/evidence/snp/body';
 import type { SnpTcb } from '@ensconce/evidence/snp/tcb';
 import type { SnpClaims } from './claims.ts';
 
@@ -34,6 +35,13 @@ const texts = ['measurement', 'hostData', 'idKeyDigest', 'authorKeyDigest', 'fam
 const reaches = (have: SnpTcb, want: MinimumTcb): boolean =>
   parts.every((part) => (have[part] ?? 0) >= (want[part] ?? 0));
 
+const order = ['major', 'minor', 'build'] as const;
+
+function isNewer(one: FirmwareVersion, other: FirmwareVersion): boolean {
+  const part = order.find((name) => one[name] !== other[name]);
+  return part !== undefined && one[part] > other[part];
+}
+
 function tcbMismatches(claims: SnpClaims, identity: SnpIdentity): string[] {
   const { current, committed, reported, launch } = claims.tcb;
   const wrong: string[] = [];
@@ -45,8 +53,12 @@ function tcbMismatches(claims: SnpClaims, identity: SnpIdentity): string[] {
   }
   if (!reaches(current, committed) || !reaches(current, reported))
     wrong.push('a committed and reported TCB no higher than the current one');
-  if (identity.allowProvisionalFirmware !== true && !reaches(committed, current))
-    wrong.push('committed firmware (its TCB is below the current one)');
+  const { currentFirmware, committedFirmware } = claims;
+  const rolls = !reaches(committed, current) || isNewer(currentFirmware, committedFirmware);
+  if (identity.allowProvisionalFirmware !== true && rolls)
+    wrong.push('committed firmware (its TCB or version is below the current one)');
+  if (isNewer(committedFirmware, currentFirmware))
+    wrong.push('a committed firmware no newer than the current one');
   return wrong;
 }
 

@@ -67,6 +67,11 @@ export function parseVek(certificate: Certificate): Vek {
     : name.includes('SEV-VLEK')
       ? 'VLEK'
       : refuse('SEV-VCEK or SEV-VLEK', `"${name}"`);
+  const hwId = hardwareId(certificate);
+  const cspId = string(certificate, '5');
+  // A key of one chip names the chip, a key of a provider the provider, and never both.
+  if ((kind === 'VCEK') !== (hwId !== undefined) || (kind === 'VLEK') !== (cspId !== undefined))
+    refuse(kind === 'VCEK' ? 'a hardware id alone' : 'a provider alone', 'another');
   const productName = string(certificate, '2') ?? refuse('a product name', 'none');
   const fmc = level(certificate, '3.9');
   const turin = productName.startsWith('Turin') || productName.startsWith('Venice');
@@ -81,7 +86,7 @@ export function parseVek(certificate: Certificate): Vek {
       snp: need(certificate, '3.3', 'a patch level of the SNP firmware'),
       microcode: need(certificate, '3.8', 'a patch level of the microcode'),
     },
-    hwId: hardwareId(certificate),
-    cspId: string(certificate, '5'),
+    hwId,
+    cspId,
   };
 }

@@ -3,7 +3,7 @@ import { productOf, readTcb } from '@ensconce/evidence/snp/tcb';
 import { parseSnpReport, type SnpReport } from '@ensconce/evidence/snp/quote';
 import { CheckList } from '../check.ts';
 import { checkWindows, joinWindows, makeWindow } from '../window.ts';
-import { issueVerdict, type Verdict, type VerdictContent } from '../verdict.ts';
+import { issueVerdict, type Judged, type Verdict } from '../verdict.ts';
 import { parseChecked, refuse } from '../refusal.ts';
 import { anchorOf } from './root.ts';
 import { checkRevocation } from './revocation.ts';
@@ -126,9 +126,6 @@ async function checkTrust(
   );
   return anchor;
 }
-
-/** What judging finds of a report, before it becomes a verdict. */
-type Judged = Pick<VerdictContent, 'claims' | 'simulated' | 'tcbStatus' | 'tcbDate' | 'advisories' | 'tcb'>;
 
 /** Judges a report into `checks`; undefined where it is not genuine or cannot be judged. */
 export async function judgeSnp(

@@ -1,6 +1,7 @@
 import { toHex } from '@ensconce/base/bytes';
 import type { CryptoProvider } from '@ensconce/x509/crypto';
-import type { LogEvent } from '@ensconce/evidence/event-log';
+import { parseEventLog, type LogEvent } from '@ensconce/evidence/event-log';
+import type { Packaged } from '@ensconce/evidence/packaging';
 import { replay, type Extension } from '../replay.ts';
 import type { TdxClaims } from './claims.ts';
 
@@ -14,6 +15,20 @@ export function rtmrExtensions(events: readonly LogEvent[]): Extension[] {
       ? []
       : [{ index: event.index - 1, digest }];
   });
+}
+
+/** The extensions in the log that came with a quote; undefined where none came. Throws `EvidenceError` on a firmware's log that cannot be read. */
+export async function packagedExtensions(
+  crypto: CryptoProvider,
+  { eventLog }: Packaged,
+): Promise<Extension[] | undefined> {
+  if (eventLog === undefined) return undefined;
+  if (eventLog instanceof Uint8Array) return rtmrExtensions(parseEventLog(eventLog));
+  const extensions = eventLog.map(async (event) => ({
+    index: event.index,
+    digest: 'digest' in event ? event.digest : await crypto.sha384(event.preimage),
+  }));
+  return Promise.all(extensions);
 }
 
 /**

@@ -3,7 +3,7 @@ import { parseTdxQuote, type TdxQuote } from '@ensconce/evidence/tdx/quote';
 import { CheckList } from '../check.ts';
 import { evaluateTd, type TdTcb } from './evaluate.ts';
 import { judgeIntelQuote } from '../intel/judge.ts';
-import { issueVerdict, type Verdict, type VerdictContent } from '../verdict.ts';
+import { issueVerdict, type Judged, type Verdict } from '../verdict.ts';
 import { parseChecked, refuse } from '../refusal.ts';
 import { checkModule } from './module.ts';
 import { tdxClaims, type TdxClaims } from './claims.ts';
@@ -30,9 +30,6 @@ async function checkEventLog(
     hint: 'the log was changed, or is of another start of the guest',
   });
 }
-
-/** What judging finds of a quote, before it becomes a verdict. */
-type Judged = Pick<VerdictContent, 'claims' | 'simulated' | 'tcbStatus' | 'tcbDate' | 'advisories' | 'tcb'>;
 
 /** Judges a quote into `checks`; undefined where it is not genuine or cannot be judged. */
 export async function judgeTdx(

@@ -1,6 +1,7 @@
 import { concatBytes, equalBytes, toHex } from '@ensconce/base/bytes';
 import type { TpmHash, TpmQuoteBody } from '@ensconce/evidence/tpm/body';
 import type { VerificationKey } from '@ensconce/x509/crypto';
+import { registerSizes } from '../replay.ts';
 import type { CheckList } from '../check.ts';
 import type { TpmQuoteClaims } from './claims.ts';
 import type { VerifyOptions } from '../options.ts';
@@ -37,15 +38,22 @@ export async function checkTpmQuote(
     return undefined;
   }
   const values = selection.indexes.map((index) => input.pcrs[index]);
+  // The digest is over all values in one: of other sizes, the value of one register would pass for that of another.
+  const size = registerSizes[selection.hash];
+  const sized = values.every((value) => value?.length === size);
+  checks.that('PCR values are as long as those of their bank', sized, {
+    expected: `${size} bytes for each of the ${values.length}`,
+    found: sized ? 'just that' : values.map((value) => value?.length ?? 'none').join(', '),
+  });
   const digest = await options.crypto[input.hash](
     concatBytes(...values.map((value) => value ?? new Uint8Array())),
   );
-  const ok = values.every((value) => value !== undefined) && equalBytes(digest, body.pcrDigest);
+  const ok = equalBytes(digest, body.pcrDigest);
   checks.that('PCR values are those of the TPM quote', ok, {
     expected: toHex(body.pcrDigest),
     found: toHex(digest),
   });
-  if (!signed || !ok) return undefined;
+  if (!signed || !sized || !ok) return undefined;
   return {
     nonce: toHex(body.extraData),
     bank: selection.hash,

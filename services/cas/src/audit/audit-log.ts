@@ -26,6 +26,8 @@ export interface AuditLogOptions {
 
 /** Somewhere else where records must be before what they tell of may happen. */
 export interface AuditSink {
+  /** Whether it has all records, or is about to get them. */
+  readonly up: boolean;
   /** Whether every commit needs a record, so that a database that was put back shows. */
   readonly countsCommits: boolean;
   /** Throws where it is known to be out of reach, so that nothing is begun that could not be told of. */
@@ -66,6 +68,8 @@ export class AuditLog {
   #sink: AuditSink | undefined;
   /** Called when more records are on the disk. */
   onGrowth: () => void = () => {};
+  /** Told how many milliseconds each write of records took. */
+  onSync: (milliseconds: number) => void = () => {};
 
   private constructor(options: AuditLogOptions, file: FileHandle, { chain, tree, size }: OpenedLog) {
     this.path = options.path;
@@ -108,6 +112,11 @@ export class AuditLog {
   /** The last record that was appended. */
   get position(): AuditPosition {
     return { sequence: this.#sequence, hash: this.#hash };
+  }
+
+  /** False once a record could not be written, which a restart mends, and while the sink is out of reach: then nothing is released. */
+  get writable(): boolean {
+    return this.#failure === undefined && this.#sink?.up !== false;
   }
 
   /** The tree over what is on the disk. */
@@ -209,8 +218,10 @@ export class AuditLog {
       this.#queue = [];
       try {
         if (this.#failure !== undefined) throw this.#failure;
+        const began = performance.now();
         await this.#file.appendFile(Buffer.concat(batch.map((entry) => entry.line)));
         await this.#file.datasync();
+        this.onSync(performance.now() - began);
         for (const entry of batch) this.#settle(entry);
         this.#tree.flush();
         for (const entry of batch) entry.written();

@@ -154,6 +154,8 @@ const published = Object.fromEntries(
 /** A row for each route: one that is missing does not compile. */
 const matrix: { readonly [Id in RouteId]: readonly Probe[] } = {
   readVersion: [always('read', { method: 'GET', path: '/v1/version' })],
+  readLive: [always('ask', { method: 'GET', path: '/v1/health/live' })],
+  readReady: [always('ask', { method: 'GET', path: '/v1/health/ready' })],
   readOpenApi: [always('read', { method: 'GET', path: '/v1/openapi.json' })],
   attestCas: [
     always('ask', {

@@ -5,8 +5,10 @@ import type { Logger } from 'pino';
 import type { ErrorBody } from '@ensconce/api/schema';
 import { CasError, publicError, type CasErrorCode } from '../errors.ts';
 import { addressOf, callerOf } from './client-of.ts';
-import { dispatch, methodsOf, targetOf } from './dispatch.ts';
+import { dispatch, methodsOf, routeOf, targetOf } from './dispatch.ts';
 import { handlers, type HandlerContext } from './handlers.ts';
+import { observedRequests, type RequestVariables } from '../observe/observed-requests.ts';
+import type { Observer } from '../observe/observer.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { Uploads } from './uploads.ts';
 
@@ -15,9 +17,10 @@ export interface ClientApiContext extends HandlerContext {
   /** Identities cost nothing, so what one address may ask for is bounded too. */
   readonly addressLimit: RateLimit;
   readonly log: Logger;
+  readonly observer: Observer;
 }
 
-type Bindings = { Bindings: HttpBindings };
+type Bindings = { Bindings: HttpBindings; Variables: RequestVariables };
 
 /** What port 8081 answers (docs/protocol/client-api.md); the routes are rows of `@ensconce/api/routes`. */
 export function clientApi(context: ClientApiContext): Hono<Bindings> {
@@ -32,6 +35,7 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     }
     return answerError(context, c, error);
   });
+  api.use(observedRequests({ ...context, routeOf }));
   api.use(async (c, next) => {
     c.header('cache-control', 'no-store');
     const now = context.now().getTime();
@@ -87,7 +91,10 @@ function untilTick(from: number, now: number): Promise<void> {
 function answerError(context: ClientApiContext, c: Context<Bindings>, error: unknown): Response {
   const shown = publicError(error);
   if (shown.status >= 500) {
-    context.log.error({ err: error, method: c.req.method, path: c.req.path }, 'request failed');
+    context.log.error(
+      { err: error, request: c.get('requestId'), method: c.req.method, path: c.req.path },
+      'request failed',
+    );
   }
   if (shown.code === 'CAS_METHOD_NOT_ALLOWED') {
     c.header('allow', methodsOf(targetOf(c.env.incoming).path).join(', '));

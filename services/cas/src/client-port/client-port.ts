@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Logger } from 'pino';
 import { closer, listen, type Listen } from '../listen.ts';
+import { Busy } from '../state/busy.ts';
 import type { CasIdentity } from '../state/state.ts';
 import type { clientApi } from './client-api.ts';
 
@@ -19,18 +20,31 @@ export interface ClientPortOptions {
   readonly identity: CasIdentity;
   readonly api: ReturnType<typeof clientApi>;
   readonly limits: ClientPortLimits;
+  /** Milliseconds for requests that are being answered when the port is closed. */
+  readonly drain: number;
   readonly log: Logger;
+  readonly onHandshakeFailure: () => void;
 }
 
 /** The port of the clients: HTTPS (TLS 1.3), where a client certificate says who asks. */
 export class ClientPort {
-  /** Ends what is open, requests that are being answered included. */
+  #connections = 0;
+  /** Answers the requests that have begun, then ends what is open. */
   readonly close: () => Promise<void>;
   readonly address: AddressInfo;
 
-  private constructor(close: () => Promise<void>, address: AddressInfo) {
+  private constructor(server: Server, close: () => Promise<void>, address: AddressInfo) {
     this.close = close;
     this.address = address;
+    server.on('connection', (socket: Socket) => {
+      this.#connections++;
+      socket.once('close', () => this.#connections--);
+    });
+  }
+
+  /** Open connections. */
+  get connections(): number {
+    return this.#connections;
   }
 
   static async open(options: ClientPortOptions): Promise<ClientPort> {
@@ -61,6 +75,7 @@ export class ClientPort {
     server.setTimeout(limits.timeout);
     limitPerAddress(server, limits.perAddress);
     server.on('tlsClientError', (error, socket) => {
+      options.onHandshakeFailure();
       log.debug({ err: error.message }, 'client handshake failed');
       // Node leaves a handshake that took too long open.
       socket.destroy();
@@ -69,8 +84,10 @@ export class ClientPort {
       // A resumed connection would show no certificate and prove no key.
       if (socket.isSessionReused()) socket.destroy();
     });
-    const close = closer(server);
-    return new ClientPort(close, await listen(server, options.listen, 'client port'));
+    const answering = new Busy();
+    server.on('request', (_request, response) => response.once('close', answering.begin()));
+    const close = closer(server, () => answering.idle(options.drain));
+    return new ClientPort(server, close, await listen(server, options.listen, 'client port'));
   }
 }
 

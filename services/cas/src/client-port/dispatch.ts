@@ -55,6 +55,13 @@ export function methodsOf(path: string): readonly string[] {
   return [...new Set([...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'])].toSorted();
 }
 
+/** The row that a request is for, if there is one. */
+export function routeOf(incoming: IncomingMessage): RouteId | undefined {
+  const { path } = targetOf(incoming);
+  const wanted = incoming.method === 'HEAD' ? 'GET' : incoming.method;
+  return table.find(({ row, match }) => row.method === wanted && match(path) !== undefined)?.id;
+}
+
 /** Reads a request by the row that it is for, and has it answered. */
 export async function dispatch(
   handlers: Handlers,

@@ -18,6 +18,7 @@ import type { Bindings } from '../sessions/bindings.ts';
 import type { SecretValues } from '../sessions/secret-values.ts';
 import type { StoredVersion } from '../sessions/session-record.ts';
 import { writeSession, type WriteContext, type WriteRequest } from '../sessions/write-session.ts';
+import type { Health } from '../observe/health.ts';
 import { Gate } from '../state/gate.ts';
 import type { Serial } from '../state/serial.ts';
 import { auditHandlers } from './audit-handlers.ts';
@@ -34,6 +35,7 @@ export interface HandlerContext extends WriteContext {
   readonly version: () => VersionAnswer;
   /** Key hashes that may read the whole audit log. */
   readonly auditors: ReadonlySet<string>;
+  readonly health: () => Health;
 }
 
 /** What answers the routes of port 8081. */
@@ -56,6 +58,12 @@ export function handlers(context: HandlerContext): Handlers {
   ): ReturnType<typeof write> =>
     write({ text: body, author: authorOf(identity), ifMatch: hashIn(headers['if-match']) });
   return {
+    readLive: () => ({ status: 200, body: { status: 'live' } }),
+    readReady: () => {
+      const { obstacles } = context.health();
+      if (obstacles.length === 0) return { status: 200, body: { status: 'ready' } };
+      throw new CasError('CAS_NOT_READY', `CAS: ready expected, ${obstacles.join(', ')} stands in the way`);
+    },
     readVersion: () => ({ status: 200, body: context.version() }),
     attestCas: async ({ body }, { incoming }) => ({
       status: 200,

@@ -54,6 +54,8 @@ export interface VerifierOptions {
   readonly timeout?: number | undefined;
   /** Told why collateral could not be had: strangers are told only that it could not. */
   readonly onFailure?: ((platform: string, error: unknown) => void) | undefined;
+  /** Told of every look-up, and how many milliseconds it took. */
+  readonly onLookUp?: ((outcome: 'found' | 'failed', milliseconds: number) => void) | undefined;
 }
 
 const defaultTimeout = 10_000;
@@ -90,9 +92,13 @@ export function evidenceVerifier(options: VerifierOptions): EvidenceVerifier {
     ask: () => Promise<Found | undefined>,
   ): Promise<Found | undefined> =>
     lookUps.run(async () => {
+      const began = performance.now();
       try {
-        return await within(options.timeout ?? defaultTimeout, ask());
+        const found = await within(options.timeout ?? defaultTimeout, ask());
+        options.onLookUp?.(found === undefined ? 'failed' : 'found', performance.now() - began);
+        return found;
       } catch (error) {
+        options.onLookUp?.('failed', performance.now() - began);
         options.onFailure?.(platform, error);
         return undefined;
       }

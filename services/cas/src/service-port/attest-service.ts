@@ -54,7 +54,7 @@ export interface AttestContext {
   readonly watermarks: WatermarkStore;
   readonly sessions: Sessions;
   readonly volumeTags: VolumeTags;
-  readonly configurations: PreparedConfigurations;
+  readonly configurations: Pick<PreparedConfigurations, 'of'>;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
   /** Hex SHA-256 of it. */
@@ -89,7 +89,7 @@ export interface AttestedService {
 }
 
 /** How far an attestation came, for the record of its refusal. */
-export interface AttestTrace {
+export interface Findings {
   /** Genuine, and of this exchange. */
   evidence?: AttestedEvidence;
   /** It exists, and its service of that name too. */
@@ -111,14 +111,14 @@ export async function attestService(
   context: AttestContext,
   connection: PeerConnection,
   message: Attest,
-  trace: AttestTrace = {},
+  findings: Findings = {},
 ): Promise<AttestedService> {
   checkFormat(message);
   const id = parseConfigId(message.configId);
   const instance = instanceOf(connection);
   const proved =
     (await provedWithoutEvidence(context, message, id)) ??
-    (await provedByEvidence(context, connection, message, id, trace));
+    (await provedByEvidence(context, connection, message, id, findings));
   const { found, resolved, description, measurement } = proved;
   const service = findService(resolved.session, id.service);
   const now = context.now();
@@ -191,7 +191,7 @@ async function provedByEvidence(
   connection: PeerConnection,
   message: Attest,
   id: ConfigId,
-  trace: AttestTrace,
+  findings: Findings,
 ): Promise<Proved> {
   const { format } = message;
   if (format === 'none') {
@@ -205,9 +205,9 @@ async function provedByEvidence(
   const claims = genuineClaims(verdict, format);
   checkBinding(claims, expected);
   const { description, measurement } = checkDescription(context, message, claims, id);
-  trace.evidence = attestedEvidence(verdict, claims, measurement);
+  findings.evidence = attestedEvidence(verdict, claims, measurement);
   const found = findAdmitted(context, id);
-  trace.session = id.session;
+  findings.session = id.session;
   const resolved = await resolvedSession(context.sessions, found, context.values);
   const { attestation } = resolved.session.security;
   const { appraisal, policy } = appraiseService(

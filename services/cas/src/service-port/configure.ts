@@ -171,10 +171,11 @@ function namesIn(session: Session, texts: readonly string[]): ReadonlySet<string
   return new Set(found.flatMap((reference) => resolveReference(reference, session)?.secret.name ?? []));
 }
 
-const configured = ({ name, path, policy, key }: GivenVolume): ConfiguredVolume => ({
+const configured = ({ name, path, policy, durability, key }: GivenVolume): ConfiguredVolume => ({
   name,
   path,
   policy,
+  ...(durability && { durability }),
   key: Buffer.from(key, 'hex').toString('base64'),
 });
 

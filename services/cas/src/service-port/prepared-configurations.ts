@@ -39,6 +39,8 @@ export class PreparedConfigurations {
 function isConstant(session: Session, service: Service): boolean {
   return (
     (imageOf(session, service)?.volumes.length ?? 0) === 0 &&
+    // Values that a vault keeps are the vault's to change.
+    session.secretConfig === undefined &&
     session.secrets.every(
       ({ kind, import: imported, importAkv }) =>
         imported === undefined && importAkv === undefined && constantKinds.has(kind),

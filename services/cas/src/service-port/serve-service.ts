@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { TLSSocket } from 'node:tls';
 import type { AuditEvent } from '@ensconce/audit/event';
 import type { Logger } from 'pino';
@@ -8,6 +9,9 @@ import { exporterLabel, exporterSize, nonceSize } from '@ensconce/wire/binding';
 import { FrameConnection } from '@ensconce/wire/frames';
 import { attestedEvidence } from '../audit/attested-evidence.ts';
 import { CasError, publicError } from '../errors.ts';
+import { tracedContext, type Observer } from '../observe/observer.ts';
+import { newRequestId } from '../observe/request-id.ts';
+import type { Trace } from '../observe/tracing.ts';
 import type { State } from '../state/state.ts';
 import { VolumeDesk } from '../volumes/serve-volumes.ts';
 import type { Random } from '../store/record-cipher.ts';
@@ -16,13 +20,14 @@ import {
   attestService,
   parseAttest,
   type AttestContext,
-  type AttestTrace,
+  type Findings,
   type AttestedService,
   type PeerConnection,
   type Proof,
 } from './attest-service.ts';
 import { nameOf } from './config-id.ts';
 import { InsecureWithoutEvidence } from './without-evidence.ts';
+import type { Progress } from './service-port.ts';
 
 /** Evidence and description fit easily; more is not read from who is not attested. */
 const incomingFrameLimit = 262_144;
@@ -31,21 +36,37 @@ export interface ServeContext extends AttestContext {
   readonly state: State;
   readonly random: Random;
   readonly log: Logger;
+  readonly observer: Observer;
   /** Milliseconds for the evidence to come. */
   readonly timeout: number;
   /** Called before simulated evidence is used: makes the mark in the database durable. */
   readonly markSimulated: () => Promise<void>;
 }
 
+/** One attestation as the operator sees it. */
+interface Attestation {
+  readonly requestId: string;
+  readonly log: Logger;
+  readonly trace: Trace;
+  /** Milliseconds of the monotonic clock. */
+  readonly began: number;
+}
+
 /** One service's connection from the challenge to its exit. Never throws. */
 export async function serveService(
-  context: ServeContext,
+  shared: ServeContext,
   socket: TLSSocket,
-  attested: () => void,
+  progress: Progress,
 ): Promise<void> {
+  const { tracing } = shared.observer;
+  const requestId = newRequestId(shared.random);
+  const log = shared.log.child({ request: requestId });
+  const trace = tracing.begin('attestation', { request: requestId });
+  const attestation: Attestation = { requestId, log, trace, began: performance.now() };
+  const context = { ...tracedContext(shared, tracing, trace), log };
   const frames = new FrameConnection(socket, 'service', incomingFrameLimit);
   let configId = '';
-  const trace: AttestTrace = {};
+  const findings: Findings = {};
   let service: AttestedService;
   try {
     const nonce = context.random(nonceSize);
@@ -55,14 +76,16 @@ export async function serveService(
       nonce,
     };
     frames.send({ type: 'challenge', version: 1, nonce: toHex(nonce) } satisfies Challenge);
-    const message = parseAttest(await frames.receive(context.timeout));
+    const frame = await trace.step('wait for evidence', () => frames.receive(context.timeout));
+    progress.arrived();
+    const message = parseAttest(frame);
     // A code that was refused may still be good.
     configId = message.configId.replace(/@[^/]*$/, '');
-    service = await attestService(context, connection, message, trace);
-    await release(context, frames, service);
-    attested();
+    service = await attestService(context, connection, message, findings);
+    await release(context, frames, service, attestation);
+    progress.attested();
   } catch (error) {
-    await refuse(context, frames, { configId, ...trace }, error);
+    await refuse(context, frames, { configId, ...findings }, error, attestation);
     return;
   }
   await follow(context, frames, service);
@@ -73,11 +96,14 @@ async function release(
   context: ServeContext,
   frames: FrameConnection,
   service: AttestedService,
+  { trace, began }: Attestation,
 ): Promise<void> {
   const { id, proof, configuration } = service;
   const simulated = isSimulated(proof);
   if (simulated) await context.markSimulated();
-  await context.state.audit.append(releaseEvent(service), context.state.store.sequence);
+  await trace.step('record', () =>
+    context.state.audit.append(releaseEvent(service), context.state.store.sequence),
+  );
   const insecure = 'insecure' in proof;
   const answer: AttestAnswer = {
     type: 'configured',
@@ -86,6 +112,8 @@ async function release(
     ...(insecure && { insecureWithoutEvidence: true }),
   };
   frames.send(answer);
+  context.observer.metrics.attested('configured', performance.now() - began);
+  trace.end({ result: 'configured', simulated });
   const who = { session: id.session, service: id.service };
   if (insecure) context.log.warn(who, 'service configured WITHOUT EVIDENCE: its session asks nobody for any');
   else context.log.info({ ...who, simulated }, 'service attested');
@@ -129,13 +157,16 @@ function releaseEvent({ id, proof, released }: AttestedService): AuditEvent {
 async function refuse(
   context: ServeContext,
   frames: FrameConnection,
-  asked: AttestTrace & { readonly configId: string },
+  asked: Findings & { readonly configId: string },
   error: unknown,
+  { requestId, trace, began }: Attestation,
 ): Promise<void> {
   const { configId } = asked;
   const shown = publicError(error);
   if (shown.status >= 500) context.log.error({ err: error, configId }, 'attestation failed');
   else context.log.info({ configId, code: shown.code, reason: shown.msg }, 'service refused');
+  context.observer.metrics.attested(shown.code, performance.now() - began);
+  trace.end({ result: shown.code }, shown.code);
   try {
     await context.state.audit.note(
       { type: 'Service refused', ...asked, code: shown.code, reason: shown.msg },
@@ -146,6 +177,7 @@ async function refuse(
       msg: shown.msg,
       code: shown.code,
       retry: shown.retry,
+      requestId,
       ...(shown.hint === undefined ? {} : { hint: shown.hint }),
     } satisfies AttestAnswer);
   } catch (failure) {

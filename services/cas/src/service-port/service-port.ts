@@ -3,6 +3,7 @@ import { createServer, type TLSSocket } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { attestationProtocol } from '@ensconce/wire/attestation';
+import { Busy } from '../state/busy.ts';
 import type { CasIdentity } from '../state/state.ts';
 import { closer, listen, type Listen } from '../listen.ts';
 
@@ -15,24 +16,47 @@ export interface ServicePortLimits {
   readonly timeout: number;
 }
 
+/** What a connection tells its port. */
+export interface Progress {
+  /** The evidence is here: from now on the answer depends on this side alone. */
+  readonly arrived: () => void;
+  /** The service is known. */
+  readonly attested: () => void;
+}
+
 export interface ServicePortOptions {
   readonly listen: Listen;
   readonly identity: CasIdentity;
   readonly limits: ServicePortLimits;
+  /** Milliseconds for attestations whose evidence is here when the port is closed. */
+  readonly drain: number;
   readonly log: Logger;
-  /** Serves one connection; `attested` is called when the service is known. It never throws. */
-  readonly serve: (socket: TLSSocket, attested: () => void) => Promise<void>;
+  readonly onHandshakeFailure: () => void;
+  /** Serves one connection. It never throws. */
+  readonly serve: (socket: TLSSocket, progress: Progress) => Promise<void>;
 }
 
 /** The port of the services: the attestation protocol over TLS 1.3 with certificates on both sides. */
 export class ServicePort {
   readonly #close: () => Promise<void>;
   readonly #running = new Map<TLSSocket, Promise<void>>();
+  readonly #pending: Busy;
   readonly address: AddressInfo;
 
-  private constructor(close: () => Promise<void>, address: AddressInfo) {
+  private constructor(close: () => Promise<void>, pending: Busy, address: AddressInfo) {
     this.#close = close;
+    this.#pending = pending;
     this.address = address;
+  }
+
+  /** Open connections whose handshake is done. */
+  get connections(): number {
+    return this.#running.size;
+  }
+
+  /** Of these, the ones that are not attested yet. */
+  get pending(): number {
+    return this.#pending.count;
   }
 
   static async open(options: ServicePortOptions): Promise<ServicePort> {
@@ -50,10 +74,12 @@ export class ServicePort {
       handshakeTimeout: limits.timeout,
     });
     server.maxConnections = limits.connections;
-    const close = closer(server);
-    const port = new ServicePort(close, await listen(server, options.listen, 'service port'));
-    let pending = 0;
+    const pending = new Busy();
+    const judging = new Busy();
+    const close = closer(server, () => judging.idle(options.drain));
+    const port = new ServicePort(close, pending, await listen(server, options.listen, 'service port'));
     server.on('tlsClientError', (error, socket) => {
+      options.onHandshakeFailure();
       log.debug({ err: error.message }, 'service handshake failed');
       // Node leaves a handshake that took too long open.
       socket.destroy();
@@ -64,20 +90,23 @@ export class ServicePort {
       if (
         socket.alpnProtocol !== attestationProtocol ||
         socket.isSessionReused() ||
-        pending >= limits.pending
+        pending.count >= limits.pending
       ) {
         socket.destroy();
         return;
       }
-      pending++;
-      let waiting = true;
+      const known = pending.begin();
+      let answered = (): void => {};
       const attested = (): void => {
-        if (waiting) pending--;
-        waiting = false;
+        known();
+        answered();
+      };
+      const arrived = (): void => {
+        answered = judging.begin();
       };
       socket.setNoDelay(true);
       socket.setKeepAlive(true, 60_000);
-      const done = options.serve(socket, attested).finally(() => {
+      const done = options.serve(socket, { arrived, attested }).finally(() => {
         attested();
         socket.destroySoon();
         port.#running.delete(socket);
@@ -87,7 +116,7 @@ export class ServicePort {
     return port;
   }
 
-  /** Ends all connections and waits until what they were doing is done. */
+  /** Answers whose evidence is here, then ends all connections and waits until what they were doing is done. */
   async close(): Promise<void> {
     await this.#close();
     await Promise.allSettled(this.#running.values());

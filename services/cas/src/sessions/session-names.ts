@@ -26,6 +26,13 @@ export class SessionNames {
     return index;
   }
 
+  /** How many sessions there are. */
+  get present(): number {
+    let count = 0;
+    for (const { length } of this.#namespaces.values()) count += length;
+    return count;
+  }
+
   set(entry: StoredName): void {
     for (const group of this.#groupsOf(entry)) {
       const at = firstFrom(group, entry.name);

@@ -1,5 +1,5 @@
 import { hash as digest } from 'node:crypto';
-import { equalBytes, utf8 } from '@ensconce/base/bytes';
+import { utf8 } from '@ensconce/base/bytes';
 import { encodeFields } from '@ensconce/base/fields';
 import type { RecordPlace } from './record-cipher.ts';
 
@@ -16,7 +16,8 @@ const hash = (label: string, fields: readonly Uint8Array[]): Uint8Array =>
  * nodes above them, whatever the number of records.
  */
 export class StateRoot {
-  readonly #buckets: (Map<string, Uint8Array> | undefined)[] = Array.from({ length: bucketCount });
+  /** Leaves by slot, both as text of one character a byte: a hundred thousand byte arrays take three times the memory. */
+  readonly #buckets: (Map<string, string> | undefined)[] = Array.from({ length: bucketCount });
   /** `#levels[0]` are the bucket hashes, the last level is the root alone. */
   readonly #levels: Uint8Array[][];
   /** Buckets that changed since the levels were computed. */
@@ -52,15 +53,17 @@ export class StateRoot {
     const { index, id } = slotOf(place);
     const leaf = this.#buckets[index]?.get(id);
     if (leaf === undefined || sealed === undefined) return leaf === sealed;
-    return equalBytes(leaf, leafHash(place, sealed));
+    return leaf === leafHash(place, sealed);
   }
 
   #rehash(): void {
     let changed: ReadonlySet<number> = this.#changed;
     const [buckets] = this.#levels as [Uint8Array[], ...Uint8Array[][]];
     for (const index of changed) {
-      const bucket = this.#buckets[index] ?? new Map<string, Uint8Array>();
-      const leaves = [...bucket].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, leaf]) => leaf);
+      const bucket = this.#buckets[index] ?? new Map<string, string>();
+      const leaves = [...bucket]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, leaf]) => Buffer.from(leaf, 'latin1'));
       buckets[index] = hash('bucket', leaves);
     }
     for (let level = 1; level <= depth; level++) {
@@ -83,8 +86,8 @@ function nodeHash(below: readonly Uint8Array[], index: number): Uint8Array {
   return hash('node', below.slice(index * fanOut, (index + 1) * fanOut));
 }
 
-function leafHash(place: RecordPlace, sealed: Uint8Array): Uint8Array {
+function leafHash(place: RecordPlace, sealed: Uint8Array): string {
   const version = new Uint8Array(8);
   new DataView(version.buffer).setBigUint64(0, BigInt(place.version));
-  return hash('leaf', [utf8(place.table), place.key, version, sealed]);
+  return digest('sha256', encodeFields('leaf', [utf8(place.table), place.key, version, sealed]), 'latin1');
 }

@@ -12,6 +12,7 @@ export interface GivenVolume {
   readonly name: string;
   readonly path: string;
   readonly policy: VolumeUpdatePolicy;
+  readonly durability: ImageVolume['durability'];
   /** 64 hex digits. */
   readonly key: string;
   /** Where its tag is kept. */
@@ -34,7 +35,7 @@ export async function givenVolumes(
   mounted: readonly ImageVolume[],
 ): Promise<GivenVolume[]> {
   const given: GivenVolume[] = [];
-  for (const { name, path, updatePolicy: policy } of mounted) {
+  for (const { name, path, updatePolicy: policy, durability } of mounted) {
     const { session, volume } = definitionOf(context, stored, name, policy);
     if (session !== stored && !(await context.bind(stored, session))) {
       throw refused(
@@ -48,7 +49,7 @@ export async function givenVolumes(
     if (same !== undefined) {
       throw refused(`volume ${name}: one place in an image expected, ${same.path} and ${path} found`);
     }
-    given.push({ name, path, policy, owner, key: await keyOf(context, session, volume, owner) });
+    given.push({ name, path, policy, durability, owner, key: await keyOf(context, session, volume, owner) });
   }
   return given;
 }

@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { System } from './filesystems.ts';
+import { shell, type Bar, type Row } from './volume-row.ts';
+
+const encrypted: readonly System[] = ['ensconce', 'batched', 'gocryptfs', 'securefs', 'bare'];
+const goal: readonly Bar[] = [{ of: 'batched', than: 'bare', ratio: 0.7, store: 'disk' }];
+
+/** SQLite as it is out of the box: rollback journal, synchronous FULL. The database is there before time is taken. */
+function sqlite(rows: number): Row['measure'] {
+  return async (path) => {
+    const folder = mkdtempSync(join(path, 'sqlite-'));
+    const transactions = rows === 1 ? 200 : 100;
+    const program = `
+import os, sqlite3, time
+db = sqlite3.connect("db", isolation_level=None)
+db.execute("create table t (id integer primary key, name text, body blob)")
+db.execute("create index n on t (name)")
+began = time.perf_counter()
+for i in range(${transactions}):
+    db.execute("begin")
+    for j in range(${rows}):
+        db.execute("insert into t (name, body) values (?, ?)", (os.urandom(8).hex(), os.urandom(100)))
+    db.execute("commit")
+print((time.perf_counter() - began) * 1000)
+assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+`;
+    try {
+      return Number(await shell(`python3 -c '${program}'`, { cwd: folder }));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+}
+
+function postgresPrograms(): string {
+  const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql') : [];
+  const newest = versions.toSorted((a, b) => Number(b) - Number(a))[0];
+  if (newest === undefined)
+    throw new Error(
+      'bench: PostgreSQL expected in /usr/lib/postgresql, none found\nhint: apt-get install postgresql',
+    );
+  return `/usr/lib/postgresql/${newest}/bin`;
+}
+
+/** The account that Debian's PostgreSQL runs under: it refuses to run as root. */
+function postgresUser(): { uid: number; gid: number } {
+  const fields = /^postgres:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'));
+  if (!fields) throw new Error('bench: a user postgres expected, none found');
+  return { uid: Number(fields[1]), gid: Number(fields[2]) };
+}
+
+/** pgbench's own workload with 8 clients, on a server with the settings it has out of the box. */
+function pgbench(seconds: number): Row['measure'] {
+  return async (path) => {
+    const [bin, user] = [postgresPrograms(), postgresUser()];
+    const data = join(path, 'postgres');
+    const socket = mkdtempSync(join(tmpdir(), 'bench-pg-'));
+    mkdirSync(data, { mode: 0o700 });
+    for (const folder of [data, socket]) chownSync(folder, user.uid, user.gid);
+    const options = { ...user, cwd: '/' };
+    try {
+      await shell(`${bin}/initdb -D ${data} -A trust -N >/dev/null`, options);
+      const settings = ['listen_addresses=', `unix_socket_directories=${socket}`];
+      const server = spawn(
+        join(bin, 'postgres'),
+        ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
+        { ...options, stdio: ['ignore', 'ignore', 'ignore'] },
+      );
+      const ended = once(server, 'close');
+      try {
+        await shell(
+          `for i in $(seq 200); do ${bin}/pg_isready -q -h ${socket} && exit; sleep 0.1; done; exit 1`,
+          options,
+        );
+        await shell(`${bin}/pgbench -h ${socket} -i -s 10 -q postgres 2>&1`, options);
+        await shell(`${bin}/psql -h ${socket} -qc checkpoint postgres`, options);
+        const report = await shell(
+          `${bin}/pgbench -h ${socket} -c 8 -j 2 -T ${seconds} postgres 2>&1`,
+          options,
+        );
+        const rate = /tps = ([0-9.]+) \(without initial/.exec(report)?.[1];
+        if (rate === undefined) throw new Error(`bench: a rate of pgbench expected, found:\n${report}`);
+        return 1_000_000 / Number(rate);
+      } finally {
+        server.kill('SIGINT');
+        await ended;
+      }
+    } finally {
+      rmSync(data, { recursive: true, force: true });
+      rmSync(socket, { recursive: true, force: true });
+    }
+  };
+}
+
+export function databaseRows(quick: boolean): readonly Row[] {
+  return [
+    { name: 'sqlite 100 rows', systems: encrypted, bars: goal, measure: sqlite(100) },
+    { name: 'sqlite 1 row', systems: encrypted, bars: [], measure: sqlite(1) },
+    { name: 'pgbench 8 clients', systems: encrypted, bars: goal, measure: pgbench(quick ? 10 : 30) },
+  ];
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LateKeeper } from '../test/late-keeper.ts';
+import { change, contents, create, generator, open, same, type Machine } from '../test/machine.ts';
+import { MemoryBacking } from '../test/memory-backing.ts';
+import { MemoryTagKeeper } from './tag-keeper.ts';
+import type { Durability } from './volume.ts';
+
+interface Slow extends Machine {
+  readonly late: LateKeeper;
+  readonly truth: MemoryTagKeeper;
+  /** Changes something and asks for a commit; says what whoever asked was told so far. */
+  readonly fsync: (checkpoint?: boolean) => { told: string };
+  readonly model: Map<string, Buffer>;
+  time: number;
+}
+
+/** A volume whose keeper answers when it is told to. */
+function slow(durability: Durability): Slow {
+  const backing = new MemoryBacking();
+  const truth = new MemoryTagKeeper();
+  create(backing, truth);
+  const late = new LateKeeper(truth);
+  const next = generator(3);
+  const model = new Map<string, Buffer>();
+  const state = { time: 1000 };
+  const machine = open(backing, late, 5, undefined, durability, () => state.time);
+  const fsync = (checkpoint?: boolean): { told: string } => {
+    const answer = { told: 'nothing' };
+    change(machine, model, next);
+    machine.volume.commit((error) => (answer.told = error?.code ?? 'durable'), checkpoint);
+    return answer;
+  };
+  return Object.assign(state, machine, { late, truth, model, fsync });
+}
+
+void test('settled: fsync returns when the keeper has the tag, and those who wait share the next one', () => {
+  const volume = slow('settled');
+  const first = volume.fsync();
+  const [second, third] = [volume.fsync(), volume.fsync()];
+  assert.deepEqual([first.told, second.told], ['nothing', 'nothing']);
+  volume.late.answer();
+  assert.deepEqual([first.told, second.told, third.told], ['durable', 'nothing', 'nothing']);
+  volume.late.answer();
+  assert.deepEqual([second.told, third.told, volume.late.asked], ['durable', 'durable', false]);
+});
+
+void test('tag-follows-100ms: fsync returns at once, and the keeper is asked for all that was promised within 40 ms', () => {
+  const volume = slow('tag-follows-100ms');
+  assert.equal(volume.fsync().told, 'durable');
+  volume.time += 39;
+  assert.equal(volume.fsync().told, 'durable');
+  assert.equal(volume.volume.settlePromises(), 1);
+  assert.equal(volume.late.asked, false);
+  volume.time += 1;
+  volume.fs.tick(0);
+  assert.ok(volume.late.asked);
+  volume.late.answer();
+  assert.equal(Buffer.compare(volume.truth.read().tag ?? Buffer.of(), volume.volume.tag), 0);
+});
+
+void test('tag-follows-100ms: what was promised and the keeper does not have lies within 100 ms', () => {
+  const volume = slow('tag-follows-100ms');
+  assert.equal(volume.fsync().told, 'durable');
+  volume.time += 40;
+  volume.volume.settlePromises();
+  volume.time += 59;
+  assert.equal(volume.fsync().told, 'durable');
+  volume.time += 1;
+  const waits = volume.fsync();
+  assert.equal(waits.told, 'nothing', 'the window is over: who asks now waits');
+  // Now the keeper has the tag of the first; that of the second was promised 1 ms ago.
+  volume.late.answer();
+  assert.equal(waits.told, 'durable');
+  volume.time += 39;
+  volume.volume.settlePromises();
+  volume.late.answer();
+  assert.equal(Buffer.compare(volume.truth.read().tag ?? Buffer.of(), volume.volume.tag), 0);
+  volume.time += 1000;
+  assert.equal(volume.fsync().told, 'durable', 'a new window');
+});
+
+void test('tag-follows-100ms: a keeper out of reach stops promises after 100 ms, and is asked again by itself', () => {
+  const volume = slow('tag-follows-100ms');
+  assert.equal(volume.fsync().told, 'durable');
+  volume.time += 40;
+  volume.volume.settlePromises();
+  volume.late.answer('unreachable');
+  volume.time += 60;
+  const waits = volume.fsync();
+  volume.late.answer('unreachable');
+  assert.equal(waits.told, 'VOLUME_KEEPER');
+  const before = volume.volume.tag;
+  assert.equal(volume.volume.settlePromises(), 1000);
+  volume.time += 1000;
+  volume.fs.tick(0);
+  assert.ok(volume.late.asked, 'nothing was written, and it is asked all the same');
+  while (volume.late.asked) volume.late.answer();
+  assert.equal(Buffer.compare(volume.truth.read().tag ?? Buffer.of(), before), 0);
+  assert.equal(volume.volume.settlePromises(), Infinity);
+  assert.equal(volume.fsync().told, 'durable');
+});
+
+void test('tag-follows-100ms: the last commit waits for the keeper', () => {
+  const volume = slow('tag-follows-100ms');
+  assert.equal(volume.fsync().told, 'durable');
+  const last = volume.fsync(true);
+  assert.equal(last.told, 'nothing');
+  volume.late.answer();
+  assert.equal(last.told, 'durable');
+  assert.equal(Buffer.compare(volume.truth.read().tag ?? Buffer.of(), volume.volume.tag), 0);
+});
+
+void test('tag-follows-100ms: a crash before the keeper answers loses nothing', () => {
+  const volume = slow('tag-follows-100ms');
+  for (let i = 0; i < 5; i++) assert.equal(volume.fsync().told, 'durable');
+  const again = open(new MemoryBacking(volume.backing.files), new MemoryTagKeeper(volume.truth.read()), 9);
+  assert.ok(same(contents(again), volume.model));
+});
+
+void test('tag-follows-100ms: nothing is promised that a full disk did not take', () => {
+  const volume = slow('tag-follows-100ms');
+  assert.equal(volume.fsync().told, 'durable');
+  for (let i = 0; i < 10; i++) change(volume, volume.model, generator(i));
+  volume.backing.free = 700;
+  assert.equal(volume.fsync().told, 'VOLUME_FULL');
+  let again = '';
+  volume.volume.commit((error) => (again = error?.code ?? 'durable'));
+  assert.equal(again, 'VOLUME_FULL');
+  volume.backing.free = 1e9;
+  assert.equal(volume.fsync().told, 'durable');
+  volume.time += 40;
+  volume.volume.settlePromises();
+  volume.late.answer();
+  const found = contents(open(new MemoryBacking(volume.backing.files), volume.truth, 9));
+  assert.ok(same(found, volume.model));
+});

@@ -46,9 +46,9 @@ export function missingPackage(root, arch = process.arch) {
 }
 
 /**
- * Installs what package-lock.json lists, without running install scripts. `install --no-save` and not `ci`: the lock
- * file names the Linux builds of some tools only, which `ci` of npm 11 refuses; versions and integrity hashes are
- * taken from the lock file all the same, and it is not rewritten.
+ * Installs what package-lock.json lists, without running install scripts. `install --no-save` and not `ci`, which begins
+ * by removing node_modules, with the Node in it that may be running; versions and integrity hashes are taken from the
+ * lock file all the same, and it is not rewritten.
  */
 function install(root, env) {
   const args = ['install', '--no-save', '--include=dev', '--include=optional'];

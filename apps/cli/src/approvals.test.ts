@@ -15,16 +15,8 @@ interface Board extends RunningCas {
 /** An attested CAS, and a session that two of three keys may update. */
 async function board(t: TestContext): Promise<Board> {
   const cas = await runningCas(t, mrenclave);
-  const { run, address, vendor, folder } = cas;
-  const attested = await run(
-    'cas',
-    'attest',
-    address,
-    '--mrenclave',
-    mrenclave,
-    '--insecure-accept-simulation',
-    vendor,
-  );
+  const { run, attest, folder } = cas;
+  const attested = await attest();
   assert.equal(attested.code, 0, attested.stderr);
   const keys = ['one', 'two', 'three'].map((name) => {
     const file = join(folder, `${name}.pem`);

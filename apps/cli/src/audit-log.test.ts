@@ -24,18 +24,10 @@ interface Audited extends RunningCas {
 /** An attested CAS with a session that was created and read. */
 async function audited(t: TestContext): Promise<Audited> {
   const user = await runningCas(t, mrenclave);
-  const { run, address, vendor, folder } = user;
+  const { run, attest, folder } = user;
   const file = join(folder, 'session.yml');
   writeFileSync(file, sessionFile);
-  const attested = await run(
-    'cas',
-    'attest',
-    address,
-    '--mrenclave',
-    mrenclave,
-    '--insecure-accept-simulation',
-    vendor,
-  );
+  const attested = await attest();
   assert.equal(attested.code, 0, attested.stderr);
   assert.match(attested.stdout, /audit log: +1 records/);
   await run('session', 'create', file, '-e', 'NAME=app');

@@ -28,16 +28,8 @@ async function running(
 }
 
 void test('from an attested CAS to an updated session', async (t) => {
-  const { run, address, vendor, identity, file } = await running(t);
-  const attested = await run(
-    'cas',
-    'attest',
-    address,
-    '--mrenclave',
-    mrenclave,
-    '--insecure-accept-simulation',
-    vendor,
-  );
+  const { run, attest, address, identity, file } = await running(t);
+  const attested = await attest();
   assert.equal(attested.code, 0, attested.stderr);
   assert.match(attested.stdout, new RegExp(`attested by SIMULATED hardware\nidentity: +${identity}`));
   assert.match(attested.stderr, /SIMULATED hardware, which protects nothing/);
@@ -78,8 +70,8 @@ void test('from an attested CAS to an updated session', async (t) => {
 });
 
 void test('what CAS refuses has exit code 3, one line and a hint', async (t) => {
-  const { run, address, vendor, file } = await running(t);
-  await run('cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor);
+  const { run, attest, file } = await running(t);
+  await attest();
   await run('session', 'create', file, '-e', 'NAME=app');
   const again = await run('session', 'create', file, '-e', 'NAME=app');
   assert.equal(again.code, 3);
@@ -92,8 +84,8 @@ void test('what CAS refuses has exit code 3, one line and a hint', async (t) => 
 });
 
 void test('a session is listed, has a history, is deleted only on purpose and returns to its owner', async (t) => {
-  const { run, address, vendor, file } = await running(t);
-  await run('cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor);
+  const { run, attest, file } = await running(t);
+  await attest();
   const created = (await run('session', 'create', file, '-e', 'NAME=app')).stdout.trim();
   await run('session', 'create', file, '-e', 'NAME=other');
   assert.equal((await run('session', 'list')).stdout, 'app\nother\n');
@@ -140,8 +132,8 @@ void test('a CAS that requires attested clients serves this command where it can
     );
     return ['--require-attested-clients', path];
   };
-  const { run, address, vendor, file, folder } = await running(t, { environment, more });
-  await run('cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor);
+  const { run, attest, file, folder } = await running(t, { environment, more });
+  await attest();
   const refused = await run('session', 'create', file, '-e', 'NAME=app');
   assert.equal(refused.code, 3);
   assert.match(refused.stderr, /an attested client expected, none found\nhint: .*ENSCONCE_LAS/);
@@ -182,14 +174,14 @@ void test('a CAS is not trusted because it was there first', async (t) => {
 
 void test('another CAS at the address of an attested one is refused', async (t) => {
   const { run, address, vendor, file, folder } = await running(t);
-  await run('cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor);
+  const attest = ['cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor];
+  await run(...attest);
   const path = join(folder, '.cas', 'config.json');
   const state = readFileSync(path, 'utf8');
   writeFileSync(path, state.replace(/("cas": \{[^}]*"identity": ")[0-9a-f]{64}/, `$1${'0'.repeat(64)}`));
   const refused = await run('session', 'create', file, '-e', 'NAME=app');
   assert.equal(refused.code, 4);
   assert.match(refused.stderr, /identity 0{64} expected, [0-9a-f]{64} found\nhint: /);
-  const attest = ['cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor];
   assert.equal((await run(...attest)).code, 4, 'the same code with another key is another CAS');
   assert.equal((await run(...attest, '--identity', '1'.repeat(64))).code, 4);
   assert.equal((await run(...attest, '--replace-identity')).code, 0);

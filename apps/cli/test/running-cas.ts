@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import * as v from 'valibot';
-import { shell, simulatedLas, type Shell } from './shell.ts';
+import { shell, simulatedLas, type Result, type Shell } from './shell.ts';
 
 /** A user's shell beside a CAS that runs. */
 export interface RunningCas extends Shell {
@@ -11,6 +11,8 @@ export interface RunningCas extends Shell {
   readonly vendor: string;
   readonly identity: string;
   readonly stop: () => Promise<unknown>;
+  /** Verifies this CAS, as a user does before anything else. */
+  readonly attest: () => Promise<Result>;
 }
 
 /** A CAS with a LAS, started as a user would; the simulated hardware measures `mrenclave` (hex) of it. */
@@ -47,5 +49,7 @@ export async function runningCas(
   );
   const ready = v.object({ client: v.string(), identity: v.string() });
   const { client, identity } = v.parse(ready, JSON.parse(stdout));
-  return { ...user, address: client, vendor, identity, stop };
+  const trust = ['--mrenclave', mrenclave, '--insecure-accept-simulation', vendor];
+  const attest = (): Promise<Result> => user.run('cas', 'attest', client, ...trust);
+  return { ...user, address: client, vendor, identity, stop, attest };
 }

@@ -1,5 +1,5 @@
 import { sign, createPublicKey, type KeyObject } from 'node:crypto';
-import { open, type FileHandle } from 'node:fs/promises';
+import { constants, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { canonicalJson } from '@ensconce/base/json';
 import { CasError } from '../errors.ts';
@@ -51,7 +51,7 @@ export class AuditLog {
   /** Opens a log, verifies it whole against itself and against the database, and cuts off a torn last line. */
   static async open(options: AuditLogOptions): Promise<AuditLog> {
     const { path, anchor } = options;
-    const file = await open(path, 'a+', 0o600);
+    const file = await open(path, appendDurably, 0o600);
     try {
       syncFolder(dirname(path));
       const chain = await readAuditChain(path, createPublicKey(options.key), {
@@ -129,7 +129,6 @@ export class AuditLog {
         if (this.#failure !== undefined) throw this.#failure;
         const began = performance.now();
         await this.#file.appendFile(Buffer.concat(batch.map((entry) => entry.line)));
-        await this.#file.datasync();
         this.onSync(performance.now() - began);
         for (const entry of batch) entry.resolve(entry.position);
       } catch (error) {
@@ -141,6 +140,10 @@ export class AuditLog {
     this.#writing = undefined;
   }
 }
+
+// A write comes back when it is on the disk: one way to the disk for each batch instead of two.
+const { O_RDWR, O_CREAT, O_APPEND, O_DSYNC } = constants;
+const appendDurably = O_RDWR | O_CREAT | O_APPEND | O_DSYNC;
 
 function writeFailed(cause: unknown): CasError {
   return new CasError(

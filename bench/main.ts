@@ -7,6 +7,7 @@ const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   start: async () => (await import('./start.ts')).bench,
   image: async () => (await import('./image.ts')).benchImage,
   volume: async () => (await import('./volume.ts')).benchVolume,
+  audit: async () => (await import('./audit.ts')).benchAudit,
   'volume-memory': async () => (await import('./volume-memory.ts')).benchVolumeMemory,
   cas: async () => (await import('./cas.ts')).bench,
   evidence: async () => (await import('./evidence.ts')).bench,

@@ -12,6 +12,7 @@ const packages: readonly { readonly name: string; readonly node: readonly string
   { name: 'x509', node: [] },
   { name: 'evidence', node: [] },
   { name: 'verify', node: [] },
+  { name: 'audit', node: [] },
   { name: 'crypto-node', node: ['node:crypto'] },
   { name: 'measurement', node: ['node:crypto', 'node:fs', 'node:path'] },
   { name: 'crypto-web', node: [] },

@@ -267,30 +267,6 @@ void test('a stopped CAS ends well and says so in its audit log', async (t) => {
   assert.match(readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8'), /"CAS exited"/);
 });
 
-void test('a copy of the audit log is verified without CAS', async (t) => {
-  const { run, address, vendor, file, folder } = await running(t);
-  await run('cas', 'attest', address, '--mrenclave', mrenclave, '--insecure-accept-simulation', vendor);
-  await run('session', 'create', file, '-e', 'NAME=app');
-  const log = join(folder, 'state', 'audit.jsonl');
-  const verify = (text: string, ...more: string[]) => {
-    const copy = join(folder, 'copy.jsonl');
-    writeFileSync(copy, text);
-    return run('cas', 'verify-audit-log', copy, ...more);
-  };
-  const text = readFileSync(log, 'utf8');
-  const good = await verify(text);
-  assert.equal(good.code, 0, good.stderr);
-  assert.match(good.stdout, /^2:[0-9a-f]{64}\n$/);
-  assert.equal((await verify(text, '--last', good.stdout.trim())).code, 0);
-  const [first = ''] = text.split('\n');
-  assert.equal((await verify(`${first}\n`)).code, 0, 'a shorter log holds by itself');
-  assert.equal((await verify(`${first}\n`, '--last', good.stdout.trim())).code, 17);
-  assert.equal((await verify(text.replace('"session":"app"', '"session":"axx"'))).code, 20);
-  assert.equal((await verify('')).code, 20);
-  assert.equal((await verify(text.replace(/"casKey":"..../, '"casKey":"AAAA'))).code, 19);
-  assert.equal((await run('cas', 'verify-audit-log', '/nowhere')).code, 1);
-});
-
 void test('what a session gives to whom, and what an update changes, is said in words without a server', async (t) => {
   const { run, folder } = shell(t);
   const [before, after] = [join(folder, 'before.yml'), join(folder, 'after.yml')];

@@ -1,10 +1,13 @@
 import type { Verb } from './verb.ts';
 import { casAttest } from './verbs/cas-attest.ts';
+import { casAttestAuditLog } from './verbs/cas-attest-audit-log.ts';
 import { casList } from './verbs/cas-list.ts';
 import { casMeasure } from './verbs/cas-measure.ts';
 import { casServe } from './verbs/cas-serve.ts';
 import { casShowIdentification } from './verbs/cas-show-identification.ts';
+import { casShowCheckpoint } from './verbs/cas-show-checkpoint.ts';
 import { casVerifyAuditLog } from './verbs/cas-verify-audit-log.ts';
+import { casVerifyRecord } from './verbs/cas-verify-record.ts';
 import { completion } from './verbs/completion.ts';
 import { evidenceCollateralExport } from './verbs/evidence-collateral-export.ts';
 import { evidenceCollateralFetch } from './verbs/evidence-collateral-fetch.ts';
@@ -24,6 +27,7 @@ import { selfShow } from './verbs/self-show.ts';
 import { sessionAddSignature } from './verbs/session-add-signature.ts';
 import { sessionApprovals } from './verbs/session-approvals.ts';
 import { sessionApprove } from './verbs/session-approve.ts';
+import { sessionAudit } from './verbs/session-audit.ts';
 import { sessionCalculateHash } from './verbs/session-calculate-hash.ts';
 import { sessionCheck } from './verbs/session-check.ts';
 import { sessionCreate } from './verbs/session-create.ts';
@@ -68,6 +72,9 @@ export const verbs: readonly Verb[] = [
   evidenceCollateralExport,
   evidenceCollateralImport,
   casVerifyAuditLog,
+  casAttestAuditLog,
+  casShowCheckpoint,
+  casVerifyRecord,
   sessionCheck,
   sessionCreate,
   sessionUpdate,
@@ -76,6 +83,7 @@ export const verbs: readonly Verb[] = [
   sessionHistory,
   sessionDelete,
   sessionVerify,
+  sessionAudit,
   sessionCalculateHash,
   sessionSign,
   sessionSignWithCliIdentity,

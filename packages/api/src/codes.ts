@@ -33,8 +33,10 @@ export const publicForms = {
   CAS_BINDING_MISMATCH: form(403, 'the evidence is not of this connection'),
   CAS_SIGNATURE_INVALID: form(403, 'a signature does not hold, or is not by who must sign'),
   CAS_SERVICE_REFUSED: form(403, 'the program is not one that may have this'),
+  CAS_AUDIT_FORBIDDEN: form(403, 'this identity may not read the whole audit log'),
   CAS_SESSION_NOT_FOUND: form(404, 'there is none, or it is not theirs: the two look the same'),
   CAS_VALUE_NOT_FOUND: form(404, 'there is none, or it is not public'),
+  CAS_AUDIT_RANGE: form(404, 'the audit log is shorter than that'),
   CAS_ROUTE_NOT_FOUND: form(404, 'no such route'),
   CAS_METHOD_NOT_ALLOWED: form(405, 'the route has other methods; `Allow` names them'),
   CAS_SESSION_EXISTS: form(409, 'the name is taken'),
@@ -56,6 +58,10 @@ export const publicForms = {
   CAS_EVIDENCE_UNAVAILABLE: retry(503, 'no LAS, or it gave no evidence'),
   CAS_EVIDENCE_UNDECIDED: retry(503, 'could not tell whether the evidence is good'),
   CAS_AUDIT_WRITE: retry(503, 'the disk does not take the audit record; nothing was done'),
+  CAS_AUDIT_SINK: retry(
+    503,
+    'the sink of the audit log cannot be reached, or has not confirmed the log; nothing was done',
+  ),
   CAS_STATE_WRITE: retry(503, 'the disk does not take the change; nothing was done'),
 } as const satisfies Readonly<Record<string, PublicForm>>;
 
@@ -73,5 +79,6 @@ export const everywhere: readonly PublicCode[] = [
   'CAS_INTERNAL',
   'CAS_BUSY',
   'CAS_AUDIT_WRITE',
+  'CAS_AUDIT_SINK',
   'CAS_STATE_WRITE',
 ];

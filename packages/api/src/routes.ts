@@ -6,6 +6,14 @@ import {
   vetoSession,
   withdrawSession,
 } from './routes/approvals.ts';
+import {
+  attestAuditKey,
+  proveConsistency,
+  proveInclusion,
+  readAuditRecords,
+  readCheckpoint,
+  readSessionRecords,
+} from './routes/audit.ts';
 import { readExports } from './routes/exports.ts';
 import {
   attestCas,
@@ -54,6 +62,12 @@ export const routes = {
   readHistory,
   readValue,
   readValues,
+  readCheckpoint,
+  proveConsistency,
+  proveInclusion,
+  readAuditRecords,
+  readSessionRecords,
+  attestAuditKey,
   readExports,
 } as const satisfies Readonly<Record<string, Route>>;
 

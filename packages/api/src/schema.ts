@@ -113,6 +113,8 @@ export const versionAnswer = v.strictObject({
   acceptsSimulation: v.boolean(),
   /** True for ever once this CAS has accepted simulated evidence. */
   everAcceptedSimulation: v.boolean(),
+  /** Whether somebody besides CAS keeps what it has signed, so that it notices when its state was put back. */
+  witnessed: v.boolean(),
 });
 export type VersionAnswer = v.InferOutput<typeof versionAnswer>;
 

@@ -10,9 +10,10 @@ import { isSpkiOfPoint, unusableKey } from '@ensconce/x509/crypto';
 import type { CryptoProvider, SignatureAlgorithm, VerificationKey } from '@ensconce/x509/crypto';
 
 interface Scheme {
-  readonly digest: string;
+  /** Null where the scheme has its own. */
+  readonly digest: string | null;
   /** As `KeyObject.asymmetricKeyType` and, for curves, `asymmetricKeyDetails.namedCurve` say. */
-  readonly type: 'ec' | 'rsa';
+  readonly type: 'ec' | 'rsa' | 'ed25519';
   readonly curve?: 'prime256v1' | 'secp384r1';
   readonly options: Omit<VerifyKeyObjectInput, 'key'>;
 }
@@ -33,6 +34,7 @@ const algorithms: Readonly<Record<SignatureAlgorithm, Scheme>> = {
   'rsa-pkcs1-sha256': { digest: 'sha256', type: 'rsa', options: pkcs1 },
   'rsa-pkcs1-sha384': { digest: 'sha384', type: 'rsa', options: pkcs1 },
   'rsa-pkcs1-sha512': { digest: 'sha512', type: 'rsa', options: pkcs1 },
+  ed25519: { digest: null, type: 'ed25519', options: {} },
 };
 
 /** Bits. Below it a key is refused, above it verification costs an attacker's choice of time. */
@@ -40,6 +42,7 @@ const rsaBits = { least: 2048, most: 8192 } as const;
 
 function fits(key: KeyObject, wanted: Scheme): boolean {
   if (key.asymmetricKeyType !== wanted.type) return false;
+  if (wanted.type === 'ed25519') return true;
   if (wanted.type === 'ec') return key.asymmetricKeyDetails?.namedCurve === wanted.curve;
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
   return bits >= rsaBits.least && bits <= rsaBits.most;

@@ -30,6 +30,7 @@ const schemes: Readonly<Record<SignatureAlgorithm, Scheme>> = {
   'rsa-pkcs1-sha256': pkcs1('SHA-256'),
   'rsa-pkcs1-sha384': pkcs1('SHA-384'),
   'rsa-pkcs1-sha512': pkcs1('SHA-512'),
+  ed25519: { importing: { name: 'Ed25519' }, verifying: { name: 'Ed25519' } },
 };
 
 /** Bits. Below it a key is refused, above it verification costs an attacker's choice of time. */

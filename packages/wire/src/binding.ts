@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { utf8 } from '@ensconce/base/bytes';
+import { toHex, utf8 } from '@ensconce/base/bytes';
 import { encodeFields } from '@ensconce/base/fields';
 
 /** Who proves itself to whom. The role is part of the report data, so evidence made for one never serves as the other. */
@@ -39,4 +39,17 @@ export function reportData(binding: Binding): Uint8Array {
     sha256(binding.casIdentity),
   ]);
   return hash('sha512', encoded, 'buffer');
+}
+
+/**
+ * The report data of evidence that CAS holds the key that signs its audit log (`auditKey`, 32 bytes, Ed25519): the statement that SCONE hashes,
+ * with one member more that binds it to the connection, so that nobody can hand on somebody else's.
+ */
+export function auditKeyReportData(auditKey: Uint8Array, binding: Binding): Uint8Array {
+  const statement = {
+    type: 'CasAuditLogSigningKey',
+    signing_key: toHex(auditKey),
+    binding: toHex(reportData(binding)),
+  };
+  return hash('sha512', JSON.stringify(statement), 'buffer');
 }

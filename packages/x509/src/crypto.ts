@@ -16,7 +16,9 @@ export type SignatureAlgorithm =
   | 'rsa-pss-sha384'
   | 'rsa-pkcs1-sha256'
   | 'rsa-pkcs1-sha384'
-  | 'rsa-pkcs1-sha512';
+  | 'rsa-pkcs1-sha512'
+  /** RFC 8032, over the data itself. */
+  | 'ed25519';
 
 /** Why a key cannot be used, in the same words whichever provider finds it: some cannot tell a malformed key from one of another kind or size. */
 export function unusableKey(algorithm: SignatureAlgorithm, cause?: unknown): X509Error {

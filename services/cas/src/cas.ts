@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import { toHex } from '@ensconce/base/bytes';
 import { keyHash } from '@ensconce/policy/key-hash';
 import { Azure } from '@ensconce/secrets/azure';
 import { requestEvidence, type LasAddress } from '@ensconce/las-client/evidence';
@@ -15,6 +13,9 @@ import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
 import { RateLimit } from './client-port/rate-limit.ts';
 import { endorseAuditKey } from './audit/endorsement.ts';
+import type { NetworkSink } from './audit/network-sink.ts';
+import { openSink, sinkChange } from './audit/open-sink.ts';
+import type { SinkSettings } from './audit/sink-settings.ts';
 import { maaClient } from './evidence/maa-client.ts';
 import type { MaaTokens } from './evidence/maa.ts';
 import { ownPlatforms } from './evidence/own-platform.ts';
@@ -63,6 +64,10 @@ export interface CasOptions {
   readonly maaTokens?: MaaTokens | undefined;
   /** Key hashes of its owners, who may create sessions outside any namespace; or whether everybody may. */
   readonly creators: 'anybody' | ReadonlySet<string>;
+  /** Where audit records must be besides the file; by default nowhere. */
+  readonly auditSink?: SinkSettings | undefined;
+  /** Key hashes that may read the whole audit log; by default none. */
+  readonly auditors?: ReadonlySet<string>;
   /** Which of Azure's clouds is used; the public one if absent. */
   readonly azure?: AzureAccess | undefined;
   /** A session whose only service says what clients must run; without it clients need no evidence. */
@@ -105,15 +110,16 @@ export async function startCas(options: CasOptions): Promise<Cas> {
   const verifier = observedVerifier(options.verifier, metrics);
   const limits: CasLimits = { ...defaultLimits, ...options.limits };
   const state = await openState({ folder: options.state, sealer: options.sealer, random, now });
-  const identity = toHex(createHash('sha256').update(state.identity.publicKey).digest());
+  const identity = state.identity.hash;
   const writes = new Serial();
+  const sink = await openSinkOf(options, state, writes);
   const ports: { close(): Promise<void> }[] = [];
   let closing = false;
   const health = (): Health => healthOf(state, closing);
   const close = async (): Promise<void> => {
     closing = true;
     await Promise.all(ports.map((port) => port.close()));
-    await writes.run(() => closeState(state));
+    await writes.run(() => closeState(state, sink, options.auditSink?.url));
     await observer.tracing.close();
   };
   try {
@@ -121,12 +127,13 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     state.store.onCommit = (milliseconds) => metrics.committed(milliseconds);
     state.audit.onSync = (milliseconds) => metrics.audited(milliseconds);
     const acceptsSimulation = verifier.insecureAcceptsSimulation;
-    await state.audit.append(
+    await state.audit.note(
       {
         type: 'CAS started',
         casIdentity: identity,
         ...endorseAuditKey(state.identity, state.auditKey),
         acceptsSimulation,
+        sink: sinkOf(options),
       },
       state.store.sequence,
     );
@@ -157,7 +164,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
         now,
       }),
     });
-    const watermarks = new StoredWatermarks(state.store, writes);
+    const watermarks = new StoredWatermarks(state, writes);
     const permissions = options.insecure ?? nothingInsecure;
     const mark = (): Promise<void> =>
       state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state));
@@ -185,7 +192,8 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       isOwner: (keyHash) =>
         keyHash !== undefined && options.creators !== 'anybody' && options.creators.has(keyHash),
       anybodyCreates: options.creators === 'anybody',
-      ownEvidence: ownEvidence(options.las, state.identity.publicKey),
+      ownEvidence: ownEvidence(options.las, { identity: state.identity.publicKey, audit: state.notes.key }),
+      auditors: options.auditors ?? new Set(),
       rateLimit: new RateLimit(limits.rate),
       addressLimit: new RateLimit({
         perSecond: limits.rate.perSecond * identitiesOfAddress,
@@ -199,6 +207,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
         identity,
         acceptsSimulation,
         everAcceptedSimulation: state.store.simulated,
+        witnessed: sink?.countsCommits === true && sink.up,
       }),
     });
     const clientPort = await ClientPort.open({
@@ -264,6 +273,24 @@ export async function startCas(options: CasOptions): Promise<Cas> {
   }
 }
 
+const sinkOf = ({ auditSink }: CasOptions): { url: string; witness: boolean } | null =>
+  auditSink === undefined ? null : { url: auditSink.url, witness: auditSink.witness };
+
+/** A state that a witness knows to be put back is let go as it is. */
+async function openSinkOf(
+  { auditSink, log }: CasOptions,
+  state: State,
+  writes: Serial,
+): Promise<NetworkSink | undefined> {
+  try {
+    return auditSink && (await openSink(state, writes, auditSink, log));
+  } catch (error) {
+    await state.audit.close();
+    state.store.close();
+    throw error;
+  }
+}
+
 function warn(options: CasOptions, state: State): void {
   const { log, sealer, verifier } = options;
   if (sealer.insecure)
@@ -275,7 +302,8 @@ function warn(options: CasOptions, state: State): void {
     log.warn('debug-mode may be tolerated: the host can read the memory of such services');
   if (state.store.simulated)
     log.warn('this state has accepted SIMULATED evidence: it is not fit for production');
-  log.warn('no witness of the state is configured: a roll-back of the whole state folder is not detected');
+  if (options.auditSink?.witness !== true)
+    log.warn('no witness of the state is configured: a roll-back of the whole state folder is not detected');
 }
 
 /** Makes the mark of simulated evidence, once and for ever. */
@@ -289,10 +317,15 @@ async function markSimulated(state: State): Promise<void> {
 }
 
 /** The last commit holds the end of the audit log, so that a log cut later shows. */
-async function closeState(state: State): Promise<void> {
+async function closeState(
+  state: State,
+  sink: NetworkSink | undefined,
+  url: string | undefined,
+): Promise<void> {
   try {
-    const position = await state.audit.append({ type: 'CAS exited' }, state.store.sequence);
-    state.store.commit([], position);
+    const position = await state.audit.note({ type: 'CAS exited' }, state.store.sequence);
+    await sink?.close();
+    state.store.commit(sink === undefined || url === undefined ? [] : [sinkChange(sink, url)], position);
   } finally {
     await state.audit.close();
     state.store.close();

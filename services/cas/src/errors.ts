@@ -9,6 +9,8 @@ export type CasErrorCode =
   | 'CAS_STATE_ROLLED_BACK'
   | 'CAS_STATE_KEY'
   | 'CAS_AUDIT_CORRUPT'
+  | 'CAS_AUDIT_FORMAT'
+  | 'CAS_CONFIGURATION'
   | 'CAS_PORT';
 
 /** An error of CAS itself, or of a request to it. */

@@ -194,7 +194,11 @@ void test('who asks and never reads the answers is hung up on', async (t) => {
   socket.pause();
   const ask = 'GET /v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n';
   socket.write(ask.repeat(2000));
+  // A socket that neither reads nor writes does not learn that the other side has gone.
+  const trying = setInterval(() => socket.write(ask), 2 * impatient.clients.timeout);
+  t.after(() => clearInterval(trying));
   await closed;
+  clearInterval(trying);
   await alive(started);
 });
 

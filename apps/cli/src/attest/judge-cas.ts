@@ -5,7 +5,7 @@ import type { AttestAnswer } from '@ensconce/api/schema';
 import { appraise } from '@ensconce/verify/appraisal';
 import type { Toleration } from '@ensconce/verify/policy';
 import type { SgxIdentity } from '@ensconce/verify/sgx/policy';
-import { reportData } from '@ensconce/wire/binding';
+import { reportData, type Binding } from '@ensconce/wire/binding';
 import { CliError } from '../errors.ts';
 import type { AttestedCas } from '../state/cli-state.ts';
 
@@ -28,6 +28,8 @@ export interface CasToJudge {
   readonly verifier: EvidenceVerifier;
   readonly watermarks: WatermarkStore;
   readonly expectation: CasExpectation;
+  /** What evidence about this exchange must hold; by default what says that this is CAS. */
+  readonly reportDataOf?: (binding: Binding) => Uint8Array;
   readonly now: Date;
 }
 
@@ -45,7 +47,7 @@ export async function judgeCas(cas: CasToJudge): Promise<AttestedCas> {
     tolerate: expectation.tolerate,
     ignoreAdvisories: expectation.ignoreAdvisories,
     sgx: expectation.sgx,
-    reportData: reportData({
+    reportData: (cas.reportDataOf ?? reportData)({
       role: 'cas-to-client',
       publicKey: connection.publicKey,
       exporter: connection.exporter,

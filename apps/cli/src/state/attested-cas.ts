@@ -6,6 +6,7 @@ import { proveClient } from '@ensconce/api/prove-client';
 import { publicKeyOf } from '@ensconce/identity/self-signed';
 import { requestEvidence } from '@ensconce/las-client/evidence';
 import { loadIdentity, loadState, type AttestedCas, type Identity } from './cli-state.ts';
+import { watchLog } from './seen-log.ts';
 
 const timeout = 30_000;
 
@@ -41,11 +42,26 @@ export function attestedCasOf(
 }
 
 /**
- * Does something over a connection to an attested CAS. Another CAS at that address is refused.
+ * Does something over a connection to an attested CAS. Another CAS at that address is refused, and so is one whose audit log does not continue
+ * what was seen of it before.
  *
  * @param as who asks: this command's identity if absent.
  */
 export async function withCas<Result>(
+  io: Io,
+  named: string | undefined,
+  use: (cas: CasConnection) => Promise<Result>,
+  as?: Identity,
+): Promise<Result> {
+  const watched = async (cas: CasConnection): Promise<Result> => {
+    await watchLog(io, cas);
+    return use(cas);
+  };
+  return withUnwatchedCas(io, named, watched, as);
+}
+
+/** As {@link withCas}, for what holds the audit log against what was seen before itself. */
+export async function withUnwatchedCas<Result>(
   io: Io,
   named: string | undefined,
   use: (cas: CasConnection) => Promise<Result>,

@@ -5,6 +5,7 @@ import { pino, type Logger } from 'pino';
 import { casVersion, startCas } from '@ensconce/cas/cas';
 import { Metrics } from '@ensconce/cas/metrics';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
+import { readSinkSettings, type SinkSettings } from '@ensconce/cas/sink-settings';
 import { maaClient } from '@ensconce/cas/maa-client';
 import { evidenceVerifier } from '@ensconce/cas/verifier';
 import type { Tracing } from '@ensconce/cas/tracing';
@@ -34,6 +35,8 @@ interface Options {
   readonly insecureAcceptDebug?: true;
   readonly maaProvider?: readonly string[];
   readonly creator?: readonly string[];
+  readonly auditor?: readonly string[];
+  readonly ownerConfig?: string;
   readonly azureAuthority?: string;
   readonly azureVault?: readonly string[];
   readonly azureCa?: string;
@@ -78,6 +81,8 @@ export const casServe: Verb = {
         'session whose only service says what clients must run; others get no answer',
       )
       .option('--insecure-any-creator', 'let anybody with a certificate create top-level sessions')
+      .option('--auditor <key-hash...>', 'who may read the whole audit log; by default nobody')
+      .option('--owner-config <file>', 'settings of the owner, TOML or .json: [audit_log]')
       .option('--pccs <url>', "a PCCS to fetch collateral from; by default Intel's own service")
       .option('--collateral <path...>', 'files and folders with collateral; with them nothing is fetched')
       .option(
@@ -152,6 +157,8 @@ export const casServe: Verb = {
               ? undefined
               : loadSession(io, options.requireAttestedClients, { env: {} }).session,
           creators: await creatorsOf(io, options),
+          auditors: new Set(options.auditor),
+          auditSink: sinkOf(options.ownerConfig),
           metrics,
           metricsListen: options.metricsListen,
           tracing: await openTracing(endpoint, log),
@@ -210,4 +217,15 @@ function azureAuthority(text: string): string {
 async function creatorsOf(io: Io, options: Options): Promise<'anybody' | ReadonlySet<string>> {
   if (options.insecureAnyCreator === true) return 'anybody';
   return new Set(options.creator ?? [keyHashOfCertificate((await loadIdentity(io)).certificate)]);
+}
+
+function sinkOf(path: string | undefined): SinkSettings | undefined {
+  if (path === undefined) return undefined;
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new CliError('CLI_FILE', `${path}: a readable file expected`, { cause });
+  }
+  return readSinkSettings(bytes, path);
 }

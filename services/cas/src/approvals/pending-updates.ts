@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { AuditEvent } from '../audit/audit-event.ts';
+import type { AuditEvent } from '@ensconce/audit/event';
 import { CasError } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import { pendingRecord, type PendingUpdate } from './pending-record.ts';

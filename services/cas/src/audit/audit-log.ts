@@ -1,12 +1,17 @@
-import { sign, createPublicKey, type KeyObject } from 'node:crypto';
+import { sign, type KeyObject } from 'node:crypto';
 import { constants, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { canonicalJson } from '@ensconce/base/json';
+import { toHex } from '@ensconce/base/bytes';
+import type { SessionHead } from '@ensconce/audit/chain';
+import { sessionsOf, type AuditEvent } from '@ensconce/audit/event';
+import type { TreeHead } from '@ensconce/audit/proof';
+import { encodeRecord, lineLimit } from '@ensconce/audit/record';
+import { leafInput, type GrowingTree, type StoredTree } from '@ensconce/audit/tree';
 import { CasError } from '../errors.ts';
 import { syncFolder } from '../store/key-sealer.ts';
 import type { AuditPosition } from '../store/store.ts';
-import { firstPrevious, lineHash, lineLimit, readAuditChain } from './audit-chain.ts';
-import type { AuditEvent, AuditRecord } from './audit-event.ts';
+import { openLog, sha256, type OpenedLog } from './open-log.ts';
+import type { TreeFile } from './tree-file.ts';
 
 export interface AuditLogOptions {
   readonly path: string;
@@ -16,69 +21,92 @@ export interface AuditLogOptions {
   /** Where the database says that the log stood. */
   readonly anchor: AuditPosition | undefined;
   /** Number of the database's last commit. */
-  readonly state: number;
+  readonly commit: number;
+}
+
+/** Somewhere else where records must be before what they tell of may happen. */
+export interface AuditSink {
+  /** Whether it has all records, or is about to get them. */
+  readonly up: boolean;
+  /** Whether every commit needs a record, so that a database that was put back shows. */
+  readonly countsCommits: boolean;
+  /** Throws where it is known to be out of reach, so that nothing is begun that could not be told of. */
+  check(): void;
+  /** Resolves when the records up to `sequence`, which are on the disk, are there too. */
+  reached(sequence: number): Promise<void>;
 }
 
 interface Waiting {
   readonly line: Buffer;
+  readonly leaf: Uint8Array;
   readonly position: AuditPosition;
-  readonly resolve: (position: AuditPosition) => void;
-  readonly reject: (error: unknown) => void;
+  readonly sessions: readonly string[];
+  readonly written: () => void;
+  readonly failed: (error: unknown) => void;
 }
 
 /**
- * The audit log: JSON lines, numbered, each holding the hash of the one before and a signature (docs/formats/audit-log.md).
- * `append` resolves when the line is on the disk; records that wait together share one sync.
+ * The audit log: JSON lines, numbered, each with the hash of the one before and a signature, and a tree over them (docs/formats/audit-log.md).
+ * Records that wait together share one sync.
  */
 export class AuditLog {
+  readonly path: string;
   readonly #options: AuditLogOptions;
   readonly #file: FileHandle;
+  /** Of what is on the disk: sessions' numbers, tree, size. */
+  readonly #heads: Map<string, SessionHead>;
+  readonly #durable: GrowingTree;
+  readonly #tree: TreeFile;
+  #size: number;
+  /** Of what was handed out, the queue included. */
   #sequence: number;
   #hash: string;
+  readonly #queuedHeads = new Map<string, SessionHead>();
   #queue: Waiting[] = [];
   #writing: Promise<void> | undefined;
   #failure: unknown;
+  #sink: AuditSink | undefined;
+  /** Called when more records are on the disk. */
+  onGrowth: () => void = () => {};
   /** Told how many milliseconds each write of records took. */
   onSync: (milliseconds: number) => void = () => {};
 
-  private constructor(options: AuditLogOptions, file: FileHandle, sequence: number, hash: string) {
+  private constructor(options: AuditLogOptions, file: FileHandle, { chain, tree, size }: OpenedLog) {
+    this.path = options.path;
     this.#options = options;
     this.#file = file;
-    this.#sequence = sequence;
-    this.#hash = hash;
+    this.#heads = new Map(chain.heads);
+    this.#durable = chain.tree;
+    this.#tree = tree;
+    this.#size = size;
+    this.#sequence = chain.sequence;
+    this.#hash = chain.hash;
   }
 
   /** Opens a log, verifies it whole against itself and against the database, and cuts off a torn last line. */
   static async open(options: AuditLogOptions): Promise<AuditLog> {
-    const { path, anchor } = options;
+    const { path } = options;
+    const folder = dirname(path);
     const file = await open(path, appendDurably, 0o600);
     try {
-      syncFolder(dirname(path));
-      const chain = await readAuditChain(path, createPublicKey(options.key), {
-        anchor: anchor?.sequence,
-        signaturesFrom: (anchor?.sequence ?? 0) + 1,
-      });
-      if (anchor !== undefined && anchor.sequence > 0 && chain.anchorHash !== anchor.hash) {
-        throw new CasError(
-          'CAS_AUDIT_CORRUPT',
-          `audit log ${path}: record ${anchor.sequence} with hash ${anchor.hash} expected, ` +
-            `${chain.anchorHash ?? `a log of ${chain.sequence} records`} found`,
-          { hint: 'the log was cut or replaced; put back the one that belongs to this database' },
-        );
-      }
-      if (chain.oldestState > options.state) {
-        throw new CasError(
-          'CAS_STATE_ROLLED_BACK',
-          `database: commit ${chain.oldestState} or later expected, as the audit log says, ${options.state} found`,
-          { hint: 'an older copy of the database was put back; restore the newest one' },
-        );
-      }
-      await file.truncate(chain.size);
-      return new AuditLog(options, file, chain.sequence, chain.sequence === 0 ? firstPrevious : chain.hash);
+      syncFolder(folder);
+      const opened = await openLog({ ...options, folder });
+      await file.truncate(opened.size);
+      return new AuditLog(options, file, opened);
     } catch (error) {
       await file.close();
       throw error;
     }
+  }
+
+  /** From here on {@link append} waits for this sink too. */
+  useSink(sink: AuditSink): void {
+    this.#sink = sink;
+  }
+
+  /** Announces a commit that no event tells of: recorded where a witness counts commits, else undefined. */
+  async announceCommit(commit: number): Promise<AuditPosition | undefined> {
+    return this.#sink?.countsCommits === true ? this.append({ type: 'State committed' }, commit) : undefined;
   }
 
   /** The last record that was appended. */
@@ -86,32 +114,94 @@ export class AuditLog {
     return { sequence: this.#sequence, hash: this.#hash };
   }
 
-  /** False once a record could not be written: from then on nothing is released before a restart. */
+  /** False once a record could not be written, which a restart mends, and while the sink is out of reach: then nothing is released. */
   get writable(): boolean {
-    return this.#failure === undefined;
+    return this.#failure === undefined && this.#sink?.up !== false;
   }
 
-  /** `state` is the commit that the event announces or follows. Rejects when the disk does not take the record. */
-  append(event: AuditEvent, state: number): Promise<AuditPosition> {
+  /** The tree over what is on the disk. */
+  get head(): TreeHead {
+    return { size: this.#durable.size, root: this.#durable.root() };
+  }
+
+  get size(): number {
+    return this.#durable.size;
+  }
+
+  /** Hashes for proofs of up to {@link size} records, from an untrusted disk: a proof counts when it was held against the root. */
+  get stored(): StoredTree {
+    return { sha256, read: this.#tree.read };
+  }
+
+  /** Where a session's records stand, among those on the disk. */
+  sessionHead(session: string): SessionHead {
+    return this.#heads.get(session) ?? { count: 0, last: 0 };
+  }
+
+  /** Lines of records, as the untrusted disk has them, without line feeds. `from` to `to` are on the disk. */
+  async lines(from: number, to: number): Promise<Buffer[]> {
+    const start = this.#tree.offset(from);
+    const ends = Array.from({ length: to - from + 1 }, (_, i) => this.#tree.end(from + i) - start);
+    const bytes = Buffer.alloc(ends.at(-1) ?? 0);
+    await this.#file.read(bytes, 0, bytes.length, start);
+    return ends.map((end, i) => bytes.subarray(i === 0 ? 0 : ends[i - 1], end - 1));
+  }
+
+  /** How many of the records from `from` on fit into so many bytes; at least one. */
+  fitting(from: number, to: number, bytes: number): number {
+    const start = this.#tree.offset(from);
+    let last = from;
+    while (last < to && this.#tree.end(last + 1) - start <= bytes) last++;
+    return last;
+  }
+
+  /**
+   * Records what is about to happen. Resolves when the record is on the disk and in the sink; only then may it happen. `commit` is the one
+   * that the event announces or follows. Rejects when disk or sink do not take it.
+   */
+  async append(event: AuditEvent, commit: number): Promise<AuditPosition> {
+    this.#sink?.check();
+    const position = await this.note(event, commit);
+    await this.#sink?.reached(position.sequence);
+    return position;
+  }
+
+  /** Records what releases and changes nothing: resolves when it is on the disk, the sink gets it when it can. */
+  note(event: AuditEvent, commit: number): Promise<AuditPosition> {
     if (this.#failure !== undefined) return Promise.reject(writeFailed(this.#failure));
-    const record: AuditRecord = {
-      format: 'ensconce-audit/1',
-      sequence: this.#sequence + 1,
-      time: this.#options.now().toISOString(),
-      state,
-      previous: this.#hash,
+    const sessions = sessionsOf(event);
+    const sequence = this.#sequence + 1;
+    const places = sessions.map((session) => {
+      const { count, last } = this.#queuedHeads.get(session) ?? this.sessionHead(session);
+      return { session, number: count + 1, previous: last };
+    });
+    const record = {
+      at: this.#options.now().toISOString(),
+      commit,
       event,
+      previous: this.#hash,
+      sequence,
+      sessions: places,
     };
-    const signature = sign(null, canonicalJson(record), this.#options.key).toString('base64');
-    const body = canonicalJson({ ...record, signature });
-    if (body.length > lineLimit) {
-      return Promise.reject(new RangeError(`audit record: ${lineLimit} bytes at most, ${body.length} found`));
+    const line = encodeRecord(record, (data) => sign(null, data, this.#options.key));
+    if (line.length > lineLimit) {
+      return Promise.reject(new RangeError(`audit record: ${lineLimit} bytes at most, ${line.length} found`));
     }
-    this.#sequence = record.sequence;
-    this.#hash = lineHash(body);
+    const leaf = sha256(leafInput(line));
+    this.#sequence = sequence;
+    this.#hash = toHex(leaf);
+    for (const { session, number } of places)
+      this.#queuedHeads.set(session, { count: number, last: sequence });
     const position = this.position;
     return new Promise((resolve, reject) => {
-      this.#queue.push({ line: Buffer.concat([body, Buffer.from('\n')]), position, resolve, reject });
+      this.#queue.push({
+        line: Buffer.concat([line, lineFeed]),
+        leaf,
+        position,
+        sessions,
+        written: () => resolve(position),
+        failed: reject,
+      });
       this.#writing ??= this.#drain();
     });
   }
@@ -119,6 +209,7 @@ export class AuditLog {
   async close(): Promise<void> {
     await this.#writing;
     await this.#file.close();
+    this.#tree.close();
   }
 
   async #drain(): Promise<void> {
@@ -130,20 +221,34 @@ export class AuditLog {
         const began = performance.now();
         await this.#file.appendFile(Buffer.concat(batch.map((entry) => entry.line)));
         this.onSync(performance.now() - began);
-        for (const entry of batch) entry.resolve(entry.position);
+        for (const entry of batch) this.#settle(entry);
+        this.#tree.flush();
+        for (const entry of batch) entry.written();
+        this.onGrowth();
       } catch (error) {
         // What is on the disk is unknown now, so the chain cannot go on before a restart has read it again.
         this.#failure = error;
-        for (const entry of batch) entry.reject(writeFailed(error));
+        for (const entry of batch) entry.failed(writeFailed(error));
       }
     }
     this.#writing = undefined;
+  }
+
+  /** What is on the disk counts for proofs and for the numbers that CAS states. */
+  #settle({ line, leaf, position: { sequence }, sessions }: Waiting): void {
+    this.#size += line.length;
+    this.#tree.append(this.#size, this.#durable.append(leaf));
+    for (const session of sessions) {
+      this.#heads.set(session, { count: this.sessionHead(session).count + 1, last: sequence });
+      if (this.#queuedHeads.get(session)?.last === sequence) this.#queuedHeads.delete(session);
+    }
   }
 }
 
 // A write comes back when it is on the disk: one way to the disk for each batch instead of two.
 const { O_RDWR, O_CREAT, O_APPEND, O_DSYNC } = constants;
 const appendDurably = O_RDWR | O_CREAT | O_APPEND | O_DSYNC;
+const lineFeed = Buffer.from('\n');
 
 function writeFailed(cause: unknown): CasError {
   return new CasError(

@@ -316,6 +316,33 @@ const matrix: { readonly [Id in RouteId]: readonly Probe[] } = {
       denied: 'CAS_SESSION_NOT_FOUND',
     },
   ],
+  readCheckpoint: [always('read', { method: 'GET', path: '/v1/audit/checkpoint' })],
+  proveConsistency: [always('ask', { method: 'GET', path: '/v1/audit/consistency?first=1&size=1' })],
+  proveInclusion: [always('ask', { method: 'GET', path: '/v1/audit/inclusion?sequence=1&size=1' })],
+  attestAuditKey: [always('ask', json('POST', '/v1/audit/attest', { nonce: nothing }))],
+  readAuditRecords: [
+    {
+      what: 'the whole log, where nobody is an auditor',
+      ask: () => ({ method: 'GET', path: '/v1/audit/records?from=1' }),
+      allowed: {},
+      denied: 'CAS_AUDIT_FORBIDDEN',
+    },
+  ],
+  readSessionRecords: [
+    {
+      what: 'records of the session',
+      ask: ({ name }) => ({ method: 'GET', path: at('/v1/audit/sessions/', name) }),
+      allowed: { governed: 'r', private: 'c', inner: 'r', deleted: 'r' },
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+    {
+      what: 'a record of somebody else as if it were one of the session',
+      ask: ({ name }) => ({ method: 'GET', path: `${at('/v1/audit/sessions/', name)}?before=1&size=1` }),
+      allowed: {},
+      told: { CAS_REQUEST_INVALID: { governed: 'r', private: 'c', inner: 'r', deleted: 'r' } },
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+  ],
   readValue: ['public', 'password', 'none'].map((secret, i) => ({
     what: `value ${secret}`,
     ask: ({ name }) => ({

@@ -74,7 +74,7 @@ export class AttestedClients {
       return { attested: true, simulated: verdict.simulated };
     } catch (error) {
       const { code, msg } = publicError(error);
-      await state.audit.append({ type: 'Client refused', ...who, code, reason: msg }, state.store.sequence);
+      await state.audit.note({ type: 'Client refused', ...who, code, reason: msg }, state.store.sequence);
       throw error;
     }
   }

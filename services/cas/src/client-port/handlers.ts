@@ -3,7 +3,6 @@ import type { TLSSocket } from 'node:tls';
 import { openApi } from '@ensconce/api/openapi';
 import type { SessionWritten, VersionAnswer } from '@ensconce/api/schema';
 import { fromHex } from '@ensconce/base/bytes';
-import { exporterLabel, exporterSize } from '@ensconce/wire/binding';
 import { Approvals } from '../approvals/approvals.ts';
 import { serveExports } from '../federation/serve-exports.ts';
 import { authorBySignatures } from '../sessions/signing-author.ts';
@@ -22,9 +21,10 @@ import { writeSession, type WriteContext, type WriteRequest } from '../sessions/
 import type { Health } from '../observe/health.ts';
 import { Gate } from '../state/gate.ts';
 import type { Serial } from '../state/serial.ts';
+import { auditHandlers } from './audit-handlers.ts';
 import type { AttestedClients } from './attested-clients.ts';
 import type { Caller, Handlers } from './dispatch.ts';
-import type { OwnEvidence } from './own-evidence.ts';
+import { exporterOf, type OwnEvidence } from './own-evidence.ts';
 
 export interface HandlerContext extends WriteContext {
   readonly writes: Serial;
@@ -33,6 +33,8 @@ export interface HandlerContext extends WriteContext {
   readonly ownEvidence: OwnEvidence;
   readonly clients: AttestedClients;
   readonly version: () => VersionAnswer;
+  /** Key hashes that may read the whole audit log. */
+  readonly auditors: ReadonlySet<string>;
   readonly health: () => Health;
 }
 
@@ -63,11 +65,10 @@ export function handlers(context: HandlerContext): Handlers {
       throw new CasError('CAS_NOT_READY', `CAS: ready expected, ${obstacles.join(', ')} stands in the way`);
     },
     readVersion: () => ({ status: 200, body: context.version() }),
-    attestCas: async ({ body }, { incoming }) => {
-      const socket = incoming.socket as TLSSocket;
-      const exporter = socket.exportKeyingMaterial(exporterSize, exporterLabel, Buffer.alloc(0));
-      return { status: 200, body: await context.ownEvidence(fromHex(body.nonce, 32), exporter) };
-    },
+    attestCas: async ({ body }, { incoming }) => ({
+      status: 200,
+      body: await context.ownEvidence(fromHex(body.nonce, 32), exporterOf(incoming), 'identity'),
+    }),
     readClientChallenge: (_, { incoming }) => ({
       status: 200,
       body: context.clients.challenge(incoming.socket as TLSSocket),
@@ -96,6 +97,7 @@ export function handlers(context: HandlerContext): Handlers {
       });
       return { status: 200, body, etag: body.hash };
     },
+    ...auditHandlers(context),
     postSignedSession: ({ body, headers }) =>
       write({
         text: body.session,

@@ -1,16 +1,38 @@
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import type { AttestAnswer } from '@ensconce/api/schema';
 import { requestEvidence, type Evidence, type LasAddress } from '@ensconce/las-client/evidence';
-import { reportData } from '@ensconce/wire/binding';
+import {
+  auditKeyReportData,
+  exporterLabel,
+  exporterSize,
+  reportData,
+  type Binding,
+} from '@ensconce/wire/binding';
 import { CasError } from '../errors.ts';
 import { Gate } from '../state/gate.ts';
 
-/** Answers `POST /v1/attest`; `exporter` is that of the connection it came over. */
-export type OwnEvidence = (nonce: Uint8Array, exporter: Uint8Array) => Promise<AttestAnswer>;
+/** Answers `POST /v1/attest` and `POST /v1/audit/attest`; `exporter` is that of the connection the request came over. */
+export type OwnEvidence = (
+  nonce: Uint8Array,
+  exporter: Uint8Array,
+  about: 'identity' | 'audit-key',
+) => Promise<AttestAnswer>;
 
-/** CAS's evidence about itself, made by the LAS for one client's connection and nonce. `publicKey` is CAS's SPKI. */
-export function ownEvidence(las: LasAddress | undefined, publicKey: Uint8Array): OwnEvidence {
+/** The keys that CAS can prove to hold, SPKI. */
+export interface OwnKeys {
+  readonly identity: Uint8Array;
+  readonly audit: Uint8Array;
+}
+
+export function exporterOf(incoming: IncomingMessage): Uint8Array {
+  return (incoming.socket as TLSSocket).exportKeyingMaterial(exporterSize, exporterLabel, Buffer.alloc(0));
+}
+
+/** CAS's evidence about itself, made by the LAS for one client's connection and nonce. */
+export function ownEvidence(las: LasAddress | undefined, keys: OwnKeys): OwnEvidence {
   const gate = new Gate({ running: 4, waiting: 64 });
-  return async (nonce, exporter) => {
+  return async (nonce, exporter, about) => {
     if (las === undefined) {
       throw new CasError(
         'CAS_EVIDENCE_UNAVAILABLE',
@@ -20,14 +42,15 @@ export function ownEvidence(las: LasAddress | undefined, publicKey: Uint8Array):
         },
       );
     }
-    const data = reportData({
+    const binding: Binding = {
       role: 'cas-to-client',
-      publicKey,
+      publicKey: keys.identity,
       exporter,
       nonce,
       configId: '',
-      casIdentity: publicKey,
-    });
+      casIdentity: keys.identity,
+    };
+    const data = about === 'identity' ? reportData(binding) : auditKeyReportData(keys.audit, binding);
     const { format, evidence, description } = await gate.run(() => evidenceOf(las, data));
     if (format !== 'sgx') {
       throw new CasError(

@@ -22,7 +22,10 @@ void test('a secret goes to the session of the other CAS that its export names, 
   await taker.create('t', `  - {name: x, import: {session: g, ${giver.named}}}\n`);
   const { X } = await giver.environment('g');
   assert.deepEqual(await taker.environment('t'), { X });
-  assert.match(giver.audit(), /"importer":"t","secrets":\["x"\],"session":"g","type":"Secrets exported"/);
+  assert.match(
+    giver.audit(),
+    /"importer":"t","released":\[\{"secrets":\["x"\],"session":"g","volumes":\[\]\}\],"session":"g","type":"Secrets exported"/,
+  );
 });
 
 void test('the short form of the reference names the other CAS too', async (t) => {

@@ -5,9 +5,11 @@ import { exportedValue, exportsTo, type Importer } from '@ensconce/secrets/expor
 import type { StoredSecret } from '@ensconce/secrets/stored';
 import { CasError } from '../errors.ts';
 import { secretsFailure } from '../sessions/secrets-failure.ts';
+import { ReleaseList } from '../service-port/released.ts';
 import type { Binding, Bindings } from '../sessions/bindings.ts';
 import type { SecretValues } from '../sessions/secret-values.ts';
 import type { ClientIdentity } from '../sessions/session-access.ts';
+import type { StoredSession } from '../sessions/session-record.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { State } from '../state/state.ts';
 
@@ -37,6 +39,7 @@ export async function serveExports(
   const trail = context.values.trail(request.timeout, request.path);
   const exports: ExportAnswer['exports'] = [];
   const bindings = new Map<string, Binding>();
+  const given: { readonly session: string; readonly secret: string; readonly stored: StoredSession }[] = [];
   for (const { session, secret, sessionHash } of request.secrets) {
     const wanted: SecretImport = { from: { session, sessionHash }, secret };
     const stored = context.sessions.find(session);
@@ -49,15 +52,18 @@ export async function serveExports(
     const value = exportedValue(wanted, importer, { ...party, state: { version: 1, secrets } });
     if (value === undefined) throw none(wanted);
     exports.push({ value, id: stored.id });
+    given.push({ session, secret, stored });
     bindings.set(stored.id, binding);
   }
   if (!(await context.bindings.bind([...bindings.values()]))) throw busyBinding(name);
-  for (const [session, secrets] of Map.groupBy(request.secrets, ({ session }) => session)) {
+  for (const [session, secrets] of Map.groupBy(given, ({ session }) => session)) {
+    const released = new ReleaseList((exporter) => context.sessions.find(exporter));
+    for (const { secret, stored } of secrets) released.addSecret(stored, secret);
     await context.state.audit.append(
       {
         type: 'Secrets exported',
         session,
-        secrets: secrets.map(({ secret }) => secret),
+        released: released.list(),
         cas: keyHash,
         importer: name,
       },

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual, type X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
+import type { AttestedEvidence, Released } from '@ensconce/audit/event';
 import { fromHex } from '@ensconce/base/bytes';
 import { describeIssue } from '@ensconce/base/issue';
 import { guestConfigId, guestHostData, imageRegister, type GuestPurpose } from '@ensconce/measurement/guest';
@@ -17,6 +18,7 @@ import { CollateralError } from '@ensconce/collateral/errors';
 import type { WatermarkStore } from '@ensconce/collateral/watermarks';
 import { X509Error } from '@ensconce/x509/errors';
 import { subjectPublicKeyInfo } from '@ensconce/x509/spki';
+import { attestedEvidence } from '../audit/attested-evidence.ts';
 import { CasError } from '../errors.ts';
 import { checkMaaToken, type MaaPolicy, type MaaTokens } from '../evidence/maa.ts';
 import type { OwnPlatforms } from '../evidence/own-platform.ts';
@@ -80,8 +82,18 @@ export interface AttestedService {
   readonly proof: Proof;
   readonly configuration: Configuration;
   readonly volumes: readonly GivenVolume[];
+  /** What of which session is in the configuration. */
+  readonly released: readonly Released[];
   /** The process, by the key of its connections, where only the one that started last counts. */
   readonly singleton: string | undefined;
+}
+
+/** How far an attestation came, for the record of its refusal. */
+export interface Findings {
+  /** Genuine, and of this exchange. */
+  evidence?: AttestedEvidence;
+  /** It exists, and its service of that name too. */
+  session?: string;
 }
 
 /** Reads the service's frame; it comes from anybody. */
@@ -99,13 +111,14 @@ export async function attestService(
   context: AttestContext,
   connection: PeerConnection,
   message: Attest,
+  findings: Findings = {},
 ): Promise<AttestedService> {
   checkFormat(message);
   const id = parseConfigId(message.configId);
   const instance = instanceOf(connection);
   const proved =
     (await provedWithoutEvidence(context, message, id)) ??
-    (await provedByEvidence(context, connection, message, id));
+    (await provedByEvidence(context, connection, message, id, findings));
   const { found, resolved, description, measurement } = proved;
   const service = findService(resolved.session, id.service);
   const now = context.now();
@@ -117,7 +130,7 @@ export async function attestService(
   );
   const lookup = (): Promise<Lookup> => lookupIn({ now, measurement }, stored.session, secrets, names);
   await admit(context, { resolved, service, lookup, message, id, instance });
-  const { configuration, volumes } = await context.configurations.of(
+  const { configuration, volumes, released } = await context.configurations.of(
     {
       stored,
       secrets,
@@ -139,7 +152,7 @@ export async function attestService(
     await context.singletons.claim(nameOf(id), singleton, message.again === true);
   }
   checkPresent(context, found, stored);
-  return { id, proof: proved.proof, configuration, volumes, singleton };
+  return { id, proof: proved.proof, configuration, volumes, released, singleton };
 }
 
 /** Where references to what whoever starts the service must know may stand. */
@@ -178,6 +191,7 @@ async function provedByEvidence(
   connection: PeerConnection,
   message: Attest,
   id: ConfigId,
+  findings: Findings,
 ): Promise<Proved> {
   const { format } = message;
   if (format === 'none') {
@@ -191,7 +205,9 @@ async function provedByEvidence(
   const claims = genuineClaims(verdict, format);
   checkBinding(claims, expected);
   const { description, measurement } = checkDescription(context, message, claims, id);
+  findings.evidence = attestedEvidence(verdict, claims, measurement);
   const found = findAdmitted(context, id);
+  findings.session = id.session;
   const resolved = await resolvedSession(context.sessions, found, context.values);
   const { attestation } = resolved.session.security;
   const { appraisal, policy } = appraiseService(

@@ -1,3 +1,4 @@
+import type { Released } from '@ensconce/audit/event';
 import { EnsconceError } from '@ensconce/base/errors';
 import { resolveReference } from '@ensconce/policy/secret-format';
 import { secretUses, templateSecrets } from '@ensconce/policy/service-secrets';
@@ -22,6 +23,7 @@ import type { SecretValues, Values } from '../sessions/secret-values.ts';
 import { secretsFailure } from '../sessions/secrets-failure.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
 import { defaultCapabilities } from './default-capabilities.ts';
+import { ReleaseList } from './released.ts';
 
 /** All that is known of an attested service. */
 export interface Delivery {
@@ -42,6 +44,8 @@ export interface Delivery {
 export interface Delivered {
   readonly configuration: Configuration;
   readonly volumes: readonly GivenVolume[];
+  /** What of which session is in the configuration. */
+  readonly released: readonly Released[];
 }
 
 /** What an attested service is given: the session's entry for it, secrets put in. */
@@ -63,21 +67,24 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
     });
   }
   try {
+    const released = new ReleaseList(delivery.volumes.find);
     const names = namesFor(session, service);
     const inTemplates = templateSecrets(session, image);
-    const lookup = await lookupIn(delivery, session, secrets, names, inTemplates);
+    const lookup = released.recording(stored, await lookupIn(delivery, session, secrets, names, inTemplates));
     const volumes = await givenVolumes(
       {
         ...delivery.volumes,
         lookup: async (of) => {
           if (of === stored) return lookup;
           const keys = keySecrets(of.session);
-          return lookupIn(delivery, of.session, (await delivery.values.of(of, keys)).secrets, keys);
+          const { secrets: values } = await delivery.values.of(of, keys);
+          return released.recording(of, await lookupIn(delivery, of.session, values, keys));
         },
       },
       stored,
       image.volumes,
     );
+    for (const { owner } of volumes) released.addVolume(owner);
     const configuration = {
       session: session.name,
       sessionHash: stored.stored.hash,
@@ -96,7 +103,7 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
       hostFiles: [...service.hostFiles],
       ...(volumes.length > 0 && { volumes: volumes.map(configured) }),
     };
-    return { configuration, volumes };
+    return { configuration, volumes, released: released.list() };
   } catch (cause) {
     if (cause instanceof CasError || !(cause instanceof EnsconceError)) throw cause;
     if (cause instanceof SecretsError) throw notHad(where, cause);

@@ -175,7 +175,7 @@ void test('a pinned TD gets its configuration', async (t) => {
   assert.equal((await send({ format: 'tdx' })).type, 'configured');
   assert.match(
     readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8'),
-    /"guest":"(?:01){48}".*"simulated":true,"tee":"tdx","type":"Service attested in a guest"/,
+    /"code":"(?:01){48}".*"simulated":true.*"tee":"tdx"\},"released".*"type":"Service attested"/,
   );
 });
 

@@ -1,13 +1,14 @@
 import { performance } from 'node:perf_hooks';
 import type { TLSSocket } from 'node:tls';
+import type { AuditEvent } from '@ensconce/audit/event';
 import type { Logger } from 'pino';
 import * as v from 'valibot';
 import { toHex } from '@ensconce/base/bytes';
 import { serviceEvent, type AttestAnswer, type Challenge, type Superseded } from '@ensconce/wire/attestation';
 import { exporterLabel, exporterSize, nonceSize } from '@ensconce/wire/binding';
 import { FrameConnection } from '@ensconce/wire/frames';
+import { attestedEvidence } from '../audit/attested-evidence.ts';
 import { CasError, publicError } from '../errors.ts';
-import type { AuditEvent } from '../audit/audit-event.ts';
 import { tracedContext, type Observer } from '../observe/observer.ts';
 import { newRequestId } from '../observe/request-id.ts';
 import type { Trace } from '../observe/tracing.ts';
@@ -19,11 +20,12 @@ import {
   attestService,
   parseAttest,
   type AttestContext,
+  type Findings,
   type AttestedService,
   type PeerConnection,
   type Proof,
 } from './attest-service.ts';
-import { nameOf, type ConfigId } from './config-id.ts';
+import { nameOf } from './config-id.ts';
 import { InsecureWithoutEvidence } from './without-evidence.ts';
 import type { Progress } from './service-port.ts';
 
@@ -64,6 +66,7 @@ export async function serveService(
   const context = { ...tracedContext(shared, tracing, trace), log };
   const frames = new FrameConnection(socket, 'service', incomingFrameLimit);
   let configId = '';
+  const findings: Findings = {};
   let service: AttestedService;
   try {
     const nonce = context.random(nonceSize);
@@ -78,11 +81,11 @@ export async function serveService(
     const message = parseAttest(frame);
     // A code that was refused may still be good.
     configId = message.configId.replace(/@[^/]*$/, '');
-    service = await attestService(context, connection, message);
+    service = await attestService(context, connection, message, findings);
     await release(context, frames, service, attestation);
     progress.attested();
   } catch (error) {
-    await refuse(context, frames, configId, error, attestation);
+    await refuse(context, frames, { configId, ...findings }, error, attestation);
     return;
   }
   await follow(context, frames, service);
@@ -99,7 +102,7 @@ async function release(
   const simulated = isSimulated(proof);
   if (simulated) await context.markSimulated();
   await trace.step('record', () =>
-    context.state.audit.append(releaseEvent(id, proof), context.state.store.sequence),
+    context.state.audit.append(releaseEvent(service), context.state.store.sequence),
   );
   const insecure = 'insecure' in proof;
   const answer: AttestAnswer = {
@@ -143,43 +146,30 @@ function supersede(context: ServeContext, frames: FrameConnection): void {
   }
 }
 
-function releaseEvent(id: ConfigId, proof: Proof): AuditEvent {
-  if ('insecure' in proof) {
-    return { type: 'Service configured without evidence', session: id.session, service: id.service };
-  }
-  return attestedEvent({ id, ...proof });
-}
-
-function attestedEvent({
-  id,
-  appraisal,
-  claims,
-  measurement,
-}: { readonly id: ConfigId } & Exclude<Proof, { insecure: unknown }>): AuditEvent {
-  const who = { session: id.session, service: id.service, simulated: appraisal.verdict.simulated };
-  if (claims.tee === 'sgx') {
-    const { mrenclave, mrsigner } = claims;
-    return { type: 'Service attested', ...who, mrenclave, mrsigner };
-  }
-  const guest = claims.tee === 'tdx' ? claims.mrtd : claims.measurement;
-  return { type: 'Service attested in a guest', ...who, tee: claims.tee, image: measurement, guest };
+function releaseEvent({ id, proof, released }: AttestedService): AuditEvent {
+  const what = { session: id.session, service: id.service, released: [...released] };
+  if ('insecure' in proof) return { type: 'Service configured without evidence', ...what };
+  const { appraisal, claims, measurement } = proof;
+  const evidence = attestedEvidence(appraisal.verdict, claims, measurement);
+  return { type: 'Service attested', ...what, evidence };
 }
 
 async function refuse(
   context: ServeContext,
   frames: FrameConnection,
-  configId: string,
+  asked: Findings & { readonly configId: string },
   error: unknown,
   { requestId, trace, began }: Attestation,
 ): Promise<void> {
+  const { configId } = asked;
   const shown = publicError(error);
   if (shown.status >= 500) context.log.error({ err: error, configId }, 'attestation failed');
   else context.log.info({ configId, code: shown.code, reason: shown.msg }, 'service refused');
   context.observer.metrics.attested(shown.code, performance.now() - began);
   trace.end({ result: shown.code }, shown.code);
   try {
-    await context.state.audit.append(
-      { type: 'Service refused', configId, code: shown.code, reason: shown.msg },
+    await context.state.audit.note(
+      { type: 'Service refused', ...asked, code: shown.code, reason: shown.msg },
       context.state.store.sequence,
     );
     frames.send({
@@ -212,8 +202,8 @@ async function follow(
     volumes,
     send: (answer) => frames.send(answer),
   });
-  const record = async (event: Parameters<State['audit']['append']>[0]): Promise<void> => {
-    await context.state.audit.append(event, context.state.store.sequence);
+  const record = async (event: AuditEvent): Promise<void> => {
+    await context.state.audit.note(event, context.state.store.sequence);
   };
   let status: number | null = null;
   try {

@@ -47,7 +47,7 @@ for (const name of ['g', 't']) {
     await before.create('t', taker);
     const first = await before.environment('t');
     assert.deepEqual(await before.environment('t'), first);
-    assert.equal(before.audit().match(/"Import bound"/g)?.length, 1);
+    assert.equal(before.audit().match(/"Import bound"/g)?.length, 2, 'once for each side');
     const after = await exchange(t, before, name);
     refused(await after.start('t'), 'CAS_SERVICE_REFUSED');
   });
@@ -71,8 +71,8 @@ void test('an import from another CAS is bound on both sides', async (t) => {
   await there.create('g', exported);
   await here.create('t', `  - {name: x, import: {session: g, ${there.named}}}\n`);
   await here.environment('t');
-  for (const { audit } of [there, here])
-    assert.match(audit(), /"exporter":"g","importer":"t","type":"Import bound"/);
+  assert.match(there.audit(), /"as":"exporter","cas":"\w+","other":"t","session":"g","type":"Import bound"/);
+  assert.match(here.audit(), /"as":"importer","cas":"\w+","other":"g","session":"t","type":"Import bound"/);
   const other = await exchange(t, here, 't');
   refused(await other.start('t'), 'CAS_SERVICE_REFUSED');
 });

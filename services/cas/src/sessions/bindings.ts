@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { AuditEvent } from '@ensconce/audit/event';
 import type { Party } from '@ensconce/secrets/export';
 import type { Serial } from '../state/serial.ts';
 import type { State } from '../state/state.ts';
@@ -46,25 +47,16 @@ export class Bindings {
     return this.#writes.run(async () => {
       if (!bindings.every((binding) => this.allows(binding))) return false;
       const open = bindings.filter((binding) => this.#bound(binding) === undefined);
-      const [first] = open;
-      if (first === undefined) return true;
-      const { as, own, other } = first;
-      const [importer, exporter] = as === 'importer' ? [own, other] : [other, own];
-      const position = await this.#state.audit.append(
-        {
-          type: 'Import bound',
-          importer: importer.name,
-          exporter: exporter.name,
-          ...(other.cas === undefined ? {} : { cas: other.cas }),
-        },
-        this.#state.store.sequence + 1,
-      );
+      if (open.length === 0) return true;
+      const { audit, store } = this.#state;
+      const announced = open.map((binding) => audit.append(eventOf(binding), store.sequence + 1));
+      const position = (await Promise.all(announced)).at(-1);
       const changes = open.map((binding) => ({
         table: 'binding',
         name: nameOf(binding),
         value: { id: binding.other.id },
       }));
-      this.#state.store.commit(changes, position);
+      store.commit(changes, position);
       return true;
     });
   }
@@ -95,6 +87,11 @@ export function between(importer: Party, exporter: Party): readonly Binding[] {
     { as: 'importer', own: a, other: b },
     { as: 'exporter', own: b, other: a },
   ];
+}
+
+function eventOf({ as, own, other }: Binding): AuditEvent {
+  const { name, cas } = other;
+  return { type: 'Import bound', session: own.name, as, other: name, ...(cas !== undefined && { cas }) };
 }
 
 /** Session names hold no blank. */

@@ -1,6 +1,7 @@
 import type { SessionRead } from '@ensconce/api/schema';
 import { formatSession } from '@ensconce/policy/format';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
+import type { Secret } from '@ensconce/policy/session';
 import { CasError } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import { mayDo, notFound, type ClientIdentity } from './session-access.ts';
@@ -27,11 +28,16 @@ export async function readSession(
   const version = hash === undefined ? present.stored : sessions.findVersion(name, hash);
   if (version === undefined) throw notFound(name);
   if (version.deleted !== undefined) throw deletedSession(present.stored);
-  const text = secretsShown
-    ? version.text
-    : formatSession(parseSessionOrThrow(version.text), { secrets: 'redacted' });
+  const parsed = parseSessionOrThrow(version.text);
+  const text = secretsShown ? version.text : formatSession(parsed, { secrets: 'redacted' });
   await state.audit.append(
-    { type: 'Session read', session: name, identity: identity.keyHash ?? null, secretsShown },
+    {
+      type: 'Session read',
+      session: name,
+      identity: identity.keyHash ?? null,
+      secretsShown,
+      secrets: secretsShown ? parsed.secrets.filter(hasValue).map((secret) => secret.name) : [],
+    },
     state.store.sequence,
   );
   return {
@@ -45,6 +51,9 @@ export async function readSession(
   };
 }
 
+/** Whether the text itself has the value; one that CAS made is in no text. */
+const hasValue = ({ value, privateKey, applicationSecret }: Secret): boolean =>
+  value !== undefined || privateKey !== undefined || applicationSecret !== undefined;
 /** For those who may know; to all others a deleted session looks like none. */
 export function deletedSession({ name, hash, deleted }: StoredVersion): CasError {
   return deleted === undefined

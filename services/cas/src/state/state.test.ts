@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, copyFileSync, cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  constants,
+  copyFileSync,
+  cpSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { testFolder } from '../../test/cas-under-test.ts';
@@ -64,6 +76,23 @@ void test('only the owner of the process may read the files', async (t) => {
   }
 });
 
+void test('a write to the audit log returns when it is on the disk', async (t) => {
+  const folder = join(testFolder(t), 'state');
+  const state = await open(folder);
+  const path = join(folder, auditLogFileName);
+  const [descriptor] = readdirSync('/proc/self/fd').filter((fd) => linkOf(`/proc/self/fd/${fd}`) === path);
+  const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8');
+  const flags = Number.parseInt(/^flags:\s+([0-7]+)$/m.exec(info)?.[1] ?? '', 8);
+  assert.equal(flags & constants.O_DSYNC, constants.O_DSYNC);
+  assert.notEqual(constants.O_DSYNC, 0);
+  await close(state);
+});
+
+/** Undefined for the descriptor of the list itself, which is closed by now. */
+function linkOf(path: string): string | undefined {
+  return lstatSync(path, { throwIfNoEntry: false }) && readlinkSync(path);
+}
+
 void test('a state that lacks a part is refused, never made anew', async (t) => {
   const folder = await filled(t);
   const cases: [string, CasErrorCode][] = [
@@ -114,7 +143,7 @@ void test('an audit log that was cut, reordered, changed or forged is refused', 
         third.replace('"sequence":3', '"sequence":4').replace('"session":"c"', '"session":"x"'),
       ],
     ],
-    ['another encoding of the same', [first, second, third.replace('{"event"', '{ "event"')]],
+    ['another encoding of the same', [first, second, third.replace('"event":{', '"event": {')]],
   ];
   for (const [what, changed] of cases) {
     writeLog(folder, changed);
@@ -155,7 +184,7 @@ void test('records that wait together are all in the log, in order', async (t) =
   const positions = await Promise.all(
     Array.from({ length: 200 }, (_, i) =>
       state.audit.append(
-        { type: 'Session read', session: `s${i}`, identity: null, secretsShown: false },
+        { type: 'Session read', session: `s${i}`, identity: null, secretsShown: false, secrets: [] },
         state.store.sequence,
       ),
     ),
@@ -172,11 +201,20 @@ void test('a record that is too long for a line is refused, and the log goes on'
   const folder = await filled(t);
   const state = await open(folder);
   const tooLong = state.audit.append(
-    { type: 'Service refused', configId: '\u0000'.repeat(100_000), code: 'X', reason: [] },
+    { type: 'Service refused', configId: '\u0000'.repeat(200_000), code: 'X', reason: [] },
     state.store.sequence,
   );
   await assert.rejects(tooLong, RangeError);
   await change(state, 'd');
   await close(state);
   await close(await open(folder));
+});
+
+void test('a state whose log is of an earlier format is refused with what to do, and left as it is', async (t) => {
+  const folder = await filled(t);
+  const path = join(folder, auditLogFileName);
+  const old = new URL('../../../../test/golden/audit/ensconce-audit-1.jsonl', import.meta.url);
+  copyFileSync(old, path);
+  await assert.rejects(open(folder), refusedWith('CAS_AUDIT_FORMAT'));
+  assert.deepEqual(readFileSync(path), readFileSync(old));
 });

@@ -1,9 +1,11 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, hash, type KeyObject, X509Certificate } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { publicKeyOf, selfSigned } from '@ensconce/identity/self-signed';
 import { AuditLog } from '../audit/audit-log.ts';
+import { AuditNotes } from '../audit/audit-notes.ts';
+import { AuditProofs } from '../audit/audit-proofs.ts';
 import { CasError } from '../errors.ts';
 import type { KeySealer } from '../store/key-sealer.ts';
 import type { Random } from '../store/record-cipher.ts';
@@ -29,12 +31,16 @@ export interface CasIdentity {
   readonly certificate: string;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
+  /** Hex SHA-256 of {@link publicKey}: what images and clients know this CAS by. */
+  readonly hash: string;
 }
 
 /** Everything that CAS keeps: the database, the audit log and the keys that stand in the database. */
 export interface State {
   readonly store: Store;
   readonly audit: AuditLog;
+  readonly notes: AuditNotes;
+  readonly proofs: AuditProofs;
   readonly identity: CasIdentity;
   readonly auditKey: KeyObject;
   readonly encryptionKey: KeyObject;
@@ -66,9 +72,10 @@ export async function openState(options: StateOptions): Promise<State> {
       key: keys.auditKey,
       now,
       anchor: store.auditPosition,
-      state: store.sequence,
+      commit: store.sequence,
     });
-    return { store, audit, ...keys };
+    const notes = new AuditNotes(keys.auditKey, keys.identity.hash);
+    return { store, audit, notes, proofs: new AuditProofs(audit), ...keys };
   } catch (error) {
     store.close();
     throw error;
@@ -119,11 +126,13 @@ async function loadKeys(
   }
   const keys = v.parse(keysSchema, record);
   const certificate = new X509Certificate(keys.certificate);
+  const publicKey = publicKeyOf(certificate);
   return {
     identity: {
       privateKey: createPrivateKey(keys.identityKey),
       certificate: keys.certificate,
-      publicKey: publicKeyOf(certificate),
+      publicKey,
+      hash: hash('sha256', publicKey),
     },
     auditKey: createPrivateKey(keys.auditKey),
     encryptionKey: createPrivateKey(keys.encryptionKey),

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { toHex } from '@ensconce/base/bytes';
-import type { AuditEvent } from '../audit/audit-event.ts';
+import type { AuditEvent } from '@ensconce/audit/event';
 import { CasError } from '../errors.ts';
 import type { Serial } from '../state/serial.ts';
 import type { State } from '../state/state.ts';
@@ -154,12 +154,13 @@ export class VolumeTags {
       }
       const positions = await Promise.all(events.map((event) => audit.append(event, store.sequence + 1)));
       if (changed.size > 0) {
+        const position = positions.at(-1) ?? (await audit.announceCommit(store.sequence + 1));
         const changes = [...changed].map((name) => ({
           table: 'volume',
           name,
           value: records.get(name) as VolumeRecord,
         }));
-        store.commit(changes, positions.at(-1));
+        store.commit(changes, position);
       }
       for (const answer of answers) answer();
     } catch (error) {

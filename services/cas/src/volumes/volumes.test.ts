@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import * as v from 'valibot';
@@ -9,6 +9,9 @@ import { volumeAnswer, type VolumeAnswer } from '@ensconce/wire/volume-tags';
 import { casUnderTest, clientKeys, testFolder } from '../../test/cas-under-test.ts';
 import { attestOnce, imageFor, measure, type ServiceConnection } from '../../test/service-under-test.ts';
 import { sessionText } from '../../test/session-text.ts';
+import { sinkUnderTest } from '../../test/sink-under-test.ts';
+import type { CasOptions } from '../cas.ts';
+import { CasError } from '../errors.ts';
 
 const tagOf = (digit: string): string => digit.repeat(64);
 const zero = tagOf('0');
@@ -24,8 +27,12 @@ interface Volumes {
   readonly log: () => string;
 }
 
-async function start(t: TestContext, folder = testFolder(t)): Promise<Volumes> {
-  const { cas, vendor, connect } = await casUnderTest(t, { folder });
+async function start(
+  t: TestContext,
+  folder = testFolder(t),
+  options: Partial<CasOptions> = {},
+): Promise<Volumes> {
+  const { cas, vendor, connect } = await casUnderTest(t, { folder, ...options });
   const image = imageFor(cas);
   const keys = await clientKeys();
   const attest = (session: string): ReturnType<typeof attestOnce> =>
@@ -199,4 +206,29 @@ void test('a volume that its owner brings begins with the tag that the session s
   assert.deepEqual(await ask((await attest('own')).connection, read), begun);
   await create('scone', mounted, `[{name: db, fspf_key: ${key}, fspf_tag: ${'0f'.repeat(16)}}]`);
   assert.match(await refusal('scone'), /fspf_tag is a tag of SCONE’s own file format/);
+});
+
+void test('with a witness, tags that were put back show even while a volume was open', async (t) => {
+  const folder = testFolder(t);
+  const auditSink = (await sinkUnderTest(t, true)).settings;
+  const first = await start(t, folder, { auditSink });
+  await first.create('db-app', '[{name: db, path: /data}]', '[{name: db}]');
+  const { connection } = await first.attest('db-app');
+  assert.equal((await ask(connection, acquire(null, 0, tagOf('1')))).type, 'volume-acquired');
+  await first.close();
+  const [database, old] = [join(folder, 'state', 'cas.db'), join(folder, 'old.db')];
+  copyFileSync(database, old);
+  const second = await start(t, folder, { auditSink });
+  const again = await second.attest('db-app');
+  await ask(again.connection, acquire(tagOf('1'), 1, tagOf('2')));
+  const before = second.log().match(/"State committed"/g)?.length ?? 0;
+  await ask(again.connection, advance(2, tagOf('2'), tagOf('3')));
+  await ask(again.connection, advance(2, tagOf('3'), tagOf('4')));
+  assert.equal(second.log().match(/"State committed"/g)?.length, before + 2);
+  await second.close();
+  copyFileSync(old, database);
+  await assert.rejects(
+    start(t, folder, { auditSink }),
+    (error: unknown) => error instanceof CasError && error.code === 'CAS_STATE_ROLLED_BACK',
+  );
 });

@@ -13,9 +13,10 @@ import { CasConnection } from '@ensconce/api/connection';
 import { selfSigned } from '@ensconce/identity/self-signed';
 import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
 import { cpuSeconds, residentBytes } from './support/cas/cpu.ts';
-import type { Load } from './support/cas/load.ts';
+import { latencyAt, latencyStarts, type Latency } from './support/cas/latency.ts';
 import { opensslHandshakes } from './support/cas/openssl.ts';
 import { LoadGenerators, runProgram, serveCas, serveTlsOnly, type Server } from './support/cas/process.ts';
+import { refuseFailures, type Target } from './support/cas/target.ts';
 import { sessionName, sessionText } from './support/cas/session.ts';
 import { summary } from './support/report.ts';
 
@@ -28,14 +29,7 @@ const atOnce = 16;
 const warmUpRounds = 4;
 /** No round takes longer. */
 const longestRound = 60;
-const openLoopSeconds = 15;
-
-/** What is loaded, and from how many sessions. */
-interface Target {
-  readonly name: string;
-  readonly server: Server;
-  readonly load: Pick<Load, 'kind' | 'port' | 'casPublicKey' | 'sessions'>;
-}
+const latencyRounds = 5;
 
 interface Round {
   /** Per second, as the clock on the wall has it: load generators and server share the machine. */
@@ -86,6 +80,7 @@ async function oneRound(load: LoadGenerators, target: Target, count: number): Pr
   const { latencies, failures, elapsed } = await load.run({
     ...target.load,
     seconds: longestRound,
+    warmUp: 0,
     pace: { atOnce },
   });
   // What a start leaves behind, as the record of the connection's end, belongs to it.
@@ -93,11 +88,6 @@ async function oneRound(load: LoadGenerators, target: Target, count: number): Pr
   const cpu = cpuSeconds(target.server.pid) - before;
   refuseFailures(failures, latencies.length);
   return { rate: (latencies.length / elapsed) * 1000, perCpuSecond: latencies.length / cpu };
-}
-
-function refuseFailures(failures: readonly string[], successes: number): void {
-  if (failures.length === 0) return;
-  throw new Error(`bench: no failure expected, ${failures.length} beside ${successes} found: ${failures[0]}`);
 }
 
 /** Everything in the table, measured in turn, so that what else the machine does falls on all of it. */
@@ -128,35 +118,26 @@ function rowsOf(targets: readonly Target[], measured: readonly Round[][]): Row[]
   const median = (values: readonly number[]): number => summary(values).median;
   return targets.map(({ name }, i) => {
     const list = measured[i] as Round[];
-    const ratios = (of: (round: Round) => number): number[] =>
-      list.map((round, at) => of(round) / of(limit[at] as Round));
-    const cpu = summary(ratios(({ perCpuSecond }) => perCpuSecond));
+    const cpu = summary(ratios(list, limit, 'perCpuSecond'));
     return {
       name,
       rate: median(list.map(({ rate }) => rate)),
-      ofLimit: median(ratios(({ rate }) => rate)),
+      ofLimit: median(ratios(list, limit, 'rate')),
       perCpuSecond: median(list.map(({ perCpuSecond }) => perCpuSecond)),
       cpuOfLimit: [cpu.median, cpu.min, cpu.max],
     };
   });
 }
 
-/** Latencies when starts come by chance at 80 % of the rate that was reached, whether earlier ones are done or not. */
-async function openLoop(
-  load: LoadGenerators,
-  target: Target,
-  perSecond: number,
-): Promise<{ readonly perSecond: number; readonly p50: number; readonly p99: number }> {
-  await load.makeKeys(Math.ceil(openLoopSeconds * perSecond * 1.2));
-  const { latencies, failures } = await load.run({
-    ...target.load,
-    seconds: openLoopSeconds,
-    pace: { perSecond },
-  });
-  refuseFailures(failures, latencies.length);
-  const sorted = latencies.toSorted((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.floor(share * sorted.length)] as number;
-  return { perSecond, p50: at(0.5), p99: at(0.99) };
+/** Median, then smallest and largest. */
+function spread(values: readonly number[], show: (value: number) => string): string {
+  const { median, min, max } = summary(values);
+  return `${show(median)} (${show(min)} to ${show(max)})`;
+}
+
+/** Round by round, since what else the machine does falls on both. */
+function ratios(of: readonly Round[], to: readonly Round[], key: keyof Round): number[] {
+  return of.map((round, at) => round[key] / (to[at] as Round)[key]);
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
@@ -219,20 +200,41 @@ export async function bench(args: readonly string[]): Promise<void> {
     const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} processors, load ${loadavg()[0]?.toFixed(1)}`;
     console.log(`\ncas on ${machine}`);
     print(rows);
-    const [, first, second, third] = rows as [Row, Row, Row, Row];
-    const latency = await openLoop(load, usual, 0.8 * first.rate);
-    const ofFew = [second, third].map((row) => row.perCpuSecond / first.perCpuSecond);
+    const [, first] = rows as [Row, Row];
+    const perSecond = 0.8 * first.rate;
+    const latencies: Latency[] = [];
+    for (let round = 0; round < latencyRounds; round++)
+      latencies.push(await latencyAt(load, usual, perSecond));
     for (const { sessions, startSeconds, residentMiB } of opened) {
       console.log(
         `${sessions} sessions: ready after ${startSeconds.toFixed(1)} s, ${residentMiB.toFixed(0)} MiB resident`,
       );
     }
+    const [, few100, sameOfMany = [], allOfMany = []] = measured;
+    for (const [what, of] of [
+      ['the same 100', sameOfMany],
+      ['all of them', allOfMany],
+    ] as const) {
+      const [cpu, clock] = (['perCpuSecond', 'rate'] as const).map((key) =>
+        spread(ratios(of, few100 as Round[], key), percent),
+      );
+      console.log(
+        `100,000 sessions against 100, ${what}: ${cpu} per CPU-s, ${clock} by the clock; goal: 90 %`,
+      );
+    }
+    const milliseconds = (value: number): string => `${value.toFixed(1)} ms`;
     console.log(
-      `100,000 sessions against 100, per CPU-s: ${ofFew.map(percent).join(' (the same 100), ')} (all of them); goal: 90 %`,
-    );
-    console.log(
-      `at 80 % load (${latency.perSecond.toFixed(0)} a second, by chance): p50 ${latency.p50.toFixed(1)} ms, ` +
-        `p99 ${latency.p99.toFixed(1)} ms, ${(latency.p99 / latency.p50).toFixed(1)} times; goal: at most 5`,
+      `at 80 % load (${perSecond.toFixed(0)} a second, by chance), ${latencyRounds} rounds of ${latencyStarts}: ` +
+        `p50 ${spread(
+          latencies.map(({ p50 }) => p50),
+          milliseconds,
+        )}, p99 ${spread(
+          latencies.map(({ p99 }) => p99),
+          milliseconds,
+        )}, ${spread(
+          latencies.map(({ times }) => times),
+          (value) => value.toFixed(1),
+        )} times; goal: at most 5`,
     );
     if (openssl !== undefined) {
       console.log(
@@ -246,7 +248,7 @@ export async function bench(args: readonly string[]): Promise<void> {
     mkdirSync(path, { recursive: true });
     writeFileSync(
       join(path, 'cas.json'),
-      `${JSON.stringify({ name: 'cas', machine, rows, opened, latency, openssl }, undefined, 2)}\n`,
+      `${JSON.stringify({ name: 'cas', machine, rows, measured, opened, perSecond, latencies, openssl }, undefined, 2)}\n`,
     );
     console.log('written to bench/results/cas.json');
   } finally {

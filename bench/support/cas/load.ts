@@ -20,6 +20,8 @@ export interface Load {
   /** How many sessions starts are drawn from, uniformly. */
   readonly sessions: number;
   readonly seconds: number;
+  /** Seconds at the beginning of which the latencies do not count. */
+  readonly warmUp: number;
   /** Either so many at once, the next when one is done, or so many a second whatever becomes of them (Poisson). */
   readonly pace: { readonly atOnce: number } | { readonly perSecond: number };
 }
@@ -124,7 +126,7 @@ async function run(load: Load, one: (pair: Keys) => Promise<void>): Promise<Load
     try {
       if (pair === undefined) throw new Error('more keys made beforehand expected');
       await one(pair);
-      latencies.push(performance.now() - due);
+      if (due - began >= load.warmUp * 1000) latencies.push(performance.now() - due);
     } catch (error) {
       failures.push(error instanceof Error ? error.message : 'unknown');
     }

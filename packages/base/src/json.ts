@@ -28,11 +28,13 @@ function canonical(value: Json, depth: number): string {
   if (depth > maxDepth) throw new RangeError(`canonical JSON takes ${maxDepth} levels at most, more found`);
   if (Array.isArray(value)) return `[${value.map((item: Json) => canonical(item, depth + 1)).join(',')}]`;
   if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value)
-      .filter((member): member is [string, Json] => member[1] !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-      .map(([key, member]) => `${text(key)}:${canonical(member, depth + 1)}`);
-    return `{${members.join(',')}}`;
+    let members = '';
+    for (const key of Object.keys(value).sort()) {
+      const member = (value as { readonly [key: string]: Json | undefined })[key];
+      if (member !== undefined)
+        members += `${members === '' ? '' : ','}${text(key)}:${canonical(member, depth + 1)}`;
+    }
+    return `{${members}}`;
   }
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     throw new RangeError(`canonical JSON takes safe integers only, ${value} found`);

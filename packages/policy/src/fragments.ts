@@ -63,12 +63,7 @@ const reasonFor = {
  */
 export function resolveFragments(session: Session, source: FragmentSource): Resolved {
   const resolution = new Resolution(source);
-  const security = resolution.security(session.security);
-  const services = session.services.map((service) => resolution.service(service));
-  const accessPolicy = resolution.accessPolicy(session.accessPolicy);
-  const ignoreAdvisoriesOf = resolution.teeAdvisories(session.ignoreAdvisoriesOf);
-  const deleteRule = session.delete && resolution.rule(session.delete);
-  const resolved = { ...session, security, services, accessPolicy, ignoreAdvisoriesOf, delete: deleteRule };
+  const resolved = { ...session, ...resolution.parts(session) };
   return { session: freeze(compact(resolved)), unresolved: [...resolution.unresolved] };
 }
 
@@ -79,10 +74,11 @@ export function fragmentNames(session: Session): readonly string[] {
   const known = namesOf.get(session);
   if (known) return known;
   const names = new Set<string>();
-  resolveFragments(session, ({ name }) => {
+  const resolution = new Resolution(({ name }) => {
     names.add(name);
     return undefined;
   });
+  resolution.parts(session);
   const found = [...names];
   namesOf.set(session, found);
   return found;
@@ -105,6 +101,19 @@ class Resolution {
 
   constructor(source: FragmentSource) {
     this.#source = source;
+  }
+
+  /** Everything in a session in which references may stand. */
+  parts(
+    session: Session,
+  ): Pick<Session, 'security' | 'services' | 'accessPolicy' | 'ignoreAdvisoriesOf' | 'delete'> {
+    return {
+      security: this.security(session.security),
+      services: session.services.map((service) => this.service(service)),
+      accessPolicy: this.accessPolicy(session.accessPolicy),
+      ignoreAdvisoriesOf: this.teeAdvisories(session.ignoreAdvisoriesOf),
+      delete: session.delete && this.rule(session.delete),
+    };
   }
 
   /** What `reference` stands for, read by `form`; `undefined`, and a reason noted, where it is nothing usable. */

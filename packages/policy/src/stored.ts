@@ -4,33 +4,31 @@ import { freeze } from './freeze.ts';
 import type { Session } from './session.ts';
 import { sessionHash } from './session-hash.ts';
 
-/**
- * A session as it is kept: the normalised value itself, not its text. A later version of the language may refuse a text
- * that this one accepts, and must still start what was accepted.
- */
-export function storeSession(session: Session): Json {
-  return session as unknown as Json;
+export interface KeptSession {
+  readonly session: Json;
+  readonly sessionHash: string;
 }
 
 /**
- * The session that was kept under this hash. The hash covers every part of it, so what has the hash is what was read
- * from its text then. Throws `POLICY_INVALID`.
+ * A session as it is kept: the normalised value itself, not its text, and its hash. A later version of the language may
+ * refuse a text that this one accepts, and must still start what was accepted. Throws `POLICY_INVALID` where another
+ * session would come back than the one that was accepted.
  */
-export function restoreSession(value: unknown, hash: string): Session {
-  if (typeof value === 'object' && value !== null && hashOf(value as Session) === hash)
-    return freeze(value as Session);
+export function storeSession(session: Session): KeptSession {
+  const hash = sessionHash(session);
+  const kept = JSON.parse(JSON.stringify(session)) as Session;
+  if (sessionHash(kept) === hash) return { session: kept as unknown as Json, sessionHash: hash };
   throw new PolicyError(
     'POLICY_INVALID',
-    `stored session: one with the hash ${hash} expected, another found`,
+    `session to store: one that comes back with the hash ${hash} expected, another found`,
   );
 }
 
-function hashOf(value: Session): string | undefined {
-  try {
-    return sessionHash(value);
-  } catch (error) {
-    // What canonical JSON cannot express was never stored by us.
-    if (error instanceof RangeError || error instanceof TypeError) return undefined;
-    throw error;
-  }
+/**
+ * The session of a record that {@link storeSession} made and that is authentic: its hash was held when it was stored, and
+ * to hold it at each reading would take longer than all else. Throws `POLICY_INVALID`.
+ */
+export function restoreSession(value: unknown): Session {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return freeze(value as Session);
+  throw new PolicyError('POLICY_INVALID', 'stored session: an object expected, something else found');
 }

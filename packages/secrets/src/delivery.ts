@@ -30,12 +30,15 @@ export async function deliveryLookup(
   const { secrets } = state;
   const lookup = secretLookup(session, state);
   const made = new Map<string, Uint8Array>();
+  const texts = JSON.stringify([session.services, session.images]);
+  const mentioned = texts.includes(`:${pkcs12Format}`);
   for (const { name } of session.secrets) {
     const stored = storedOf(secrets, name, 'x509');
     const { pkcs8 } = stored ?? {};
     if (!stored || pkcs8 === undefined) continue;
     const asked =
-      options.inTemplates?.has(name) === true || mentions(session, `$$SCONE::${name}:${pkcs12Format}`);
+      options.inTemplates?.has(name) === true ||
+      (mentioned && texts.includes(`$$SCONE::${name}:${pkcs12Format}`));
     if (!asked) continue;
     made.set(`${name}:${pkcs12Format}`, await pkcs12({ ...stored, pkcs8 }));
   }
@@ -52,9 +55,4 @@ export async function deliveryLookup(
     made.set(`${secret.name}:`, utf8(await issueToken(secret, { key, now, self, lookup: before })));
   }
   return before;
-}
-
-/** Whether any text of the services or their files holds `reference`. */
-function mentions(session: Session, reference: string): boolean {
-  return JSON.stringify([session.services, session.images]).includes(reference);
 }

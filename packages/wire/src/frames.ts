@@ -19,10 +19,12 @@ const headerSize = 4;
 
 /** One JSON value as a frame: u32 big-endian length, then that many bytes of UTF-8. */
 export function encodeFrame(value: Json): Buffer {
-  const body = Buffer.from(JSON.stringify(value), 'utf8');
-  const header = Buffer.alloc(headerSize);
-  header.writeUInt32BE(body.length, 0);
-  return Buffer.concat([header, body]);
+  const text = JSON.stringify(value);
+  const size = Buffer.byteLength(text);
+  const frame = Buffer.allocUnsafe(headerSize + size);
+  frame.writeUInt32BE(size, 0);
+  frame.write(text, headerSize);
+  return frame;
 }
 
 /**

@@ -81,7 +81,7 @@ async function valuesOf(
 ): Promise<Readonly<Record<string, StoredSecret>>> {
   try {
     const { name } = stored.stored;
-    return (await values.of(stored, [secret], trail.enter({ session: name, secret }))).secrets;
+    return (await values.of(stored, new Set([secret]), trail.enter({ session: name, secret }))).secrets;
   } catch (error) {
     if (!(error instanceof SecretsError)) throw error;
     // What this session imports from where is not the other CAS's business.

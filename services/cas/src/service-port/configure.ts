@@ -124,7 +124,9 @@ export async function secretsFor(
   texts: readonly string[],
 ): Promise<Values & { readonly names: ReadonlySet<string> }> {
   const { session } = stored;
-  const names = new Set([...namesFor(session, service), ...namesIn(session, texts)]);
+  const given = namesFor(session, service);
+  const referred = namesIn(session, texts);
+  const names = referred.size === 0 ? given : new Set([...given, ...referred]);
   try {
     return { ...(await values.of(stored, names)), names };
   } catch (cause) {
@@ -136,8 +138,17 @@ function notHad(where: string, cause: SecretsError): CasError {
   return secretsFailure(cause, `service '${where}': its secrets cannot be had`, 'CAS_SERVICE_REFUSED', cause);
 }
 
-const namesFor = (session: Session, service: Service): ReadonlySet<string> =>
-  new Set(secretUses(session, service).map(({ secret }) => secret.name));
+const namesByService = new WeakMap<Session, Map<string, ReadonlySet<string>>>();
+
+/** The same set each time, as long as the session is the same. */
+function namesFor(session: Session, service: Service): ReadonlySet<string> {
+  const known = namesByService.get(session) ?? new Map<string, ReadonlySet<string>>();
+  namesByService.set(session, known);
+  const names =
+    known.get(service.name) ?? new Set(secretUses(session, service).map(({ secret }) => secret.name));
+  known.set(service.name, names);
+  return names;
+}
 
 /** What references of this service to those secrets stand for. */
 export function lookupIn(

@@ -23,12 +23,12 @@ export class PreparedConfigurations {
 
   async of(delivery: Delivery, configure: (delivery: Delivery) => Promise<Delivered>): Promise<Delivered> {
     const { stored, service, measurement } = delivery;
+    const key = `${service.name} ${measurement}`;
+    const known = this.#prepared.get(stored)?.get(key);
+    if (known !== undefined) return known;
     if (!isConstant(stored.session, service)) return configure(delivery);
     const prepared = this.#prepared.get(stored) ?? new Map<string, Delivered>();
     this.#prepared.set(stored, prepared);
-    const key = `${service.name} ${measurement}`;
-    const known = prepared.get(key);
-    if (known !== undefined) return known;
     const delivered = await configure(delivery);
     if (prepared.size >= perSession) prepared.clear();
     prepared.set(key, delivered);

@@ -38,7 +38,7 @@ async function find(
   );
   if (names.length === 0) return undefined;
   try {
-    const { secrets } = await values.of(stored, names);
+    const { secrets } = await values.of(stored, new Set(names));
     return { session, state: { version: 1, secrets } };
   } catch (error) {
     if (!(error instanceof SecretsError)) throw error;

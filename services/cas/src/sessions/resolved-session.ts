@@ -50,7 +50,7 @@ async function eachAlone(
   const found: Record<string, StoredSecret> = {};
   for (const name of names) {
     try {
-      Object.assign(found, (await values.of(stored, [name])).secrets);
+      Object.assign(found, (await values.of(stored, new Set([name]))).secrets);
     } catch (error) {
       if (!(error instanceof SecretsError)) throw error;
     }

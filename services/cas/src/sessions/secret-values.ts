@@ -17,6 +17,7 @@ import type { Random } from '../store/record-cipher.ts';
 import { between, sideOf, type Binding, type Bindings } from './bindings.ts';
 import { partyOf, type StoredSession } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
+import { SettledValues } from './settled-values.ts';
 
 export interface SecretValuesOptions {
   readonly state: State;
@@ -50,6 +51,7 @@ const tries = 4;
  */
 export class SecretValues {
   readonly #options: SecretValuesOptions;
+  readonly #settled = new SettledValues();
 
   constructor(options: SecretValuesOptions) {
     this.#options = options;
@@ -65,7 +67,9 @@ export class SecretValues {
    * The values of these secrets and of what they are made of. Throws `SecretsError`, and `CAS_BUSY` where the session is
    * updated meanwhile: what was judged by one version never gets the values of another.
    */
-  async of(stored: StoredSession, names: Iterable<string>, trail: Trail = this.trail()): Promise<Values> {
+  async of(stored: StoredSession, names: ReadonlySet<string>, trail: Trail = this.trail()): Promise<Values> {
+    const { random, now } = this.#options;
+    if (this.#settled.has(stored, names, now())) return { stored, secrets: stored.secrets.secrets };
     const wanted = [...names];
     let present = stored;
     for (let left = tries; left > 0; left--) {
@@ -74,7 +78,6 @@ export class SecretValues {
       const party = partyOf(present);
       const imports = await resolveImports(party, needed, this.#source, trail);
       const { state, values, access, failure } = await this.#outside(present, needed, imports.values);
-      const { random, now } = this.#options;
       const fresh = await renewSecrets(session, state, {
         random,
         now: now(),
@@ -87,7 +90,10 @@ export class SecretValues {
         const reasons = [imports.failures.get(missing), failure, ...imports.failures.values()];
         throw reasons.find((reason) => reason !== undefined) ?? noValue(missing);
       }
-      if (fresh === state) return { stored: present, secrets };
+      if (fresh === state) {
+        this.#settled.add(present, names);
+        return { stored: present, secrets };
+      }
       const kept = await this.#keep(present, state, fresh, access);
       if (kept !== undefined) return { stored: kept, secrets };
       present = this.#same(present);
@@ -113,7 +119,7 @@ export class SecretValues {
       const { name } = exporter.session;
       const stored = sessions.find(name);
       if (stored?.stored.hash !== exporter.hash) throw busy(name);
-      const { secrets } = await this.of(stored, [secret], trail);
+      const { secrets } = await this.of(stored, new Set([secret]), trail);
       if (!(await bindings.bind(between(importer, exporter)))) throw busy(name);
       return { version: 1, secrets };
     },

@@ -1,6 +1,5 @@
 import * as v from 'valibot';
 import type { Json } from '@ensconce/base/json';
-import { sessionHash } from '@ensconce/policy/session-hash';
 import { restoreSession, storeSession } from '@ensconce/policy/stored';
 import { parseSecretState } from '@ensconce/secrets/state';
 import type { State } from '../state/state.ts';
@@ -74,8 +73,8 @@ export class Sessions {
   #load(name: string): StoredSession | undefined {
     const value = this.#state.store.get('session', name);
     if (value === undefined) return undefined;
-    const { id, secrets, session, sessionHash: hash, ...stored } = v.parse(storedSession, value);
-    return { id, stored, session: restoreSession(session, hash), secrets: parseSecretState(secrets) };
+    const { id, secrets, session, sessionHash: _, ...stored } = v.parse(storedSession, value);
+    return { id, stored, session: restoreSession(session), secrets: parseSecretState(secrets) };
   }
 
   #remember(name: string, session: StoredSession): void {
@@ -103,8 +102,7 @@ export function changesOf({ id, stored, session, secrets }: StoredSession): Chan
   const value = {
     ...stored,
     id,
-    session: storeSession(session),
-    sessionHash: sessionHash(session),
+    ...storeSession(session),
     secrets: secrets as unknown as Json,
   } as Json;
   return [

@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, copyFileSync, cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  constants,
+  copyFileSync,
+  cpSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { testFolder } from '../../test/cas-under-test.ts';
@@ -63,6 +75,23 @@ void test('only the owner of the process may read the files', async (t) => {
     assert.equal(statSync(join(folder, file)).mode & 0o077, 0, file);
   }
 });
+
+void test('a write to the audit log returns when it is on the disk', async (t) => {
+  const folder = join(testFolder(t), 'state');
+  const state = await open(folder);
+  const path = join(folder, auditLogFileName);
+  const [descriptor] = readdirSync('/proc/self/fd').filter((fd) => linkOf(`/proc/self/fd/${fd}`) === path);
+  const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8');
+  const flags = Number.parseInt(/^flags:\s+([0-7]+)$/m.exec(info)?.[1] ?? '', 8);
+  assert.equal(flags & constants.O_DSYNC, constants.O_DSYNC);
+  assert.notEqual(constants.O_DSYNC, 0);
+  await close(state);
+});
+
+/** Undefined for the descriptor of the list itself, which is closed by now. */
+function linkOf(path: string): string | undefined {
+  return lstatSync(path, { throwIfNoEntry: false }) && readlinkSync(path);
+}
 
 void test('a state that lacks a part is refused, never made anew', async (t) => {
   const folder = await filled(t);

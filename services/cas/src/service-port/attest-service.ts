@@ -1,23 +1,17 @@
-import { createHash, timingSafeEqual, type X509Certificate } from 'node:crypto';
 import * as v from 'valibot';
 import type { AttestedEvidence, Released } from '@ensconce/audit/event';
-import { fromHex } from '@ensconce/base/bytes';
 import { describeIssue } from '@ensconce/base/issue';
-import { guestConfigId, guestHostData, imageRegister, type GuestPurpose } from '@ensconce/measurement/guest';
-import { measureDescription, type ImageDescription } from '@ensconce/measurement/image';
+import type { ImageDescription } from '@ensconce/measurement/image';
 import type { Resolved } from '@ensconce/policy/fragments';
 import { findService, type Service } from '@ensconce/policy/session';
 import type { Lookup } from '@ensconce/policy/substitution';
 import type { Verdict } from '@ensconce/verify/verdict';
 import type { Appraisal } from '@ensconce/verify/appraisal';
 import { attest, type Attest } from '@ensconce/wire/attestation';
-import { reportData } from '@ensconce/wire/binding';
 import type { Configuration } from '@ensconce/wire/configuration';
 import type { EvidenceFormat } from '@ensconce/wire/evidence-format';
 import { CollateralError } from '@ensconce/collateral/errors';
 import type { WatermarkStore } from '@ensconce/collateral/watermarks';
-import { X509Error } from '@ensconce/x509/errors';
-import { subjectPublicKeyInfo } from '@ensconce/x509/spki';
 import { attestedEvidence } from '../audit/attested-evidence.ts';
 import { CasError } from '../errors.ts';
 import { checkMaaToken, type MaaPolicy, type MaaTokens } from '../evidence/maa.ts';
@@ -33,7 +27,8 @@ import { admit } from './admit.ts';
 import { appraiseService, untrustworthy } from './appraise.ts';
 import { configure, lookupIn, secretsFor } from './configure.ts';
 import { nameOf, parseConfigId, type ConfigId } from './config-id.ts';
-import type { KnownDescriptions } from './known-descriptions.ts';
+import { measuredImage, unmeasuredImage, type DescriptionContext } from './described-image.ts';
+import { checkBinding, expectedReportData, instanceOf, type PeerConnection } from './peer-connection.ts';
 import type { PreparedConfigurations } from './prepared-configurations.ts';
 import { genuineClaims, type ServiceClaims } from './genuine.ts';
 import type { OneTimePasswords } from './one-time-passwords.ts';
@@ -41,15 +36,7 @@ import type { InsecurePermissions } from './permissions.ts';
 import type { Singletons } from './singletons.ts';
 import { withoutEvidence, type InsecureWithoutEvidence } from './without-evidence.ts';
 
-/** What is known of the connection, from this side's own TLS stack. */
-export interface PeerConnection {
-  readonly certificate: X509Certificate | undefined;
-  readonly exporter: Uint8Array;
-  /** The 32 bytes that this connection's challenge held. */
-  readonly nonce: Uint8Array;
-}
-
-export interface AttestContext {
+export interface AttestContext extends DescriptionContext {
   readonly verifier: EvidenceVerifier;
   readonly watermarks: WatermarkStore;
   readonly sessions: Sessions;
@@ -57,10 +44,7 @@ export interface AttestContext {
   readonly configurations: Pick<PreparedConfigurations, 'of'>;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
-  /** Hex SHA-256 of it. */
-  readonly casIdentity: string;
   readonly values: SecretValues;
-  readonly descriptions: KnownDescriptions;
   readonly permissions: InsecurePermissions;
   readonly oneTimePasswords: OneTimePasswords;
   readonly singletons: Singletons;
@@ -199,12 +183,16 @@ async function provedByEvidence(
       hint: 'start the service in a TEE, or for tests with a LAS that simulates one',
     });
   }
-  const expected = expectedReportData(context, connection, message);
+  const expected = expectedReportData(connection, {
+    configId: message.configId,
+    casPublicKey: context.casPublicKey,
+  });
   const evidence = Buffer.from(message.evidence, 'base64');
   const verdict = await judged(context, { ...message, format }, evidence);
   const claims = genuineClaims(verdict, format);
   checkBinding(claims, expected);
-  const { description, measurement } = checkDescription(context, message, claims, id);
+  const encoded = Buffer.from(message.description, 'base64');
+  const { description, measurement } = measuredImage(context, encoded, claims, id);
   findings.evidence = attestedEvidence(verdict, claims, measurement);
   const found = findAdmitted(context, id);
   findings.session = id.session;
@@ -253,18 +241,8 @@ async function provedWithoutEvidence(
   if (attestation.mode !== 'none' || reference !== undefined || attestation.reference !== undefined)
     return undefined;
   findAdmitted(context, id);
-  const encoded = Buffer.from(message.description, 'base64');
-  const measurement = measureDescription(encoded);
-  const description = readDescription(context, encoded, measurement);
-  return { found, resolved, proof: { insecure }, description, measurement };
-}
-
-/** The key of the connection is made anew by every process: it names that process. */
-function instanceOf({ certificate }: PeerConnection): string {
-  if (certificate === undefined) {
-    throw new CasError('CAS_PROTOCOL', 'attest: a client certificate expected on the connection, none shown');
-  }
-  return createHash('sha256').update(publicKeyOf(certificate)).digest('hex');
+  const image = unmeasuredImage(context, Buffer.from(message.description, 'base64'));
+  return { found, resolved, proof: { insecure }, ...image };
 }
 
 /** Collateral below what was seen before decides nothing: newer may say otherwise, and somebody holds it back. */
@@ -300,108 +278,6 @@ function checkFormat(message: Attest): void {
   );
 }
 
-function purposeOf(context: AttestContext, id: ConfigId, measurement: string): GuestPurpose {
-  return {
-    casIdentity: context.casIdentity,
-    configId: nameOf(id),
-    measurement,
-  };
-}
-
-function expectedReportData(context: AttestContext, connection: PeerConnection, message: Attest): Uint8Array {
-  if (connection.certificate === undefined) {
-    throw new CasError('CAS_PROTOCOL', 'attest: a client certificate expected on the connection, none shown');
-  }
-  return reportData({
-    role: 'service-to-cas',
-    publicKey: publicKeyOf(connection.certificate),
-    exporter: connection.exporter,
-    nonce: connection.nonce,
-    configId: message.configId,
-    casIdentity: context.casPublicKey,
-  });
-}
-
-/** As it stands in the certificate: to have OpenSSL write it anew takes as long as a signature. */
-function publicKeyOf(certificate: X509Certificate): Uint8Array {
-  try {
-    return subjectPublicKeyInfo(certificate.raw);
-  } catch (cause) {
-    if (!(cause instanceof X509Error)) throw cause;
-    throw new CasError('CAS_PROTOCOL', 'attest: a client certificate in DER expected, another one found', {
-      cause,
-    });
-  }
-}
-
-/** Evidence that was made for another connection, key, challenge, service or CAS is somebody else's. */
-function checkBinding(claims: ServiceClaims, expected: Uint8Array): void {
-  if (!timingSafeEqual(fromHex(claims.reportData, 64), expected)) {
-    throw new CasError(
-      'CAS_BINDING_MISMATCH',
-      'evidence: report data of this connection, key, challenge, config id and CAS expected, other data found',
-      {
-        hint: 'the evidence was made for another exchange: it was relayed, or the runtime was given another CAS',
-      },
-    );
-  }
-}
-
-/** Where the measurement of the image stands in evidence of each kind, and what must stand there (docs/formats/measurement.md). */
-function measuredIn(claims: ServiceClaims, purpose: GuestPurpose): readonly (readonly string[])[] {
-  const { measurement } = purpose;
-  switch (claims.tee) {
-    case 'sgx':
-      return [['MRENCLAVE', claims.mrenclave, measurement]];
-    case 'tdx':
-      return [
-        ['RTMR3', claims.rtmr3, imageRegister(measurement)],
-        ['MRCONFIGID', claims.mrconfigid, guestConfigId(purpose)],
-      ];
-    case 'snp':
-      return [['HOST_DATA', claims.hostData, guestHostData(purpose)]];
-  }
-}
-
-/** The description is only as good as the measurement that it hashes to. */
-function checkDescription(
-  context: AttestContext,
-  message: Attest,
-  claims: ServiceClaims,
-  id: ConfigId,
-): { readonly description: ImageDescription; readonly measurement: string } {
-  const encoded = Buffer.from(message.description, 'base64');
-  const measurement = measureDescription(encoded);
-  for (const [name, found, wanted] of measuredIn(claims, purposeOf(context, id, measurement))) {
-    if (found === wanted) continue;
-    throw untrustworthy(
-      claims.tee === 'sgx'
-        ? `Unexpected enclave measurement (${name}, ${found}) - Expected ${wanted}, as the image description hashes to`
-        : `Unexpected guest measurement (${name}, ${found}) - Expected ${wanted}, as CAS, config id and image description give it`,
-      claims.tee === 'sgx'
-        ? 'the runtime on that node is not the one that the image was made with: transform the image again, or find out who changed it'
-        : 'the guest was launched for another CAS, service or image, or started something else before',
-    );
-  }
-  return { description: readDescription(context, encoded, measurement), measurement };
-}
-
-function readDescription(context: AttestContext, encoded: Uint8Array, measurement: string): ImageDescription {
-  let description: ImageDescription;
-  try {
-    description = context.descriptions.read(encoded, measurement);
-  } catch (cause) {
-    throw untrustworthy(`the measured image description is not of the documented form: ${messageOf(cause)}`);
-  }
-  if (description.cas.identity !== context.casIdentity) {
-    throw untrustworthy(
-      `image: it obeys the CAS ${description.cas.identity}, this one is ${context.casIdentity}`,
-      'transform the image for this CAS, or start it with the address of its own',
-    );
-  }
-  return description;
-}
-
 function findAdmitted(context: AttestContext, id: ConfigId): StoredSession {
   const stored = context.sessions.find(id.session);
   if (stored === undefined || !stored.session.services.some((service) => service.name === id.service)) {
@@ -412,5 +288,3 @@ function findAdmitted(context: AttestContext, id: ConfigId): StoredSession {
   }
   return stored;
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'unreadable');

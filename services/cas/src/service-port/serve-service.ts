@@ -22,9 +22,9 @@ import {
   type AttestContext,
   type Findings,
   type AttestedService,
-  type PeerConnection,
   type Proof,
 } from './attest-service.ts';
+import type { PeerConnection } from './peer-connection.ts';
 import { nameOf } from './config-id.ts';
 import { InsecureWithoutEvidence } from './without-evidence.ts';
 import type { Progress } from './service-port.ts';

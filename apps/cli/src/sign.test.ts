@@ -146,3 +146,18 @@ void test('what cannot be signed is refused with what to do', async (t) => {
   const unnamed = await run('session', 'sign', update, '--key', one.private, '--cas-key', cas);
   assert.match(unnamed.stderr, /the creator expected in an update that is signed, none found\nhint: /);
 });
+
+void test('a key that no CAS has for encryption is refused with what to do', async (t) => {
+  const { run, file, key } = board(t);
+  const encrypt = (by: string): ReturnType<typeof run> =>
+    run('session', 'encrypt', file, '-e', 'NAME=app', '--key', by);
+  for (const [wrong, found] of [
+    [key('one', 'ed25519').public, 'ed25519'],
+    [key('two', 'P-384').public, 'ec'],
+    [file, 'something else'],
+  ] as const) {
+    const { code, stderr } = await encrypt(wrong);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, new RegExp(`a P-256 public key \\(PEM\\) expected, ${found} found.*\nhint: `));
+  }
+});

@@ -119,18 +119,13 @@ export function insertPredecessor(file: SessionFile, predecessor: string): Sessi
   return placed.session.predecessor === predecessor ? placed : noPlace('predecessor', predecessor);
 }
 
-/** Puts a creator into the text of a session that names none. */
-export function insertCreator(file: SessionFile, creator: Creator): SessionFile {
+/** Puts the signer who begins a session into the text of one that names no creator. */
+export function insertCreator(file: SessionFile, signer: Creator): SessionFile {
   if (file.session.creator !== undefined) return file;
-  const value = creatorYaml(creator);
+  const lines = signer.pem.trimEnd().split('\n');
+  const value = `\n  signer: |\n${lines.map((line) => `    ${line}`).join('\n')}`;
   const placed = insertMember(file, 'creator', value);
-  return placed.session.creator?.keyHash === creator.keyHash ? placed : noPlace('creator', value);
-}
-
-function creatorYaml({ kind, pem }: Creator): string {
-  const lines = pem.trimEnd().split('\n');
-  const block = (indent: string): string => lines.map((line) => `${indent}${line}`).join('\n');
-  return kind === 'signer' ? `\n  signer: |\n${block('    ')}` : `|\n${block('  ')}`;
+  return placed.session.creator?.keyHash === signer.keyHash ? placed : noPlace('creator', value);
 }
 
 /** A member in place of an empty one, else in front of the name. */

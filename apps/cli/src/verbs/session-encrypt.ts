@@ -43,9 +43,18 @@ async function keyOf(io: Io, options: Options): Promise<KeyObject> {
     const { key } = await withCas(io, options.cas, (cas) => call(cas, routes.readEncryptionKey, {}));
     return createPublicKey(key);
   }
+  const text = readText(options.key);
+  let key: KeyObject | undefined;
+  let cause: unknown;
   try {
-    return createPublicKey(readText(options.key));
-  } catch (cause) {
-    throw new CliError('CLI_FILE', `${options.key}: the public key of a CAS (PEM) expected`, { cause });
+    key = createPublicKey(text);
+  } catch (error) {
+    cause = error;
   }
+  if (key?.asymmetricKeyDetails?.namedCurve === 'prime256v1') return key;
+  throw new CliError(
+    'CLI_FILE',
+    `${options.key}: a P-256 public key (PEM) expected, ${key?.asymmetricKeyType ?? 'something else'} found`,
+    { cause, hint: 'ensconce cas show-identification --session-encryption-key shows that of a CAS' },
+  );
 }

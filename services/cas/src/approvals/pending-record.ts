@@ -1,17 +1,12 @@
 import * as v from 'valibot';
 import { sessionSignature } from '@ensconce/api/signed-session';
-
-const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+import { storedCreator, storedHash } from '../sessions/session-record.ts';
 
 /** An update that waits for signatures. */
 export const pendingUpdate = v.strictObject({
-  hash,
-  predecessor: v.nullable(hash),
-  creator: v.strictObject({
-    kind: v.picklist(['certificate', 'signer']),
-    pem: v.string(),
-    keyHash: v.string(),
-  }),
+  hash: storedHash,
+  predecessor: v.nullable(storedHash),
+  creator: storedCreator,
   /** YAML as proposed. */
   text: v.string(),
   /** RFC 3339. */

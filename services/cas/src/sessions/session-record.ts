@@ -3,18 +3,20 @@ import type { Session } from '@ensconce/policy/session';
 import type { Party } from '@ensconce/secrets/export';
 import type { SecretState } from '@ensconce/secrets/state';
 
-const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+export const storedHash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+
+export const storedCreator = v.strictObject({
+  kind: v.picklist(['certificate', 'signer']),
+  pem: v.string(),
+  keyHash: v.string(),
+});
 
 /** One version of a session, without its secrets. */
 const versionEntries = {
   name: v.string(),
-  hash,
-  predecessor: v.nullable(hash),
-  creator: v.strictObject({
-    kind: v.picklist(['certificate', 'signer']),
-    pem: v.string(),
-    keyHash: v.string(),
-  }),
+  hash: storedHash,
+  predecessor: v.nullable(storedHash),
+  creator: storedCreator,
   /** The YAML as uploaded; empty where the session was deleted since. */
   text: v.string(),
   /** RFC 3339. */
@@ -35,7 +37,7 @@ export const storedSession = v.strictObject({
   /** The normalised session: a later version of the language may read its text otherwise. */
   session: v.unknown(),
   /** Hash of `session`; another than the version's where that is a tombstone. */
-  sessionHash: hash,
+  sessionHash: storedHash,
   secrets: v.unknown(),
 });
 

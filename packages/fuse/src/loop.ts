@@ -7,6 +7,7 @@ import type { Connection, Filesystem } from './filesystem.ts';
 import type { Native } from './native.ts';
 import { negotiate } from './negotiate.ts';
 import { Patience } from './patience.ts';
+import type { Placement } from './placement.ts';
 import { headerOut, opcode, requestBufferSize } from './protocol.ts';
 import { Request } from './request.ts';
 
@@ -24,6 +25,8 @@ export interface LoopOptions {
   readonly settled: () => void;
   /** How many reads may find nothing before the loop waits: latency for a little time of a processor. 1 where there is one. */
   readonly spins: number;
+  /** Where this thread runs; undefined where it cannot choose. */
+  readonly placement?: Placement | undefined;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
 }
@@ -34,6 +37,8 @@ const pollIn = 1;
 const tickAfterFailure = 5000;
 /** Requests served between two looks at the clock and the parent's messages, while there is no pause. */
 const attention = 64;
+/** Milliseconds without a request after which whoever asked is no longer waited for beside him. */
+const quietAfter = 1;
 
 /**
  * Serves requests until the file system is unmounted or `attend` says stop.
@@ -41,7 +46,7 @@ const attention = 64;
  * @throws FuseError `FUSE_PROTOCOL` where the kernel's version is too old, `FUSE_DEVICE` where the device fails
  */
 export function runLoop(options: LoopOptions): void {
-  const { native, device, filesystem, log } = options;
+  const { native, device, filesystem, log, placement } = options;
   const input = new Uint8Array(requestBufferSize);
   const request = new Request(input);
   const dispatcher = new Dispatcher(filesystem, request, log);
@@ -77,13 +82,14 @@ export function runLoop(options: LoopOptions): void {
     },
   });
 
-  const serve = (length: number): void => {
+  /** Returns the size of the result that was sent, 0 where there is none. */
+  const serve = (length: number): number => {
     try {
       request.parse(length);
     } catch (error) {
       log(error instanceof Error ? error.message : 'a request could not be parsed');
       if (length >= headerOut) send(reply, view, headerOut, -errno.EIO, request.unique);
-      return;
+      return 0;
     }
     if (request.opcode === opcode.INIT) {
       const agreement = negotiate(request, filesystem.wishes ?? {}, view, headerOut);
@@ -93,7 +99,7 @@ export function runLoop(options: LoopOptions): void {
       }
       send(reply, view, headerOut + agreement.size, 0, request.unique);
       if (agreement.settled) options.settled();
-      return;
+      return 0;
     }
     const { unique } = request;
     const result = dispatcher.handle();
@@ -101,12 +107,12 @@ export function runLoop(options: LoopOptions): void {
       if (result < 0) send(reply, view, headerOut, result, unique);
       else send(reply, view, headerOut + result, 0, unique);
     }
-    if (!filesystem.after) return;
     try {
-      filesystem.after();
+      filesystem.after?.();
     } catch (error) {
       log(error instanceof Error ? error.message : 'not an error was thrown');
     }
+    return Math.max(result, 0);
   };
 
   /** Lets the parent and the file system's own clock have their turn; returns the time-out of the wait, or false. */
@@ -129,18 +135,21 @@ export function runLoop(options: LoopOptions): void {
     if (length > 0) {
       if (empty > 0) patience.paid();
       empty = 0;
-      serve(length);
+      const size = serve(length);
+      placement?.served(request.pid, size);
       if (++served % attention === 0 && pause() === false) return;
       continue;
     }
     switch (-length) {
       case errno.EAGAIN: {
-        if (++empty < patience.looks) break;
+        const beside = placement?.beside === true;
+        if (!beside && ++empty < patience.looks) break;
         empty = 0;
-        patience.exhausted();
+        if (!beside) patience.exhausted();
         const timeout = pause();
         if (timeout === false) return;
-        native.poll(pollSet, 2, timeout);
+        const brief = beside && (timeout < 0 || timeout > quietAfter);
+        if (native.poll(pollSet, 2, brief ? quietAfter : timeout) === 0 && brief) placement.quiet();
         if (pollView.getUint16(14, true) & pollIn) {
           native.read(options.wake, drain, 8);
           if (!options.attend()) return;

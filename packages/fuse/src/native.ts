@@ -15,6 +15,11 @@ export interface Native {
   /** ioctl(2) whose argument is memory. */
   ioctl(fd: number, request: number, argument: Memory): number;
   eventfd(initial: number, flags: number): number;
+  /** sched_setaffinity(2) and sched_getaffinity(2) of a thread; `set` has one bit for each processor. */
+  setAffinity(thread: number, set: Memory): number;
+  getAffinity(thread: number, set: Memory): number;
+  /** sched_setscheduler(2) of a thread. */
+  setPolicy(thread: number, policy: number, parameters: Memory): number;
   mount(source: string, target: string, type: string, flags: number, options: string): number;
   umount2(target: string, flags: number): number;
   /** umount2(2) off this thread: it may wait for a file system that this process serves. */
@@ -79,6 +84,9 @@ export function loadNative(koffiPath?: string): Native {
   const poll = bind('int poll(void *descriptors, unsigned long count, int timeout)');
   const ioctl = bind('int ioctl(int fd, unsigned long request, void *argument)');
   const eventfd = bind('int eventfd(unsigned int initial, int flags)');
+  const setAffinity = bind('int sched_setaffinity(int thread, size_t size, const void *set)');
+  const getAffinity = bind('int sched_getaffinity(int thread, size_t size, void *set)');
+  const setPolicy = bind('int sched_setscheduler(int thread, int policy, const void *parameters)');
   const mount = bind(
     'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
   );
@@ -90,6 +98,9 @@ export function loadNative(koffiPath?: string): Native {
     poll: (descriptors, count, timeout) => result(poll(descriptors, count, timeout)),
     ioctl: (fd, request, argument) => result(ioctl(fd, request, argument)),
     eventfd: (initial, flags) => result(eventfd(initial, flags)),
+    setAffinity: (thread, set) => result(setAffinity(thread, set.length, set)),
+    getAffinity: (thread, set) => result(getAffinity(thread, set.length, set)),
+    setPolicy: (thread, policy, parameters) => result(setPolicy(thread, policy, parameters)),
     mount: (source, target, type, flags, options) => result(mount(source, target, type, flags, options)),
     umount2: (target, flags) => result(umount2(target, flags)),
     umount2Async: (target, flags) =>

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
@@ -101,6 +103,34 @@ void test('parent and file system exchange messages, and idleness costs no proce
   const spent = process.cpuUsage(before);
   assert.ok(spent.user + spent.system < 100_000, `${spent.user + spent.system} µs`);
 });
+
+/** Scheduling policies (proc_pid_stat(5), field 41) of this process's threads. */
+const policies = (): Set<string | undefined> =>
+  new Set(
+    readdirSync('/proc/self/task').map((thread) => {
+      const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
+      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[38];
+    }),
+  );
+const schedIdle = '5';
+
+void test(
+  'the worker gives way to a program that asks one thing after the other, and no longer when it is quiet',
+  { skip: cannotMount || (availableParallelism() < 2 && 'two processors are needed') },
+  async (t) => {
+    const { path } = await mounted(t, { root });
+    const asks = `for (let i = 0; ; i++) fs.existsSync(process.argv[1] + i)`;
+    const child = spawn(process.execPath, ['-e', asks, join(path, 'missing')]);
+    t.after(() => child.kill('SIGKILL'));
+    const becomes = async (giving: boolean): Promise<boolean> => {
+      for (let i = 0; i < 20_000 && policies().has(schedIdle) !== giving; i++) await sleep(1);
+      return policies().has(schedIdle);
+    };
+    assert.equal(await becomes(true), true);
+    child.kill('SIGKILL');
+    assert.equal(await becomes(false), false);
+  },
+);
 
 void test('the bare addon serves where there is no npm package', options, async (t) => {
   const folder = `../../../node_modules/@koromix/koffi-linux-${process.arch}/linux_${process.arch}`;

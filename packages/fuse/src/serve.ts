@@ -6,6 +6,9 @@ import { cloneDevice, detachNow, mountDevice, openDevice, unmount } from './moun
 import type { MountOptions } from './mount.ts';
 import { expectSuccess, loadNative } from './native.ts';
 import type { Native } from './native.ts';
+import { PlacementGuard } from './placement-guard.ts';
+import { placementCell, placementCells } from './placement.ts';
+import { Scheduling } from './scheduling.ts';
 import { workerError } from './worker.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker.ts';
 
@@ -51,6 +54,8 @@ class Server {
   readonly #port: MessagePort;
   readonly #posted = new Int32Array(new SharedArrayBuffer(4));
   readonly #wake: number;
+  readonly #placement = new Int32Array(new SharedArrayBuffer(placementCells * 4));
+  #guard: PlacementGuard | undefined;
   #over = false;
 
   constructor(native: Native, device: number, options: ServeOptions) {
@@ -63,6 +68,7 @@ class Server {
       wake: this.#wake,
       posted: this.#posted,
       port: port2,
+      placement: this.#placement,
       koffiPath: options.koffiPath,
       data: options.data,
     };
@@ -84,6 +90,7 @@ class Server {
     const end = (error: Error | undefined): void => {
       if (this.#over) return;
       this.#over = true;
+      this.#guard?.leave();
       const reason = error ?? workerError('it ended before it was mounted');
       ready.reject(reason);
       settled.reject(reason);
@@ -95,7 +102,10 @@ class Server {
     ready.promise.catch(() => undefined);
     settled.promise.catch(() => undefined);
     const take = (message: FromWorker): void => {
-      if (message.kind === 'ready') ready.resolve();
+      if (message.kind === 'ready') {
+        this.#guard = this.#guardOf();
+        ready.resolve();
+      } else if (message.kind === 'giving way') this.#guard?.call();
       else if (message.kind === 'settled') settled.resolve();
       else if (message.kind === 'log') options.log?.(message.line);
       else if (message.kind === 'message')
@@ -112,6 +122,13 @@ class Server {
       for (let last; !this.#over && (last = receiveMessageOnPort(port1));) take(last.message as FromWorker);
       end(workerError('it ended'));
     });
+  }
+
+  /** For a worker that may give way, which it has not done yet. */
+  #guardOf(): PlacementGuard | undefined {
+    const thread = Atomics.load(this.#placement, placementCell.thread);
+    const scheduling = thread === 0 ? undefined : Scheduling.of(this.#native, thread);
+    return scheduling && new PlacementGuard(this.#placement, scheduling);
   }
 
   send(message: ToWorker): void {

@@ -7,6 +7,9 @@ import { FuseError } from './errors.ts';
 import type { Filesystem } from './filesystem.ts';
 import { runLoop } from './loop.ts';
 import { loadNative } from './native.ts';
+import type { Native } from './native.ts';
+import { Placement } from './placement.ts';
+import { Scheduling } from './scheduling.ts';
 
 /** What the parent hands to the worker beside the file system's own data. */
 export interface WorkerStart {
@@ -15,6 +18,8 @@ export interface WorkerStart {
   /** Counts what the parent has posted; see {@link WorkerServices.receive}. */
   readonly posted: Int32Array;
   readonly port: MessagePort;
+  /** Cells of {@link Placement}. */
+  readonly placement: Int32Array;
   readonly koffiPath: string | undefined;
   readonly data: unknown;
 }
@@ -27,6 +32,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'settled' }
+  | { readonly kind: 'giving way' }
   | { readonly kind: 'log'; readonly line: string }
   | { readonly kind: 'message'; readonly value: unknown }
   | { readonly kind: 'closed' }
@@ -97,11 +103,14 @@ export function serveWorker(create: (data: unknown, services: WorkerServices) =>
 
   try {
     filesystem = create(start.data, services);
+    const native = loadNative(start.koffiPath);
+    const placement = placementOf(native, start, () => send({ kind: 'giving way' }));
     send({ kind: 'ready' });
     while (!state.going && !state.stopped) if (!take()) waitForPost(Infinity);
     if (!state.stopped) {
       runLoop({
-        native: loadNative(start.koffiPath),
+        native,
+        placement,
         device: start.device,
         wake: start.wake,
         filesystem,
@@ -112,6 +121,7 @@ export function serveWorker(create: (data: unknown, services: WorkerServices) =>
         now: () => performance.now(),
       });
     }
+    placement?.end();
     state.ending = true;
     filesystem.destroy?.();
     send({ kind: 'closed' });
@@ -121,6 +131,15 @@ export function serveWorker(create: (data: unknown, services: WorkerServices) =>
   }
   parentPort?.close();
   port.close();
+}
+
+/** The choice of this thread's processor, where there is one and it may be made. */
+function placementOf(native: Native, start: WorkerStart, callGuard: () => void): Placement | undefined {
+  const scheduling = availableParallelism() > 1 ? Scheduling.own(native) : undefined;
+  return (
+    scheduling &&
+    new Placement({ scheduling, cells: start.placement, callGuard, now: () => performance.now() })
+  );
 }
 
 /** For the error that a worker reported as text. */

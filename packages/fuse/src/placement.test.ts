@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { PlacementGuard } from './placement-guard.ts';
+import { Placement, placementCell, placementCells } from './placement.ts';
+
+/** What was done to the thread: the processor it went to, or 'restored'. */
+let steps: (number | 'restored')[] = [];
+let clock = 0;
+let runsOn = new Map<number, number>();
+let cells: Int32Array;
+let calls = 0;
+let placement: Placement;
+
+const scheduling = {
+  thread: 77,
+  giveWayOn: (processor: number) => {
+    steps.push(processor);
+    return true;
+  },
+  restore: () => {
+    steps.push('restored');
+  },
+};
+
+/** `count` requests of `asker`, each `milliseconds` after the other. */
+const ask = (asker: number, count: number, milliseconds = 0.02, size = 100): void => {
+  for (let i = 0; i < count; i++) {
+    clock += milliseconds;
+    placement.served(asker, size);
+  }
+};
+
+beforeEach(() => {
+  steps = [];
+  clock = 0;
+  calls = 0;
+  runsOn = new Map([
+    [5, 1],
+    [6, 0],
+  ]);
+  cells = new Int32Array(new SharedArrayBuffer(placementCells * 4));
+  placement = new Placement({
+    scheduling,
+    cells,
+    callGuard: () => calls++,
+    now: () => clock,
+    processorOf: (thread) => runsOn.get(thread) ?? -1,
+  });
+});
+
+void describe('the thread goes beside whoever asks', () => {
+  void test('when one program asks quickly, and follows it to another processor', () => {
+    ask(5, 32);
+    assert.deepEqual([steps, placement.beside, calls], [[1], true, 1]);
+    runsOn.set(5, 3);
+    ask(5, 32);
+    assert.deepEqual(steps, [1, 3]);
+  });
+
+  void test('when one process runs after the other, to each of them at once', () => {
+    ask(5, 32);
+    ask(6, 1);
+    assert.deepEqual([steps, placement.beside], [[1, 0], true]);
+  });
+
+  void test('whatever the kernel asks for itself', () => {
+    for (let i = 0; i < 32; i++) {
+      ask(5, 1);
+      ask(0, 1);
+    }
+    assert.equal(placement.beside, true);
+  });
+
+  void test('but not of two who ask at a time', () => {
+    for (let i = 0; i < 100; i++) ask(5 + (i % 2), 1);
+    assert.deepEqual(steps, []);
+    ask(5, 64);
+    assert.deepEqual(steps, [1]);
+    for (let i = 0; i < 100; i++) ask(5 + (i % 2), 1);
+    assert.equal(placement.beside, false);
+  });
+
+  void test('but not of one who asks slowly', () => {
+    ask(5, 200, 1);
+    assert.deepEqual(steps, []);
+  });
+
+  void test('but not for a stream of large reads, which two processors carry faster', () => {
+    ask(5, 200, 0.1, 128 * 1024);
+    assert.deepEqual(steps, []);
+  });
+
+  void test('but not of one whom nobody knows', () => {
+    ask(9, 200);
+    assert.deepEqual(steps, []);
+  });
+
+  void test('but not where it may not run', () => {
+    placement = new Placement({
+      scheduling: { ...scheduling, giveWayOn: () => false },
+      cells,
+      callGuard: () => calls++,
+      now: () => clock,
+      processorOf: () => 1,
+    });
+    ask(5, 32);
+    assert.deepEqual([placement.beside, steps], [false, ['restored']]);
+  });
+});
+
+void describe('it goes apart', () => {
+  void test('when nobody asks, and comes back soon', () => {
+    ask(5, 32);
+    placement.quiet();
+    assert.deepEqual([placement.beside, steps], [false, [1, 'restored']]);
+    placement.quiet();
+    assert.equal(steps.length, 2);
+    ask(5, 8);
+    assert.equal(placement.beside, true);
+  });
+
+  void test('when requests have become slow, and stays away for some time', () => {
+    ask(5, 32);
+    ask(5, 32, 2);
+    assert.equal(placement.beside, false);
+    ask(5, 64);
+    assert.equal(placement.beside, false);
+    ask(5, 32);
+    assert.equal(placement.beside, true);
+  });
+
+  void test('at the end', () => {
+    ask(5, 32);
+    placement.end();
+    assert.deepEqual(steps, [1, 'restored']);
+  });
+});
+
+void describe('the guard', () => {
+  void test('puts a thread back that serves less than it could, which then stays away longer each time', () => {
+    let restored = 0;
+    const guard = new PlacementGuard(cells, { restore: () => restored++ });
+    const away = (): number => {
+      let asked = 0;
+      while (!placement.beside) {
+        ask(5, 1);
+        asked++;
+      }
+      return asked;
+    };
+    away();
+    const waits = [1, 2, 3].map(() => {
+      guard.look();
+      guard.look();
+      ask(5, 32);
+      assert.equal(placement.beside, false);
+      return away();
+    });
+    assert.equal(restored, 3);
+    assert.deepEqual(
+      waits,
+      [2, 4, 8].map((spans) => (spans + 1) * 32),
+    );
+  });
+
+  void test('leaves a thread alone that serves, or does not give way', () => {
+    const guard = new PlacementGuard(cells, { restore: () => assert.fail('it was put back') });
+    guard.look();
+    guard.look();
+    ask(5, 32);
+    for (let i = 0; i < 10; i++) {
+      guard.look();
+      ask(5, 8);
+    }
+    guard.look();
+    assert.equal(placement.beside, true);
+  });
+
+  void test('is there while a thread gives way, and leaves some time after', async () => {
+    const guard = new PlacementGuard(cells, { restore: () => undefined });
+    const guarded = (): boolean => Atomics.load(cells, placementCell.guarded) === 1;
+    guard.call();
+    assert.equal(guarded(), true);
+    const end = performance.now() + 20_000;
+    while (guarded() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(guarded(), false);
+  });
+});

@@ -1,0 +1,157 @@
+import { processorOf } from './scheduling.ts';
+import type { Scheduling } from './scheduling.ts';
+
+/** Requests over which it is judged who asks. */
+const span = 32;
+/** Requests after which one who was quiet for a while is known again. */
+const shortSpan = 8;
+/** Changes of who asks that a span may have: one shell or `xargs` after another, but not two at a time. */
+const mostChanges = 4;
+/** Reads of at least so many bytes come from the kernel's read-ahead, while the program goes on … */
+const largeRead = 64 * 1024;
+/** … and so many of them in a span make a stream, which two processors carry faster than one. */
+const mostLargeReads = 8;
+/** Milliseconds that a request may take with all that its program does before the next one. */
+const pace = 0.25;
+/** Spans that are waited for at most after the guard had to step in: two to this power. */
+const mostStrikes = 8;
+
+/** Cells that the worker shares with its guard. */
+export const placementCell = { beside: 0, served: 1, thread: 2, guarded: 3 } as const;
+export const placementCells = 4;
+
+export interface PlacementOptions {
+  readonly scheduling: Pick<Scheduling, 'thread' | 'giveWayOn' | 'restore'>;
+  /** Shared with the {@link PlacementGuard}. */
+  readonly cells: Int32Array;
+  /** Calls the guard, who looks from then on. */
+  readonly callGuard: () => void;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  /** The processor of a thread, or -1. */
+  readonly processorOf?: (thread: number) => number;
+}
+
+/**
+ * Where the thread that serves runs: apart from whoever asks, or beside him on his processor.
+ *
+ * Waking somebody on another processor costs many times what changing to him on one's own does, and one request after the
+ * other of one program keeps only one of both busy anyway. But the kernel wakes a thread where a processor is idle, and so
+ * never beside the one who wakes it, unless that one gives way to everybody (SCHED_IDLE). So does this thread while a single
+ * program asks one thing after the other. It would starve beside a program that computes; {@link PlacementGuard} sees that,
+ * and the thread itself goes apart when it is quiet, when somebody else asks, or when requests come slowly.
+ */
+export class Placement {
+  readonly #options: PlacementOptions;
+  readonly #processorOf: (thread: number) => number;
+  #beside = false;
+  #processor = -1;
+  #asker = 0;
+  #served = 0;
+  #span = span;
+  #count = 0;
+  #changes = 0;
+  #largeReads = 0;
+  #began = 0;
+  #strikes = 0;
+  /** Spans to wait. */
+  #penalty = 0;
+
+  constructor(options: PlacementOptions) {
+    this.#options = options;
+    this.#processorOf = options.processorOf ?? processorOf;
+    options.cells[placementCell.thread] = options.scheduling.thread;
+  }
+
+  /** Whether the thread runs beside the one who asks: looking for requests is useless then, he cannot run meanwhile. */
+  get beside(): boolean {
+    return this.#beside;
+  }
+
+  /** A request of thread `asker` (0: of the kernel) was answered; with `size` bytes of result. */
+  served(asker: number, size: number): void {
+    this.#options.cells[placementCell.served] = ++this.#served;
+    if (asker === 0) return;
+    if (this.#count++ === 0) this.#begin();
+    if (size >= largeRead) this.#largeReads++;
+    if (asker !== this.#asker) {
+      this.#asker = asker;
+      this.#changes++;
+      if (this.#beside) this.#follow();
+    }
+    if (this.#count >= this.#span) this.#judge();
+  }
+
+  /** Nobody has asked for a while. */
+  quiet(): void {
+    if (!this.#beside) return;
+    if (this.#wasRescued) this.#strike();
+    this.#apart();
+    this.#count = 0;
+    this.#span = shortSpan;
+  }
+
+  /** The thread ends. */
+  end(): void {
+    if (this.#beside) this.#apart();
+  }
+
+  /** Whether the guard was here. */
+  get #wasRescued(): boolean {
+    return Atomics.load(this.#options.cells, placementCell.beside) === 0;
+  }
+
+  #begin(): void {
+    this.#changes = 0;
+    this.#largeReads = 0;
+    this.#began = this.#options.now();
+  }
+
+  #judge(): void {
+    const took = this.#options.now() - this.#began;
+    const calm = this.#changes <= mostChanges && this.#largeReads < mostLargeReads;
+    const suits = calm && took <= this.#count * pace;
+    this.#count = 0;
+    this.#span = span;
+    if (this.#beside && this.#wasRescued) {
+      this.#beside = false;
+      this.#strike();
+    } else if (this.#beside && !suits) {
+      this.#apart();
+      if (calm) this.#strike();
+    } else if (this.#beside) {
+      if (this.#strikes > 0) this.#strikes -= 1 / 16;
+      this.#follow();
+    } else if (this.#penalty > 0) this.#penalty--;
+    else if (suits) this.#follow();
+  }
+
+  #strike(): void {
+    this.#strikes = Math.min(mostStrikes, this.#strikes + 1);
+    this.#penalty = 2 ** Math.ceil(this.#strikes);
+  }
+
+  /** Goes to where the asker runs. */
+  #follow(): void {
+    const { cells, scheduling } = this.#options;
+    const processor = this.#processorOf(this.#asker);
+    if (this.#beside && processor === this.#processor) return;
+    if (processor < 0) {
+      this.end();
+      return;
+    }
+    Atomics.store(cells, placementCell.beside, 1);
+    if (Atomics.load(cells, placementCell.guarded) === 0) this.#options.callGuard();
+    this.#beside = true;
+    this.#processor = processor;
+    // The guard may have been quicker than the two calls.
+    if (!scheduling.giveWayOn(processor) || this.#wasRescued) this.#apart();
+  }
+
+  #apart(): void {
+    this.#beside = false;
+    this.#processor = -1;
+    this.#options.scheduling.restore();
+    Atomics.store(this.#options.cells, placementCell.beside, 0);
+  }
+}

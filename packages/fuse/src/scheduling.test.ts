@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { loadNative } from './native.ts';
+import { processorOf, Scheduling } from './scheduling.ts';
+
+const cannotChange =
+  process.getuid?.() === 0 && availableParallelism() > 1 ? false : 'root and two processors are needed';
+
+const allowed = (): string | undefined =>
+  /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/thread-self/status', 'utf8'))?.[1];
+/** The field `policy` of proc_pid_stat(5). */
+const policy = (): string | undefined =>
+  readFileSync('/proc/thread-self/stat', 'utf8').split(') ').at(-1)?.split(' ')[38];
+
+void test('a thread gives way on one processor, and is as it was afterwards', { skip: cannotChange }, () => {
+  const scheduling = Scheduling.own(loadNative());
+  assert.ok(scheduling);
+  const before = [allowed(), policy()];
+  try {
+    assert.equal(scheduling.giveWayOn(1), true);
+    assert.deepEqual([allowed(), policy()], ['1', '5']);
+    assert.equal(processorOf(process.pid), 1);
+    assert.equal(scheduling.giveWayOn(0), true);
+    assert.equal(processorOf(process.pid), 0);
+    assert.equal(scheduling.giveWayOn(1000), false);
+  } finally {
+    scheduling.restore();
+  }
+  assert.deepEqual([allowed(), policy()], before);
+});
+
+void test('the processor of a program is found whatever the program is called', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ensconce-scheduling-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, ') S 1 (2) 3');
+  copyFileSync('/bin/sleep', path);
+  const child = spawn(path, ['60']);
+  t.after(() => child.kill());
+  const name = `/proc/${child.pid}/comm`;
+  while (!readFileSync(name, 'utf8').startsWith(')')) await sleep(5);
+  const processor = processorOf(child.pid as number);
+  assert.ok(processor >= 0 && processor < availableParallelism(), String(processor));
+});
+
+void test('a program that has ended runs nowhere', async () => {
+  const child = spawn('/bin/true');
+  await new Promise((resolve) => child.once('exit', resolve));
+  assert.equal(processorOf(child.pid as number), -1);
+});

@@ -14,6 +14,11 @@ export interface CheckWorkerData {
   readonly koffiPath: string | undefined;
 }
 
+/** That and, in its first cell, whether what is still to be read shall be left out. */
+export interface CheckWorkerStart extends CheckWorkerData {
+  readonly over: Int32Array;
+}
+
 export interface DamagedUnit {
   readonly ino: number;
   readonly cell: number;
@@ -28,7 +33,10 @@ export interface BatchResult {
 
 /** Has worker threads read units, while the caller goes on finding more of them. */
 export class UnitCheck {
-  readonly #workers: Worker[];
+  readonly #data: CheckWorkerData;
+  readonly #count: number;
+  readonly #over = new Int32Array(new SharedArrayBuffer(4));
+  readonly #workers: Worker[] = [];
   readonly #damaged: DamagedUnit[] = [];
   #batch = new Uint8Array(recordSize * recordsPerBatch);
   #records = 0;
@@ -40,20 +48,31 @@ export class UnitCheck {
   #ending = false;
 
   constructor(data: CheckWorkerData, count = availableParallelism()) {
-    this.#workers = Array.from(
-      { length: Math.max(1, count) },
-      () => new Worker(new URL('check-worker.ts', import.meta.url), { workerData: data, env: {}, argv: [] }),
-    );
+    this.#data = data;
+    this.#count = Math.max(1, count);
     // Whoever waits for the end hears of a failure there.
     this.#done.promise.catch(() => undefined);
-    for (const worker of this.#workers) {
-      worker.on('message', (result: BatchResult) => this.#take(result));
-      worker.on('error', (cause) =>
-        this.#done.reject(
-          new VolumeError('VOLUME_FAILED', 'check: a worker that reads expected, it failed', { cause }),
-        ),
-      );
-    }
+  }
+
+  /** The worker whose turn it is; each is made when there is something for it to do. */
+  #next(): Worker {
+    const turn = this.#given++ % this.#count;
+    return (this.#workers[turn] ??= this.#start());
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('check-worker.ts', import.meta.url), {
+      workerData: { ...this.#data, over: this.#over } satisfies CheckWorkerStart,
+      env: {},
+      argv: [],
+    });
+    worker.on('message', (result: BatchResult) => this.#take(result));
+    worker.on('error', (cause) =>
+      this.#done.reject(
+        new VolumeError('VOLUME_FAILED', 'check: a worker that reads expected, it failed', { cause }),
+      ),
+    );
+    return worker;
   }
 
   /** A unit that a cell refers to; `reference` is its 32 bytes. */
@@ -69,7 +88,7 @@ export class UnitCheck {
   #give(): void {
     if (this.#records === 0) return;
     const batch = this.#batch.subarray(0, this.#records * recordSize);
-    this.#workers[this.#given++ % this.#workers.length]?.postMessage(batch, [this.#batch.buffer]);
+    this.#next().postMessage(batch, [this.#batch.buffer]);
     this.#batch = new Uint8Array(recordSize * recordsPerBatch);
     this.#records = 0;
   }
@@ -92,7 +111,18 @@ export class UnitCheck {
     return this.#damaged.toSorted((a, b) => a.ino - b.ino || a.cell - b.cell);
   }
 
+  /** Ends the workers. Each ends by itself: one that is ended while it loads an addon takes the process with it. */
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    Atomics.store(this.#over, 0, 1);
+    await Promise.all(
+      this.#workers.map(
+        (worker) =>
+          new Promise<void>((resolve) => {
+            worker.once('exit', () => resolve());
+            if (worker.threadId < 0) resolve();
+            else worker.postMessage(undefined, []);
+          }),
+      ),
+    );
   }
 }

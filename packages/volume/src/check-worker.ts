@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { DirectoryBacking } from './backing.ts';
-import { recordSize, type BatchResult, type CheckWorkerData, type DamagedUnit } from './check-units.ts';
+import { recordSize, type BatchResult, type CheckWorkerStart, type DamagedUnit } from './check-units.ts';
 import { evpAead } from './evp-aead.ts';
 import { frameType } from './frame.ts';
 import { VolumeKeys } from './keys.ts';
@@ -11,14 +11,16 @@ import { UnprotectedTagKeeper } from './tag-keeper.ts';
 import { cellBytes, decodeCell } from './units.ts';
 import { readVolumeHeader } from './volume-header.ts';
 
-const { directory, volumeKey, koffiPath } = workerData as CheckWorkerData;
+const { directory, volumeKey, koffiPath, over } = workerData as CheckWorkerStart;
 const backing = new DirectoryBacking(directory, true);
 const header = readVolumeHeader(backing, volumeKey, new UnprotectedTagKeeper());
 const keys = new VolumeKeys(header.master, header.volumeId);
 const segments = new Segments({ backing, keys, aead: evpAead(koffiPath), random: randomBytes });
 const out = new Uint8Array(cellBytes);
 
-parentPort?.on('message', (batch: Uint8Array) => {
+parentPort?.on('message', (batch: Uint8Array | undefined) => {
+  if (batch === undefined) parentPort?.close();
+  if (batch === undefined || Atomics.load(over, 0) !== 0) return;
   const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
   const damaged: DamagedUnit[] = [];
   let bytes = 0;

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +63,16 @@ function openOptions(directory: string, keeper: TagKeeper) {
 
 function create({ directory }: Place, keeper: TagKeeper): void {
   Volume.create(openOptions(directory, keeper), (volume) => makeRoot(volume, { seconds: 1, nanoseconds: 0 }));
+}
+
+/** Serves it by a process of its own, which can be killed. */
+async function serve({ directory, mountpoint, tag }: Place): Promise<ChildProcess> {
+  const server = fileURLToPath(new URL('../test/serve-volume.ts', import.meta.url));
+  const child = spawn(process.execPath, [server, directory, mountpoint, tag], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  return child;
 }
 
 void test('a mounted volume does what programs expect of a file system', options, async (t) => {
@@ -145,16 +165,8 @@ void test(
   async (t) => {
     const here = place(t);
     create(here, fileTagKeeper(here.tag));
-    const server = fileURLToPath(new URL('../test/serve-volume.ts', import.meta.url));
-    const start = async () => {
-      const child = spawn(process.execPath, [server, here.directory, here.mountpoint, here.tag], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      await once(child.stdout, 'data');
-      return child;
-    };
     for (let round = 0; round < 3; round++) {
-      const child = await start();
+      const child = await serve(here);
       const script = [
         'import os, sys',
         'os.chdir(sys.argv[1])',
@@ -176,13 +188,55 @@ void test(
       loadNative().umount2(here.mountpoint, 2);
       const promised = last.trim().split('\n').length;
       assert.ok(promised > 5, last);
-      const again = await start();
+      const again = await serve(here);
       for (let i = 0; i < promised; i++)
         assert.equal(readFileSync(join(here.mountpoint, `r${round}-${i}`)).length, (i * 37) % 9000);
       again.kill('SIGTERM');
       await once(again, 'exit');
     }
     assert.deepEqual(readdirSync(here.mountpoint), []);
+    const volume = Volume.openReadOnly(openOptions(here.directory, fileTagKeeper(here.tag)));
+    assert.deepEqual(checkVolume({ volume }).problems, []);
+    volume.close();
+  },
+);
+
+void test(
+  'after kill -9 of the server, a file of O_TMPFILE is there if it was given a name, and gone if it was not',
+  options,
+  async (t) => {
+    const here = place(t);
+    create(here, fileTagKeeper(here.tag));
+    const child = await serve(here);
+    const script = [
+      'import os, signal, sys',
+      'os.chdir(sys.argv[1])',
+      'def unnamed(data):',
+      '  fd = os.open(".", os.O_RDWR | os.O_TMPFILE, 0o600)',
+      '  os.write(fd, data)',
+      '  return fd',
+      'named, lost, used = unnamed(b"named" * 20_000), unnamed(b"lost"), unnamed(b"used")',
+      'os.fsync(used)',
+      'os.link(f"/proc/self/fd/{named}", "named", src_dir_fd=0, follow_symlinks=True)',
+      'os.fsync(named)',
+      'print("promised", flush=True)',
+      'signal.pause()',
+    ].join('\n');
+    const program = spawn('python3', ['-c', script, here.mountpoint], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    assert.equal(String(await once(program.stdout, 'data')), 'promised\n');
+    child.kill('SIGKILL');
+    program.kill('SIGKILL');
+    await Promise.all([once(child, 'exit'), once(program, 'exit')]);
+    loadNative().umount2(here.mountpoint, 2);
+    const again = await serve(here);
+    assert.deepEqual(readdirSync(here.mountpoint), ['named']);
+    assert.equal(readFileSync(join(here.mountpoint, 'named'), 'utf8'), 'named'.repeat(20_000));
+    const { files, ffree } = statfsSync(here.mountpoint);
+    assert.equal(files - ffree, 2, 'the root and the file that has a name');
+    again.kill('SIGTERM');
+    await once(again, 'exit');
     const volume = Volume.openReadOnly(openOptions(here.directory, fileTagKeeper(here.tag)));
     assert.deepEqual(checkVolume({ volume }).problems, []);
     volume.close();

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { AuditEvent } from '@ensconce/audit/event';
 import { AuditLog } from '../services/cas/src/audit/audit-log.ts';
 import { AuditProofs } from '../services/cas/src/audit/audit-proofs.ts';
+import { refuseMore, wholeNumber } from './support/usage.ts';
 
 const released = [
   { session: 'team/app', secrets: Array.from({ length: 20 }, (_, i) => `secret_number_${i}`), volumes: [] },
@@ -105,8 +106,9 @@ async function benchmark(records: number): Promise<Record<string, number>> {
   }
 }
 
-export async function benchAudit([records = '100000']: readonly string[]): Promise<void> {
-  const result = await benchmark(Number(records));
+export async function benchAudit(args: readonly string[]): Promise<void> {
+  refuseMore(args, 1);
+  const result = await benchmark(wholeNumber('RECORDS', args[0], 100_000));
   for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(40)} ${value}`);
   const output = join(dirname(fileURLToPath(import.meta.url)), 'results', 'audit.json');
   mkdirSync(dirname(output), { recursive: true });

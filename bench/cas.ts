@@ -19,6 +19,7 @@ import { LoadGenerators, runProgram, serveCas, serveTlsOnly, type Server } from 
 import { refuseFailures, type Target } from './support/cas/target.ts';
 import { sessionName, sessionText } from './support/cas/session.ts';
 import { summary } from './support/report.ts';
+import { refuseMore, wholeNumber } from './support/usage.ts';
 
 const few = 100;
 const many = 100_000;
@@ -160,9 +161,8 @@ function print(rows: readonly Row[]): void {
 }
 
 export async function bench(args: readonly string[]): Promise<void> {
-  const count = Number(args[0] ?? 1000);
-  if (!Number.isSafeInteger(count) || count < 100 || count > 100_000)
-    throw new RangeError('bench: 100 to 100000 starts a round expected');
+  refuseMore(args, 1);
+  const count = wholeNumber('STARTS', args[0], 1000, 100, 100_000);
   const folder = mkdtempSync(join(tmpdir(), 'bench-cas-'));
   const tidy = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', tidy);

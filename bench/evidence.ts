@@ -16,6 +16,7 @@ import { VerificationCache } from '@ensconce/verify/cache';
 import { verifySgxQuote } from '@ensconce/verify/sgx/verify';
 import type { VerifyOptions } from '@ensconce/verify/options';
 import { report, summary } from './support/report.ts';
+import { refuseMore } from './support/usage.ts';
 
 interface Peer {
   readonly QuoteVerifier: {
@@ -124,7 +125,8 @@ async function check(quote: Uint8Array, setup: Setup, options: VerifyOptions): P
   if (verdict.tcbStatus !== 'UpToDate') throw new Error(`bench: UpToDate expected, ${verdict.outcome} found`);
 }
 
-export async function bench(): Promise<void> {
+export async function bench(args: readonly string[]): Promise<void> {
+  refuseMore(args, 0);
   const setup = await setUp();
   const options: VerifyOptions = { crypto: nodeCrypto, at: setup.at, insecureSimulatedRoots: [setup.root] };
   const warm = { ...options, cache: new VerificationCache() };

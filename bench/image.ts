@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { parseReference } from '@ensconce/image/reference';
 import { pythonImage } from '../test/images/python.ts';
 import { changeTopLayer } from './support/change.ts';
+import { Misuse, refuseMore, wholeNumber } from './support/usage.ts';
 
 /** As large as a real runtime layer: copying and verifying it is part of the work. */
 const runtimeBytes = 43_000_000;
@@ -34,11 +35,19 @@ interface TransformOutput {
   readonly memory: number;
 }
 
+function layoutOf(image: string): { directory: string; tag: string } {
+  const { directory, tag } = /^oci:./.test(image) ? parseReference(image) : {};
+  if (directory === undefined || tag === undefined)
+    throw new Misuse(`image: oci:DIR:TAG expected, ${image} found`);
+  return { directory, tag };
+}
+
 /** Measures and prints; `args` are the image (`oci:DIR:TAG`, by default that of the demo) and the number of runs. */
 export async function benchImage(args: readonly string[]): Promise<void> {
-  const [image = (await pythonImage()).reference, runsText = '3'] = args;
-  const { directory, tag } = parseReference(image);
-  if (tag === undefined) throw new Error('bench: an image with a tag expected');
+  refuseMore(args, 2);
+  const runs = wholeNumber('RUNS', args[1], 3);
+  const image = args[0] ?? (await pythonImage()).reference;
+  const { directory, tag } = layoutOf(image);
   const scratch = mkdtempSync(join(tmpdir(), 'ensconce-bench-'));
   try {
     const runtime = join(scratch, 'runtime.tar');
@@ -62,7 +71,7 @@ export async function benchImage(args: readonly string[]): Promise<void> {
     };
     const transform = (from: string, to: string) =>
       run(process.execPath, [join(here, 'image-transform.ts'), from, to, runtime, digest]);
-    for (let i = 0; i < Number(runsText); i++) {
+    for (let i = 0; i < runs; i++) {
       clear('out', 'bundle', 'root.squashfs', 'changed', 'encrypted');
       changeTopLayer(directory, tag, place('changed'), `line ${i} of this run\n`);
       const whole = transform(image, `oci:${place('out')}:app`);
@@ -86,7 +95,7 @@ export async function benchImage(args: readonly string[]): Promise<void> {
           .milliseconds,
       );
     }
-    report(times, last, squashed, Number(runsText));
+    report(times, last, squashed, runs);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -17,6 +17,7 @@ import { Stage } from '../demo/stage.ts';
 import { unpackImage } from '../test/images/native.ts';
 import { pythonImage } from '../test/images/python.ts';
 import { report, summary } from './support/report.ts';
+import { refuseMore, wholeNumber } from './support/usage.ts';
 
 const goal = 150;
 
@@ -131,7 +132,8 @@ async function prepare(stage: Stage, bundles: Bundle[]): Promise<void> {
 }
 
 export async function bench(args: readonly string[]): Promise<void> {
-  const runs = Number(args[0] ?? 20);
+  refuseMore(args, 1);
+  const runs = wholeNumber('RUNS', args[0], 20);
   const engine = findEngine(process.env['PATH'] ?? '');
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());

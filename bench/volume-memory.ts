@@ -9,8 +9,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { createVolume } from '@ensconce/volume/commands';
 import { report, summary } from './support/report.ts';
+import { wholeNumber } from './support/usage.ts';
 
 const server = fileURLToPath(new URL('support/serve-volume.ts', import.meta.url));
 /** Long enough for the commits after the last change. */
@@ -63,7 +65,8 @@ const large = (name: string, megabytes: number): string =>
   `b = bytes(1 << 20); f = open("${name}", "wb")\nfor i in range(${megabytes}): f.write(b)`;
 
 export async function benchVolumeMemory(args: readonly string[]): Promise<void> {
-  const runs = args.includes('--runs') ? Number(args[args.indexOf('--runs') + 1]) : 3;
+  const { values } = parseArgs({ args: [...args], options: { runs: { type: 'string' } } });
+  const runs = wholeNumber('--runs', values.runs, 3, 1, 1000);
   const [perFile, perMegabyte]: [number[], number[]] = [[], []];
   for (let i = 0; i < runs; i++) {
     const [few = 0, many = 0] = await after([files(0, 10_000), files(10_000, 100_000)]);
@@ -80,5 +83,3 @@ export async function benchVolumeMemory(args: readonly string[]): Promise<void> 
     ],
   });
 }
-
-if (import.meta.main) await benchVolumeMemory(process.argv.slice(2));

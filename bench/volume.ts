@@ -14,6 +14,7 @@ import { fileRows, sourceTree } from './support/file-rows.ts';
 import { checkInstalled, mounts, systems, type Mounted, type System } from './support/filesystems.ts';
 import { summary, type Summary } from './support/report.ts';
 import { startTagCas, type TagCas } from './support/tag-cas.ts';
+import { Misuse, wholeNumber } from './support/usage.ts';
 import { dropCaches, type Bar, type Row, type Store } from './support/volume-row.ts';
 
 interface Measured {
@@ -65,6 +66,13 @@ const cell = (values: readonly number[] | undefined): string => {
   return values.length === 1 ? text(middle) : `${text(min)}/${text(middle)}/${text(max)}`;
 };
 
+const noTree = { tar: '', tree: '' };
+
+function allRows(tree: typeof noTree, quick: boolean): Row[] {
+  const sizes = quick ? { megabytes: 256, files: 5000 } : { megabytes: 512, files: 20_000 };
+  return [...fileRows(tree, sizes), ...databaseRows(quick)];
+}
+
 async function measureStore(
   store: Store,
   parent: string,
@@ -78,14 +86,9 @@ async function measureStore(
   const mounted: Mounted[] = [];
   const results: Results = {};
   try {
-    const sizes = options.quick ? { megabytes: 256, files: 5000 } : { megabytes: 512, files: 20_000 };
     const needsTree = options.rows?.some((name) => /untar|md5|ls|rm/.test(name)) ?? true;
-    const tree = needsTree ? await sourceTree(source, options.quick) : { tar: '', tree: '' };
-    const all = [...fileRows(tree, sizes), ...databaseRows(options.quick)];
-    const unknown = options.rows?.find((name) => all.every((row) => row.name !== name));
-    if (unknown !== undefined)
-      throw new Error(`bench: rows of ${all.map(({ name }) => name).join(', ')} expected, ${unknown} found`);
-    const rows = all.filter(({ name }) => options.rows?.includes(name) ?? true);
+    const tree = needsTree ? await sourceTree(source, options.quick) : noTree;
+    const rows = allRows(tree, options.quick).filter(({ name }) => options.rows?.includes(name) ?? true);
     const needed = systems.filter((name) => rows.some((row) => row.systems.includes(name)));
     for (const name of needed) mounted.push(await mounts[name](folder, cas));
     const measured = new Map<Row, Measured>(rows.map((row) => [row, { times: {}, diskShare: 0 }]));
@@ -129,13 +132,15 @@ export async function benchVolume(args: readonly string[]): Promise<void> {
       quick: { type: 'boolean', default: false },
       tmpfs: { type: 'boolean', default: false },
       disk: { type: 'boolean', default: false },
-      runs: { type: 'string', default: '1' },
+      runs: { type: 'string' },
       rows: { type: 'string' },
     },
   });
-  const runs = Number(values.runs);
-  if (!Number.isInteger(runs) || runs < 1)
-    throw new Error(`bench: --runs of 1 or more expected, ${values.runs} found`);
+  const runs = wholeNumber('--runs', values.runs, 1, 1, 1000);
+  const wanted = values.rows?.split(',').map((name) => name.trim());
+  const known = allRows(noTree, values.quick).map(({ name }) => name);
+  const unknown = wanted?.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Misuse(`--rows: ${known.join(', ')} expected, ${unknown} found`);
   checkInstalled();
   const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} processors`;
   const result: Record<string, Results> = {};
@@ -145,7 +150,7 @@ export async function benchVolume(args: readonly string[]): Promise<void> {
       if ((values.tmpfs || values.disk) && !values[store]) continue;
       console.log(`\nvolume on ${store}; ${machine}, load ${loadavg()[0]?.toFixed(2)}`);
       console.log(`${''.padEnd(20)}${systems.map((name) => name.padStart(19)).join('')}`);
-      const options = { quick: values.quick, runs, rows: values.rows?.split(',').map((name) => name.trim()) };
+      const options = { quick: values.quick, runs, rows: wanted };
       result[store] = await measureStore(store, parent, cas, options);
     }
   } finally {
@@ -159,5 +164,3 @@ export async function benchVolume(args: readonly string[]): Promise<void> {
     `${JSON.stringify({ machine, notes, result }, undefined, 2)}\n`,
   );
 }
-
-if (import.meta.main) await benchVolume(process.argv.slice(2));

@@ -1,7 +1,7 @@
 // What each command of tools/start.mjs runs, once everything is installed.
 import { join } from 'node:path';
 
-const testFiles = ['packages', 'services', 'apps', 'tools', 'test', 'demo'].map(
+const testFiles = ['packages', 'services', 'apps', 'tools', 'test', 'demo', 'bench'].map(
   (folder) => `${folder}/**/*.test.ts`,
 );
 

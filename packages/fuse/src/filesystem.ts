@@ -135,6 +135,7 @@ export interface Filesystem {
     opened: Opened,
     caller: Caller,
   ): number;
+  /** A new file without a name (O_TMPFILE): `link` may give it one, else it goes with its last `forget`. */
   tmpfile?(parent: number, flags: number, mode: number, entry: Entry, opened: Opened, caller: Caller): number;
   /** Returns how many bytes it wrote to `into` at `at`: fewer than `length` only at the end of the file. */
   read?(

@@ -22,8 +22,11 @@ export interface Backing {
   /** Makes a file that did not exist (else EEXIST) and opens it. */
   create(name: string): BackingFile;
   open(name: string): BackingFile;
-  /** Names that `keep` is true of: of what else is there, however much, none is remembered. */
-  list(keep: (name: string) => boolean): string[];
+  /**
+   * The names that are there, one after the other: however many, few are in memory at once. Files may be removed meanwhile;
+   * whether such a name still comes is not said.
+   */
+  names(): IteratorObject<string>;
   remove(name: string): void;
   /** Replaces a whole small file, atomically and durably. */
   replace(name: string, bytes: Uint8Array): void;
@@ -85,15 +88,13 @@ export class DirectoryBacking implements Backing {
     return this.#file(openSync(join(this.path, name), access | O_NOFOLLOW | O_NONBLOCK));
   }
 
-  list(keep: (name: string) => boolean): string[] {
+  *names(): Generator<string, void> {
     const folder = opendirSync(this.path, { bufferSize: 4096 });
-    const names: string[] = [];
     try {
-      for (let entry; (entry = folder.readSync());) if (keep(entry.name)) names.push(entry.name);
+      for (let entry; (entry = folder.readSync());) yield entry.name;
     } finally {
       folder.closeSync();
     }
-    return names;
   }
 
   remove(name: string): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LateKeeper } from '../test/late-keeper.ts';
-import { change, contents, create, generator, open, same } from '../test/machine.ts';
+import { change, contents, create, fileCount, generator, open, same } from '../test/machine.ts';
 import type { Tree } from '../test/machine.ts';
 import { MemoryBacking, writeInto } from '../test/memory-backing.ts';
 import type { Step } from '../test/memory-backing.ts';
@@ -116,6 +116,7 @@ void test('after a crash at any step, with steps lost, torn or out of order, all
         const keeper = new MemoryTagKeeper(keeperAt(history, end));
         const machine = open(new MemoryBacking(files), keeper, 99 + variant);
         const found = contents(machine);
+        assert.equal(fileCount(machine), found.size + 1, 'files that had no name are gone');
         const promised = history.promises.findLast((promise) => promise.steps <= end);
         const position = history.trees.findLastIndex((tree) => same(tree, found));
         assert.ok(

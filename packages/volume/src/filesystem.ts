@@ -2,7 +2,7 @@ import type { Attributes, Entry } from '@ensconce/fuse/attributes';
 import type { DirectoryWriter } from '@ensconce/fuse/directory';
 import { errno, FuseErrno } from '@ensconce/fuse/errno';
 import { deferred } from '@ensconce/fuse/filesystem';
-import type { AttributeChange, Connection, Filesystem, Statistics } from '@ensconce/fuse/filesystem';
+import type { AttributeChange, Connection, Filesystem, Opened, Statistics } from '@ensconce/fuse/filesystem';
 import { fileType, setAttribute, writeFlag } from '@ensconce/fuse/protocol';
 import type { Caller } from '@ensconce/fuse/request';
 import type { Backing } from './backing.ts';
@@ -193,6 +193,17 @@ export class VolumeFilesystem implements Filesystem {
 
   mkdir(parent: number, name: Uint8Array, mode: number, entry: Entry, caller: Caller): number {
     return this.#names.mkdir(parent, name, mode, entry, caller);
+  }
+
+  tmpfile(
+    parent: number,
+    _flags: number,
+    mode: number,
+    entry: Entry,
+    _opened: Opened,
+    caller: Caller,
+  ): number {
+    return this.#names.tmpfile(parent, mode, entry, caller);
   }
 
   symlink(parent: number, name: Uint8Array, target: Uint8Array, entry: Entry, caller: Caller): number {

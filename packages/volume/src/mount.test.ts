@@ -1,16 +1,25 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { loadNative } from '@ensconce/fuse/native';
+import { needsMounts, place, serve, volumeKey } from '../test/served-volume.ts';
+import type { Place } from '../test/served-volume.ts';
 import { nodeAead } from './aead.ts';
 import { DirectoryBacking } from './backing.ts';
 import { checkVolume } from './check.ts';
@@ -24,28 +33,6 @@ import { MemoryTagKeeper } from './tag-keeper.ts';
 import { Volume } from './volume.ts';
 
 const run = promisify(execFile);
-const options = { skip: process.getuid?.() === 0 ? false : 'root is needed to mount' };
-const volumeKey = new Uint8Array(32).fill(3);
-
-interface Place {
-  readonly directory: string;
-  readonly mountpoint: string;
-  readonly tag: string;
-}
-
-function place(t: TestContext): Place {
-  const folder = mkdtempSync(join(tmpdir(), 'ensconce-volume-'));
-  const [directory, mountpoint] = [join(folder, 'data'), join(folder, 'mnt')];
-  mkdirSync(directory);
-  mkdirSync(mountpoint);
-  t.after(() => {
-    const native = loadNative();
-    while (native.umount2(mountpoint, 2) === 0);
-    rmSync(folder, { recursive: true, force: true });
-  });
-  return { directory, mountpoint, tag: join(folder, 'tag') };
-}
-
 function openOptions(directory: string, keeper: TagKeeper) {
   const backing = new DirectoryBacking(directory);
   return { backing, keeper, volumeKey, aead: nodeAead, random: randomBytes, log: () => undefined };
@@ -55,7 +42,7 @@ function create({ directory }: Place, keeper: TagKeeper): void {
   Volume.create(openOptions(directory, keeper), (volume) => makeRoot(volume, { seconds: 1, nanoseconds: 0 }));
 }
 
-void test('a mounted volume does what programs expect of a file system', options, async (t) => {
+void test('a mounted volume does what programs expect of a file system', needsMounts, async (t) => {
   const here = place(t);
   create(here, fileTagKeeper(here.tag));
   const log: string[] = [];
@@ -90,7 +77,7 @@ void test('a mounted volume does what programs expect of a file system', options
   volume.close();
 });
 
-void test('SQLite and git work on a volume whose tag is kept behind a connection', options, async (t) => {
+void test('SQLite and git work on a volume whose tag is kept behind a connection', needsMounts, async (t) => {
   const here = place(t);
   const memory = new MemoryTagKeeper();
   create(here, memory);
@@ -141,20 +128,12 @@ void test('SQLite and git work on a volume whose tag is kept behind a connection
 
 void test(
   'after kill -9 of the server, what was fsynced is there and the file system is whole',
-  options,
+  needsMounts,
   async (t) => {
     const here = place(t);
     create(here, fileTagKeeper(here.tag));
-    const server = fileURLToPath(new URL('../test/serve-volume.ts', import.meta.url));
-    const start = async () => {
-      const child = spawn(process.execPath, [server, here.directory, here.mountpoint, here.tag], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      await once(child.stdout, 'data');
-      return child;
-    };
     for (let round = 0; round < 3; round++) {
-      const child = await start();
+      const child = await serve(t, here);
       const script = [
         'import os, sys',
         'os.chdir(sys.argv[1])',
@@ -176,7 +155,7 @@ void test(
       loadNative().umount2(here.mountpoint, 2);
       const promised = last.trim().split('\n').length;
       assert.ok(promised > 5, last);
-      const again = await start();
+      const again = await serve(t, here);
       for (let i = 0; i < promised; i++)
         assert.equal(readFileSync(join(here.mountpoint, `r${round}-${i}`)).length, (i * 37) % 9000);
       again.kill('SIGTERM');
@@ -190,8 +169,51 @@ void test(
 );
 
 void test(
+  'after kill -9 of the server, a file of O_TMPFILE is there if it was given a name, and gone if it was not',
+  needsMounts,
+  async (t) => {
+    const here = place(t);
+    create(here, fileTagKeeper(here.tag));
+    const child = await serve(t, here);
+    const script = [
+      'import os, signal, sys',
+      'os.chdir(sys.argv[1])',
+      'def unnamed(data):',
+      '  fd = os.open(".", os.O_RDWR | os.O_TMPFILE, 0o600)',
+      '  os.write(fd, data)',
+      '  return fd',
+      'named, lost, used = unnamed(b"named" * 20_000), unnamed(b"lost"), unnamed(b"used")',
+      'os.fsync(used)',
+      'os.link(f"/proc/self/fd/{named}", "named", src_dir_fd=0, follow_symlinks=True)',
+      'os.fsync(named)',
+      'print("promised", flush=True)',
+      'signal.pause()',
+    ].join('\n');
+    const program = spawn('python3', ['-c', script, here.mountpoint], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.after(() => program.kill('SIGKILL'));
+    assert.match(String(await once(program.stdout, 'data')), /^promised/);
+    child.kill('SIGKILL');
+    program.kill('SIGKILL');
+    await Promise.all([once(child, 'exit'), once(program, 'exit')]);
+    loadNative().umount2(here.mountpoint, 2);
+    const again = await serve(t, here);
+    assert.deepEqual(readdirSync(here.mountpoint), ['named']);
+    assert.equal(readFileSync(join(here.mountpoint, 'named'), 'utf8'), 'named'.repeat(20_000));
+    const { files, ffree } = statfsSync(here.mountpoint);
+    assert.equal(files - ffree, 2, 'the root and the file that has a name');
+    again.kill('SIGTERM');
+    await once(again, 'exit');
+    const volume = Volume.openReadOnly(openOptions(here.directory, fileTagKeeper(here.tag)));
+    assert.deepEqual(checkVolume({ volume }).problems, []);
+    volume.close();
+  },
+);
+
+void test(
   'a volume is made by its first mount, and never anew once its keeper knows it',
-  options,
+  needsMounts,
   async (t) => {
     const here = place(t);
     const memory = new MemoryTagKeeper();

@@ -99,20 +99,26 @@ export class Names {
     if (this.#orphans.has(node) && !this.#volume.failure) this.#remove(this.#inodes.get(node));
   }
 
+  /** A new file that belongs into a directory (inode(7): whose group it has), still without a name. */
+  #born(directory: Inode, mode: number, now: Moment, caller: Caller): Inode {
+    const inherits = (directory.mode & setgid) !== 0;
+    const isDirectory = (mode & fileType.mask) === fileType.directory;
+    return this.#inodes.create(
+      inherits && isDirectory ? mode | setgid : mode,
+      caller.uid,
+      inherits ? directory.gid : caller.gid,
+      now,
+    );
+  }
+
   /** A new file under a name that the kernel knows to be free. */
   #make(parent: number, name: Uint8Array, mode: number, entry: Entry, caller: Caller): Inode | number {
     this.#changing(blockSize);
     const directory = this.#inodes.get(parent);
     if (directory.links === 0) return -errno.ENOENT;
     const isDirectory = (mode & fileType.mask) === fileType.directory;
-    const inherits = (directory.mode & setgid) !== 0;
     const now = this.#now();
-    const inode = this.#inodes.create(
-      inherits && isDirectory ? mode | setgid : mode,
-      caller.uid,
-      inherits ? directory.gid : caller.gid,
-      now,
-    );
+    const inode = this.#born(directory, mode, now, caller);
     inode.links = isDirectory ? 2 : 1;
     if (!this.#directories.add(parent, name, { ino: inode.ino, type: (mode & fileType.mask) >>> 12 })) {
       this.#inodes.remove(inode);
@@ -122,6 +128,16 @@ export class Names {
     this.#touchDirectory(directory, 1, now);
     this.#enter(inode, entry);
     return inode;
+  }
+
+  /** O_TMPFILE: a new file that goes with its last user unless `link` gives it a name before. */
+  tmpfile(parent: number, mode: number, entry: Entry, caller: Caller): number {
+    this.#changing(blockSize);
+    const directory = this.#inodes.get(parent);
+    if (directory.links === 0) return -errno.ENOENT;
+    const inode = this.#born(directory, fileType.file | (mode & 0o7777), this.#now(), caller);
+    this.#orphans.add(inode.ino);
+    return this.#enter(inode, entry);
   }
 
   #touchDirectory(directory: Inode, difference: number, now: Moment): void {
@@ -158,13 +174,15 @@ export class Names {
     this.#changing(blockSize);
     const inode = this.#inodes.get(node);
     const directory = this.#inodes.get(parent);
-    // A file without a name gets none again: it may be on its way out.
-    if (inode.links === 0 || directory.links === 0) return -errno.ENOENT;
+    if (directory.links === 0) return -errno.ENOENT;
+    // Without a name are those of O_TMPFILE, which may get one, and unlinked ones, of which the kernel asks for none.
+    if (inode.links === 0 && !this.#orphans.has(node)) return -errno.ENOENT;
     if (inode.links >= 0xffff_0000) return -errno.EMLINK;
     if (!this.#directories.add(parent, name, { ino: node, type: (inode.mode & fileType.mask) >>> 12 }))
       return -errno.ENOSPC;
     const now = this.#now();
     inode.links++;
+    this.#orphans.delete(node);
     inode.setChange(now);
     this.#inodes.changed(inode);
     this.#touchDirectory(directory, 1, now);

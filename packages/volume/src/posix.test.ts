@@ -51,10 +51,10 @@ async function python(name: string, ...args: string[]): Promise<string> {
 }
 
 /**
- * Not as below: O_TMPFILE, which programs do without; and set-group-id of a file that its group may not execute, which
- * ext4 takes from who is not in the group, and FUSE does not say who is.
+ * Not as below: set-group-id of a file that its group may not execute, which ext4 takes from who is not in the group, and
+ * FUSE does not say who is.
  */
-const differs = /^open-tmpfile |^privileges-\w+ file missing 1000 0o755 1001 (?:3575|1527) /;
+const differs = /^privileges-\w+ file missing 1000 0o755 1001 (?:3575|1527) /;
 
 void test('every operation on every kind of object ends as on the file system below', options, async (t) => {
   const here = scratch(t);

@@ -47,16 +47,23 @@ export interface RecoveryOptions {
   readonly log: (line: string) => void;
 }
 
-/** The authentic heads of the directory, newest writer first. Whatever else lies there is passed over. */
+/** What opening something says that is no file: whoever put it there gains nothing by it. */
+const noFile: ReadonlySet<string | undefined> = new Set(['EISDIR', 'ELOOP', 'ENXIO', 'ESPIPE', 'ENOENT']);
+
+/** The authentic heads of the directory, newest writer first. Whatever else lies there, however much, is passed over. */
 export function readHeads({ backing, keys, aead }: RecoveryOptions): Head[] {
-  const names = backing
-    .list((name) => epochOfHead(name) !== undefined)
-    .toSorted()
-    .toReversed();
-  return names.flatMap((name) => {
-    const head = decodeHead(readWhole(backing, name, headSize), keys, aead);
-    return head && head.epoch === epochOfHead(name) ? [head] : [];
-  });
+  const heads: Head[] = [];
+  for (const name of backing.names()) {
+    const epoch = epochOfHead(name);
+    if (epoch === undefined) continue;
+    try {
+      const head = decodeHead(readWhole(backing, name, headSize), keys, aead);
+      if (head?.epoch === epoch) heads.push(head);
+    } catch (error) {
+      if (!noFile.has((error as NodeJS.ErrnoException).code)) throw error;
+    }
+  }
+  return heads.toSorted((a, b) => b.epoch - a.epoch);
 }
 
 /** Follows the frames from a head as far as they are authentic and chained. Everything read here is the attacker's. */

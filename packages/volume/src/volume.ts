@@ -158,8 +158,9 @@ export class Volume {
     const { backing, keeper, random, volumeKey } = options;
     const state = keeper.read();
     // The keeper knows that a volume was begun and never had a state: it is begun again.
-    if (state.tag && isZero(state.tag)) for (const name of backing.list(isOurs)) backing.remove(name);
-    if (backing.list((name) => name !== ownedByDisk).length > 0)
+    if (state.tag && isZero(state.tag))
+      for (const name of backing.names().filter(isOurs)) backing.remove(name);
+    if (backing.names().some((name) => name !== ownedByDisk))
       throw new VolumeError('VOLUME_EXISTS', 'volume: an empty directory expected, files found', {
         hint: 'a new volume is never made over something else; choose an empty directory',
       });
@@ -629,15 +630,26 @@ export class Volume {
     }
   }
 
-  /** Removes what earlier writers left: their heads, and segments of commits that never counted. */
+  /**
+   * Removes what earlier writers left: their heads, and segments of commits that never counted. What cannot be removed,
+   * such as a directory of that name, does no harm.
+   */
   #tidy(): void {
-    const { backing } = this.#options;
-    for (const name of backing.list(isOurs)) {
+    const { backing, log } = this.#options;
+    let left = 0;
+    let first = '';
+    for (const name of backing.names().filter(isOurs)) {
       const epoch = epochOfHead(name);
-      if (epoch !== undefined && epoch < this.epoch) backing.remove(name);
       const segment = segmentOfName(name);
-      if (segment !== undefined && !this.#usage.live.has(segment)) this.#remove([segment]);
+      try {
+        if (epoch !== undefined && epoch < this.epoch) backing.remove(name);
+        if (segment !== undefined && !this.#usage.live.has(segment)) this.#remove([segment]);
+      } catch (error) {
+        if (left++ === 0) first = `${name}: ${messageOf(error)}`;
+      }
     }
+    if (left > 0)
+      log(`${left} files that nothing refers to could not be removed, the first of them ${first}`);
   }
 
   /** An error of the backing directory or of the volume, as those who wait get it. */
@@ -661,7 +673,7 @@ export class Volume {
         hint: 'look after the disk, then mount again',
       },
     );
-    this.#options.log(this.#failure.message);
+    this.#options.log(`${this.#failure.message}: ${messageOf(cause)}`);
     return this.#failure;
   }
 
@@ -678,6 +690,10 @@ export class Volume {
   close(): void {
     this.#segments.close();
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'not an error was thrown';
 }
 
 /** Whether a file of this name belongs to a volume. */

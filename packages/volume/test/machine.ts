@@ -107,6 +107,14 @@ export function contents({ fs }: Machine): Tree {
 
 export const names = 6;
 
+/** How many files there are, the root and those without a name among them. */
+export function fileCount({ fs }: Machine): number {
+  const statistics = { blocks: 0, freeBlocks: 0, availableBlocks: 0, blockSize: 4096, nameLength: 255 };
+  const counted = { ...statistics, files: 0, freeFiles: 0 };
+  assert.equal(fs.statfs(root, counted), 0);
+  return counted.files - counted.freeFiles;
+}
+
 /** One change by a program, applied to the file system and to the model. */
 export function change({ fs }: Machine, model: Map<string, Buffer>, next: (limit: number) => number): void {
   const file = `f${next(names)}`;
@@ -119,7 +127,19 @@ export function change({ fs }: Machine, model: Map<string, Buffer>, next: (limit
     fs.after();
   };
   const what = next(10);
-  if (entry.node === 0) {
+  if (entry.node === 0 && what < 4) {
+    // O_TMPFILE: most get a name when they are whole, some never do, and of those some are in use until the end.
+    assert.equal(fs.tmpfile(root, 0, 0o100644, entry, { handle: 0, flags: 0 }, caller), 0);
+    const data = Buffer.alloc(1 + next(40_000), next(256));
+    assert.equal(fs.write(entry.node, 0, 0, data.length, data, 0, 0), data.length);
+    if (what === 0) entry.node = 0;
+    if (what > 1) {
+      const node = entry.node;
+      assert.equal(fs.link(node, root, name(file), entry), 0);
+      forget(node);
+      model.set(file, data);
+    }
+  } else if (entry.node === 0) {
     assert.equal(fs.mknod(root, name(file), 0o100644, 0, entry, caller), 0);
     model.set(file, Buffer.alloc(0));
   } else if (what === 0) {

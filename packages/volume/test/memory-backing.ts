@@ -55,8 +55,8 @@ export class MemoryBacking implements Backing {
     return this.#file(name);
   }
 
-  list(keep: (name: string) => boolean): string[] {
-    return [...this.files.keys()].filter(keep);
+  names(): IteratorObject<string> {
+    return [...this.files.keys()].values();
   }
 
   remove(name: string): void {

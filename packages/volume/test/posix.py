@@ -1,5 +1,5 @@
 """What programs expect of a file system, through the kernel: exercised on an empty directory given as argument."""
-import ctypes, errno, fcntl, mmap, os, random, stat, subprocess, sys, threading
+import ctypes, errno, fcntl, mmap, os, random, stat, subprocess, sys, tempfile, threading, time
 
 os.chdir(sys.argv[1])
 os.umask(0o022)
@@ -91,6 +91,44 @@ assert ctypes.get_errno() == errno.ENOENT
 os.close(one)
 assert os.pread(two, 3, 0) == b"old"
 os.close(two)
+
+
+def files_in_use():
+    """Waits until the volume has no more files than there are names of, as the last close reaches it a moment later."""
+    named = {os.lstat(os.path.join(at, name)).st_ino for at, below, files in os.walk(".") for name in [".", *below, *files]}
+    for _ in range(1000):
+        volume = os.statvfs(".")
+        if volume.f_files - volume.f_ffree == len(named):
+            return len(named)
+        time.sleep(0.005)
+    raise AssertionError((volume.f_files - volume.f_ffree, len(named)))
+
+
+before = files_in_use()
+# `os.link` calls linkat with AT_SYMLINK_FOLLOW only where a directory is given too.
+fd = os.open(".", os.O_RDWR | os.O_TMPFILE, 0o640)
+os.write(fd, b"made whole, " * 10_000)
+os.setxattr(fd, "user.note", b"kept")
+assert os.fstat(fd).st_nlink == 0 and stat.S_IMODE(os.fstat(fd).st_mode) == 0o640
+os.fsync(fd)
+os.link(f"/proc/self/fd/{fd}", "whole", src_dir_fd=0, follow_symlinks=True)
+assert os.fstat(fd).st_nlink == 1 and os.stat("whole").st_ino == os.fstat(fd).st_ino
+os.write(fd, b"then more")
+os.close(fd)
+assert read("whole") == b"made whole, " * 10_000 + b"then more" and os.getxattr("whole", "user.note") == b"kept"
+os.unlink("whole")
+for flags in (0, os.O_EXCL):
+    fd = os.open(".", os.O_RDWR | os.O_TMPFILE | flags)
+    os.write(fd, b"x" * 100_000)
+    if flags:
+        fails(errno.ENOENT, os.link, f"/proc/self/fd/{fd}", "never", src_dir_fd=0, follow_symlinks=True)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    assert os.pread(fd, 5, 99_998) == b"xx"
+    os.close(fd)
+with tempfile.TemporaryFile(dir=".") as file:
+    file.write(b"as programs do it")
+    assert os.fstat(file.fileno()).st_nlink == 0
+assert files_in_use() == before
 write("mapped", bytes(8192))
 fd = os.open("mapped", os.O_RDWR)
 with mmap.mmap(fd, 8192) as mapped, open("mapped", "r+b", buffering=0) as other:

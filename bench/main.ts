@@ -22,7 +22,7 @@ const benches: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./image.ts')).benchImage,
   },
   volume: {
-    args: '[--quick] [--tmpfs | --disk] [--runs N] [--rows NAME,…]',
+    args: '[--quick] [--tmpfs] [--disk] [--slow-disk] [--runs N] [--rows NAME,…]',
     what: 'volumes beside gocryptfs, securefs and the bare directory; 1 run of every row',
     load: async () => (await import('./volume.ts')).benchVolume,
   },

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import type { System } from './filesystems.ts';
 
-/** Where the file systems keep their files. */
-export type Store = 'tmpfs' | 'disk';
+/** Where the file systems keep their files; a slow disk is one that is slower than any of them. */
+export type Store = 'tmpfs' | 'disk' | 'slow disk';
 
 /** So many times as fast as another at least. */
 export interface Bar {
@@ -12,7 +12,7 @@ export interface Bar {
   readonly than: System;
   readonly ratio: number;
   readonly store: Store;
-  /** Only where the disk was busy nearly all the time of the other. */
+  /** Only where the disk is the limit: it was busy nearly all the time of the other, and our loop without encryption keeps up. */
   readonly diskBound?: boolean;
 }
 

@@ -13,6 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { StartWriteback } from './writeback.ts';
 
 /**
  * The directory that holds a volume: the attacker's. Every name, length and byte that comes from it is untrusted.
@@ -40,6 +41,8 @@ export interface BackingFile {
   /** Returns how many bytes were read: fewer than `length` only at the end of the file. */
   read(position: number, into: Uint8Array, at: number, length: number): number;
   write(position: number, from: Uint8Array, at: number, length: number): void;
+  /** Has the disk begin with what was written there, if it can. */
+  startWriteback?(position: number, length: number): void;
   size(): number;
   sync(): void;
   close(): void;
@@ -49,10 +52,12 @@ export interface BackingFile {
 export class DirectoryBacking implements Backing {
   readonly path: string;
   readonly #readOnly: boolean;
+  readonly #startWriteback: StartWriteback | undefined;
 
-  constructor(path: string, readOnly = false) {
+  constructor(path: string, readOnly = false, startWriteback?: StartWriteback) {
     this.path = path;
     this.#readOnly = readOnly;
+    this.#startWriteback = startWriteback;
   }
 
   #file(fd: number): BackingFile {
@@ -70,6 +75,7 @@ export class DirectoryBacking implements Backing {
         for (let done = 0; done < length;)
           done += writeSync(fd, from, at + done, length - done, position + done);
       },
+      startWriteback: (position, length) => this.#startWriteback?.(fd, position, length),
       size: () => fstatSync(fd).size,
       sync: () => fdatasyncSync(fd),
       close: () => closeSync(fd),

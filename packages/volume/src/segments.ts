@@ -59,6 +59,8 @@ const openSegments = 128;
 const smallFlushes = 8;
 const smallFlush = 128 * 1024;
 const ahead = 1024 * 1024;
+/** A write of at least so many bytes is part of a stream: the disk begins with it at once. */
+const streamed = 512 * 1024;
 const zeros = new Uint8Array(ahead);
 /** Frames that follow each other are read together, up to so many bytes. */
 const windowSize = 256 * 1024;
@@ -231,6 +233,7 @@ export class Segments {
     const length = segment.end - segment.flushed;
     if (length === 0) return;
     segment.file.write(segment.flushed, this.#buffer, 0, length);
+    if (length >= streamed) segment.file.startWriteback?.(segment.flushed, length);
     segment.flushed = segment.end;
     const open = this.#open.get(segment.number);
     if (open) this.#unsynced.add(open);

@@ -136,7 +136,8 @@ export function runLoop(options: LoopOptions): void {
       if (empty > 0) patience.paid();
       empty = 0;
       const size = serve(length);
-      placement?.served(request.pid, size);
+      const { opcode: code } = request;
+      placement?.served(request.pid, size, code === opcode.FSYNC || code === opcode.FSYNCDIR);
       if (++served % attention === 0 && pause() === false) return;
       continue;
     }

@@ -26,7 +26,7 @@ const scheduling = {
 const ask = (asker: number, count: number, milliseconds = 0.02, size = 100): void => {
   for (let i = 0; i < count; i++) {
     clock += milliseconds;
-    placement.served(asker, size);
+    placement.served(asker, size, false);
   }
 };
 
@@ -68,6 +68,21 @@ void describe('the thread goes beside whoever asks', () => {
       ask(5, 1);
       ask(0, 1);
     }
+    assert.equal(placement.beside, true);
+  });
+
+  void test('however long the disk takes to flush', () => {
+    for (let i = 0; i < 8; i++) {
+      ask(5, 31);
+      clock += 50;
+      placement.served(5, 0, true);
+    }
+    assert.equal(placement.beside, false);
+    ask(5, 32);
+    assert.equal(placement.beside, true);
+    clock += 50;
+    placement.served(5, 0, true);
+    ask(5, 32);
     assert.equal(placement.beside, true);
   });
 
@@ -139,7 +154,7 @@ void describe('it goes apart', () => {
 void describe('the guard', () => {
   void test('puts a thread back that serves less than it could, which then stays away longer each time', () => {
     let restored = 0;
-    const guard = new PlacementGuard(cells, { restore: () => restored++ });
+    const guard = new PlacementGuard(cells, { thread: 77, restore: () => restored++ }, () => true);
     const away = (): number => {
       let asked = 0;
       while (!placement.beside) {
@@ -163,8 +178,10 @@ void describe('the guard', () => {
     );
   });
 
-  void test('leaves a thread alone that serves, or does not give way', () => {
-    const guard = new PlacementGuard(cells, { restore: () => assert.fail('it was put back') });
+  void test('leaves a thread alone that serves, waits for the disk, or does not give way', () => {
+    let runnable = true;
+    const restore = (): void => assert.fail('it was put back');
+    const guard = new PlacementGuard(cells, { thread: 77, restore }, () => runnable);
     guard.look();
     guard.look();
     ask(5, 32);
@@ -173,11 +190,13 @@ void describe('the guard', () => {
       ask(5, 8);
     }
     guard.look();
-    assert.equal(placement.beside, true);
+    runnable = false;
+    guard.look();
+    assert.equal(Atomics.load(cells, placementCell.beside), 1);
   });
 
   void test('is there while a thread gives way, and leaves some time after', async () => {
-    const guard = new PlacementGuard(cells, { restore: () => undefined });
+    const guard = new PlacementGuard(cells, { thread: 77, restore: () => undefined });
     const guarded = (): boolean => Atomics.load(cells, placementCell.guarded) === 1;
     guard.call();
     assert.equal(guarded(), true);

@@ -68,10 +68,14 @@ export class Placement {
     return this.#beside;
   }
 
-  /** A request of thread `asker` (0: of the kernel) was answered; with `size` bytes of result. */
-  served(asker: number, size: number): void {
+  /**
+   * A request of thread `asker` (0: of the kernel) was answered, with `size` bytes of result. One that waited for the disk
+   * says nothing of how quickly the others come.
+   */
+  served(asker: number, size: number, waited: boolean): void {
     this.#options.cells[placementCell.served] = ++this.#served;
-    if (asker === 0) return;
+    if (waited) this.#count = 0;
+    if (waited || asker === 0) return;
     if (this.#count++ === 0) this.#begin();
     if (size >= largeRead) this.#largeReads++;
     if (asker !== this.#asker) {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadNative } from './native.ts';
-import { processorOf, Scheduling } from './scheduling.ts';
+import { isRunnable, processorOf, Scheduling } from './scheduling.ts';
 
 const cannotChange =
   process.getuid?.() === 0 && availableParallelism() > 1 ? false : 'root and two processors are needed';
@@ -51,4 +51,13 @@ void test('a program that has ended runs nowhere', async () => {
   const child = spawn('/bin/true');
   await new Promise((resolve) => child.once('exit', resolve));
   assert.equal(processorOf(child.pid as number), -1);
+});
+
+void test('a thread that runs is told from one that has ended, or waits', () => {
+  const own = Number(readlinkSync('/proc/thread-self').split('/')[2]);
+  assert.equal(isRunnable(own), true);
+  assert.equal(isRunnable(2 ** 22 + 1), false);
+  // Threads of the pool wait for work.
+  const others = readdirSync('/proc/self/task').map(Number);
+  assert.ok(others.some((thread) => thread !== own && !isRunnable(thread)));
 });

@@ -66,18 +66,19 @@ export class Scheduling {
 }
 
 const stat = new Uint8Array(1024);
-const afterName = 0x29; // )
+const endOfName = 0x29; // )
 const space = 0x20;
-const processorField = 39;
+/** Fields of proc_pid_stat(5). */
+const field = { state: 3, processor: 39 } as const;
 
 /**
- * The processor on which a thread ran last (`processor` of proc_pid_stat(5)); -1 where that cannot be known: it has ended,
- * or is of a foreign namespace.
+ * Reads what the kernel says of a thread (proc_pid_stat(5)) into `stat`, and returns where field `wanted` begins in it; -1
+ * where nothing is said: the thread has ended, or is of a foreign namespace.
  */
-export function processorOf(thread: number): number {
+function readStat(path: string, wanted: number): number {
   let length: number;
   try {
-    const fd = openSync(`/proc/${thread}/stat`, 'r');
+    const fd = openSync(path, 'r');
     try {
       length = readSync(fd, stat);
     } finally {
@@ -86,19 +87,35 @@ export function processorOf(thread: number): number {
   } catch {
     return -1;
   }
+  stat[Math.min(length, stat.length - 1)] = space;
   // The name may hold anything, and ends at the last parenthesis.
   let at = length - 1;
-  while (at >= 0 && stat[at] !== afterName) at--;
+  while (at >= 0 && stat[at] !== endOfName) at--;
   if (at < 0) return -1;
-  for (let field = 2; field < processorField; at++) {
+  for (let number = 2; number < wanted; at++) {
     if (at >= length) return -1;
-    if (stat[at] === space) field++;
+    if (stat[at] === space) number++;
   }
+  return at;
+}
+
+/** The processor on which a thread ran last; -1 where that cannot be known. */
+export function processorOf(thread: number): number {
+  let at = readStat(`/proc/${thread}/stat`, field.processor);
+  if (at < 0) return -1;
   let processor = 0;
-  for (; at < length && stat[at] !== space; at++) {
+  for (; stat[at] !== space; at++) {
     const digit = (stat[at] as number) - 0x30;
     if (digit < 0 || digit > 9) return -1;
     processor = processor * 10 + digit;
   }
-  return processor < 1024 ? processor : -1;
+  return processor < setSize * 8 ? processor : -1;
+}
+
+const running = 0x52; // R
+
+/** Whether a thread of this process runs or could run, if it had a processor; false where it waits for something. */
+export function isRunnable(thread: number): boolean {
+  const at = readStat(`/proc/self/task/${thread}/stat`, field.state);
+  return at >= 0 && stat[at] === running;
 }

@@ -13,7 +13,7 @@ export const hash = v.pipe(
 );
 const base64 = v.pipe(v.string(), v.base64());
 /** 32 hex digits, random: a session keeps it whatever becomes of it. */
-const sessionId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
+export const sessionId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
 /** Bounded only: a name that no session can have is a session that does not exist. */
 export const sessionName = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
 export const secretName = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));

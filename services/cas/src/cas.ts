@@ -189,8 +189,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       log,
       observer,
       health,
-      isOwner: (keyHash) =>
-        keyHash !== undefined && options.creators !== 'anybody' && options.creators.has(keyHash),
+      owners: options.creators === 'anybody' ? new Set() : options.creators,
       anybodyCreates: options.creators === 'anybody',
       ownEvidence: ownEvidence(options.las, { identity: state.identity.publicKey, audit: state.notes.key }),
       auditors: options.auditors ?? new Set(),

@@ -101,8 +101,10 @@ export const auditEvent = v.variant('type', [
   v.strictObject({
     type: v.literal('Client attested'),
     identity,
-    mrenclave: v.string(),
-    mrsigner: v.string(),
+    tee: attestedEvidence.entries.tee,
+    /** As of services. */
+    code: attestedEvidence.entries.code,
+    signer: attestedEvidence.entries.signer,
     simulated: v.boolean(),
   }),
   v.strictObject({

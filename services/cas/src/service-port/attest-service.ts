@@ -272,7 +272,7 @@ async function judged(
 }
 
 /** Quotes carry their certificates; only an SEV-SNP report has a table beside it. */
-function checkFormat(message: Attest): void {
+export function checkFormat(message: Pick<Attest, 'format' | 'certificates'>): void {
   if (message.format === 'snp' || message.certificates === undefined) return;
   throw new CasError(
     'CAS_SERVICE_UNSUPPORTED',

@@ -133,6 +133,17 @@ void test('an answer to what cannot be read is never taken for that of the reque
   assert.equal(fourth, undefined);
 });
 
+void test('a request that has its answer gets no second one for the rest of its body', async (t) => {
+  const started = await start(t);
+  const head = 'POST /v1/nowhere HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n';
+  const text = await answersTo(started, head, (socket) => {
+    socket.once('data', () => socket.write('nonsense\r\n'));
+  });
+  const [first, second] = parseAnswers(text);
+  assert.match(first?.body ?? '', /"code":"CAS_ROUTE_NOT_FOUND"/);
+  assert.equal(second, undefined);
+});
+
 void test('who goes on sending after that is hung up on', async (t) => {
   const started = await start(t);
   let sent = 0;

@@ -19,6 +19,13 @@ export interface UnreadableOptions {
   }) => void;
 }
 
+interface Connection {
+  /** Answers that are not out yet. */
+  readonly open: Set<ServerResponse>;
+  /** The request that was begun last. */
+  readonly last?: IncomingMessage;
+}
+
 /** Milliseconds for a peer to take the answer. */
 const linger = 2000;
 
@@ -28,7 +35,7 @@ const linger = 2000;
  */
 export class UnreadableRequests {
   readonly #bodies = new WeakMap<IncomingMessage, (error: CasError) => void>();
-  readonly #answering = new WeakMap<Duplex, Set<ServerResponse>>();
+  readonly #connections = new WeakMap<Duplex, Connection>();
   readonly #ended = new WeakSet<Duplex>();
 
   /** Settles as `body` does, or fails where the rest of the request cannot be read. */
@@ -46,8 +53,8 @@ export class UnreadableRequests {
 
   listen(server: Server, options: UnreadableOptions): void {
     server.on('request', (incoming, response) => {
-      const open = this.#answering.get(incoming.socket) ?? new Set();
-      this.#answering.set(incoming.socket, open.add(response));
+      const { open } = this.#connections.get(incoming.socket) ?? { open: new Set() };
+      this.#connections.set(incoming.socket, { open: open.add(response), last: incoming });
       response.once('close', () => open.delete(response));
     });
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -69,15 +76,16 @@ export class UnreadableRequests {
     // What the peer sends on is no request any more.
     if (this.#ended.has(socket)) return;
     this.#ended.add(socket);
-    const open = this.#answering.get(socket) ?? new Set<ServerResponse>();
+    const { open, last } = this.#connections.get(socket) ?? { open: new Set<ServerResponse>() };
     destroyIn(socket, open.size === 0 ? linger : options.timeout);
-    const failing = [...open].find(({ req }) => !req.complete);
-    if (failing !== undefined) {
-      const fail = this.#bodies.get(failing.req);
-      if (!failing.headersSent) failing.setHeader('connection', 'close');
-      // It has its answer already, or one is on its way that does not need the rest.
-      if (fail === undefined) failing.once('close', () => socket.destroy());
-      else fail(refusal);
+    if (last?.complete === false) {
+      const response = [...open].find(({ req }) => req === last);
+      const fail = this.#bodies.get(last);
+      if (response?.headersSent === false) response.setHeader('connection', 'close');
+      // It has its answer already, or one is on its way that does not need the rest: a second would be taken for another's.
+      if (fail !== undefined) fail(refusal);
+      else if (response === undefined) socket.destroy();
+      else response.once('close', () => socket.destroy());
       return;
     }
     const answer = (): void => {

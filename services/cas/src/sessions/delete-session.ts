@@ -54,7 +54,9 @@ export async function deleteSession(context: DeleteContext, request: DeleteReque
     throw new CasError(
       'CAS_PRECONDITION_FAILED',
       `session '${name}': id ${present.id} is present, the request has ${request.id}`,
-      { hint: 'sign the deletion of the session that is there: ensconce session history shows its id' },
+      {
+        hint: 'sign the deletion of the session that is there: ensconce session history --json shows its id',
+      },
     );
   }
   const now = context.now().toISOString();

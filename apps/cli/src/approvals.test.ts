@@ -87,11 +87,49 @@ void test('a board says no, and a proposal is taken back', async (t) => {
   assert.match((await run('session', 'veto', 'board', '--key', two)).stdout, /^vetoed /);
   assert.match(
     (await run('session', 'approve', 'board', '--key', one)).stderr,
-    /one pending update expected, 0 found/,
+    /one pending update or deletion expected, 0 found/,
   );
   await run('session', 'propose', file, '--lifetime', '2h');
   assert.match((await run('session', 'withdraw', 'board')).stdout, /^withdrawn [0-9a-f]{64}\n$/);
   assert.equal((await run('session', 'propose', file, '--lifetime', '31d')).code, 3);
+});
+
+void test('a board deletes a session: by signatures in a file, and by signatures that CAS collects', async (t) => {
+  const { run, keys, write, folder } = await board(t);
+  const [one, two] = keys as [string, string, string];
+  const file = join(folder, 'board.deletion');
+  assert.equal((await run('session', 'delete', 'board', '--yes')).code, 3, 'the creator alone may not');
+  const { id, versions } = JSON.parse((await run('session', 'history', 'board', '--json')).stdout) as {
+    readonly id: string;
+    readonly versions: readonly { readonly hash: string }[];
+  };
+  const hash = versions[0]?.hash ?? '';
+  const subject = ['--id', id, '--hash', hash];
+  const first = await run('session', 'sign-deletion', 'board', ...subject, '--key', one, '-o', file);
+  assert.equal(first.code, 0, first.stderr);
+  const tooFew = await run('session', 'delete', 'board', '--signed', file, '--yes');
+  assert.match(tooFew.stderr, /it does not exist, or this identity may not do that with it/);
+  await run('session', 'sign-deletion', 'board', '--signed', file, '--key', two, '-o', file);
+  const wrong = await run('session', 'delete', 'other', '--signed', file, '--yes');
+  assert.match(wrong.stderr, /the deletion of session 'other' expected, that of 'board' found/);
+  const deleted = await run('session', 'delete', 'board', '--signed', file, '--yes');
+  assert.match(deleted.stdout, /^[0-9a-f]{64}\n$/, deleted.stderr);
+
+  const again = write('again.yml', '{A: b}');
+  writeFileSync(again, `predecessor: ${deleted.stdout.trim()}\n${readFileSync(again, 'utf8')}`);
+  assert.equal((await run('session', 'propose', again)).code, 0);
+  await run('session', 'approve', 'board', '--key', one);
+  assert.match((await run('session', 'approve', 'board', '--key', two)).stdout, /^applied /);
+
+  const proposed = await run('session', 'propose-deletion', 'board');
+  assert.equal(proposed.code, 0, proposed.stderr);
+  assert.match((await run('session', 'approvals', 'board', '--key', one)).stdout, /deletion of version/);
+  const unfit = await run('session', 'approve', 'board', '--key', one, '--file', again);
+  assert.match(unfit.stderr, /no file expected for a deletion, one found/);
+  assert.match((await run('session', 'approve', 'board', '--key', one)).stdout, /^pending /);
+  const last = await run('session', 'approve', 'board', '--key', two);
+  assert.equal(last.stdout, `applied ${proposed.stdout}`, last.stderr);
+  assert.match((await run('session', 'read', 'board')).stderr, /it was deleted/);
 });
 
 void test('a signed and an encrypted session reach CAS through anybody', async (t) => {

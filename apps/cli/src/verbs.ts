@@ -37,10 +37,12 @@ import { sessionEncrypt } from './verbs/session-encrypt.ts';
 import { sessionExplain } from './verbs/session-explain.ts';
 import { sessionMessage } from './verbs/session-message.ts';
 import { sessionPropose } from './verbs/session-propose.ts';
+import { sessionProposeDeletion } from './verbs/session-propose-deletion.ts';
 import { sessionHistory } from './verbs/session-history.ts';
 import { sessionList } from './verbs/session-list.ts';
 import { sessionRead } from './verbs/session-read.ts';
 import { sessionSchemaVerb } from './verbs/session-schema.ts';
+import { sessionSignDeletion } from './verbs/session-sign-deletion.ts';
 import { sessionSignWithCliIdentity } from './verbs/session-sign-with-cli-identity.ts';
 import { sessionSign } from './verbs/session-sign.ts';
 import { sessionUpdate } from './verbs/session-update.ts';
@@ -86,11 +88,13 @@ export const verbs: readonly Verb[] = [
   sessionAudit,
   sessionCalculateHash,
   sessionSign,
+  sessionSignDeletion,
   sessionSignWithCliIdentity,
   sessionMessage,
   sessionAddSignature,
   sessionEncrypt,
   sessionPropose,
+  sessionProposeDeletion,
   sessionApprovals,
   sessionApprove,
   sessionVeto,

@@ -3,7 +3,7 @@ import { call } from './call.ts';
 import type { CasConnection } from './connection.ts';
 import type { ExportAnswer, ExportRequest } from './exports.ts';
 import { routes } from './routes.ts';
-import type { SignedSession } from './signed-session.ts';
+import type { SignedDeletion, SignedSession } from './signed-session.ts';
 import type {
   AttestAnswer,
   History,
@@ -52,6 +52,11 @@ export function putSession(
 /** Deletes the version with that hash, and all before it. */
 export function deleteSession(cas: CasConnection, name: string, hash: string): Promise<SessionDeleted> {
   return call(cas, routes.deleteSession, { parameters: { name }, headers: ifMatch(hash) });
+}
+
+/** The same by signatures, whoever carries them. */
+export function postSignedDeletion(cas: CasConnection, signed: SignedDeletion): Promise<SessionDeleted> {
+  return call(cas, routes.postSignedDeletion, { body: signed });
 }
 
 const ifMatch = (hash: string | undefined): { 'if-match'?: string } =>

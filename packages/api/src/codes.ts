@@ -1,7 +1,24 @@
 /** How an error looks from outside. */
 export interface PublicForm {
   /** HTTP status on the client port. */
-  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 410 | 412 | 413 | 415 | 422 | 428 | 429 | 500 | 503;
+  readonly status:
+    | 400
+    | 401
+    | 403
+    | 404
+    | 405
+    | 408
+    | 409
+    | 410
+    | 412
+    | 413
+    | 415
+    | 422
+    | 428
+    | 429
+    | 431
+    | 500
+    | 503;
   /** Whether the same request may succeed later. */
   readonly retry: boolean;
   readonly meaning: string;
@@ -50,6 +67,8 @@ export const publicForms = {
   CAS_SESSION_UNREADABLE: form(422, 'the session is not encrypted for this CAS'),
   CAS_SERVICE_UNSUPPORTED: form(422, 'the session asks for what CAS cannot do'),
   CAS_PRECONDITION_REQUIRED: form(428, '`If-Match` is needed'),
+  CAS_REQUEST_TIMEOUT: retry(408, 'the request did not arrive in time'),
+  CAS_HEADERS_TOO_LARGE: form(431, 'request line and headers are longer than CAS takes'),
   CAS_RATE_LIMITED: retry(429, 'too many requests of this identity or address; `Retry-After` says when'),
   CAS_INTERNAL: form(500, "the reason is in CAS's log"),
   CAS_BUSY: retry(503, 'too many requests at once'),
@@ -73,7 +92,9 @@ export const everywhere: readonly PublicCode[] = [
   'CAS_IDENTITY_INVALID',
   'CAS_CLIENT_UNATTESTED',
   'CAS_METHOD_NOT_ALLOWED',
+  'CAS_REQUEST_TIMEOUT',
   'CAS_REQUEST_TOO_LARGE',
+  'CAS_HEADERS_TOO_LARGE',
   'CAS_MEDIA_TYPE',
   'CAS_RATE_LIMITED',
   'CAS_INTERNAL',

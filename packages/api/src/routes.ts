@@ -1,6 +1,7 @@
 import type { Route } from './route.ts';
 import {
   approveSession,
+  proposeDeletion,
   proposeSession,
   readApprovals,
   vetoSession,
@@ -24,7 +25,12 @@ import {
   readReady,
   readVersion,
 } from './routes/service.ts';
-import { postSignedSession, putEncryptedSession, readEncryptionKey } from './routes/signed-sessions.ts';
+import {
+  postSignedDeletion,
+  postSignedSession,
+  putEncryptedSession,
+  readEncryptionKey,
+} from './routes/signed-sessions.ts';
 import {
   deleteSession,
   listSessions,
@@ -50,9 +56,11 @@ export const routes = {
   putSession,
   readSession,
   postSignedSession,
+  postSignedDeletion,
   putEncryptedSession,
   readEncryptionKey,
   proposeSession,
+  proposeDeletion,
   readApprovals,
   approveSession,
   vetoSession,

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { evidenceFormat } from '@ensconce/wire/evidence-format';
 
 /** The client API of CAS on port 8081 (docs/protocol/client-api.md): JSON answers over TLS 1.3. */
 export const apiPort = 8081;
@@ -13,7 +14,7 @@ export const hash = v.pipe(
 );
 const base64 = v.pipe(v.string(), v.base64());
 /** 32 hex digits, random: a session keeps it whatever becomes of it. */
-const sessionId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
+export const sessionId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
 /** Bounded only: a name that no session can have is a session that does not exist. */
 export const sessionName = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
 export const secretName = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
@@ -137,7 +138,12 @@ export const clientChallenge = v.strictObject({ required: v.boolean(), nonce: ha
 export type ClientChallenge = v.InferOutput<typeof clientChallenge>;
 
 /** Body of `POST /v1/attest-client`. */
-export const clientEvidence = v.strictObject({ format: v.picklist(['sgx']), evidence: base64 });
+export const clientEvidence = v.strictObject({
+  format: evidenceFormat,
+  evidence: base64,
+  /** The certificate table of the host, as SEV-SNP has it beside the report. */
+  certificates: v.optional(base64),
+});
 export type ClientEvidence = v.InferOutput<typeof clientEvidence>;
 
 export const clientAttested = v.strictObject({ attested: v.literal(true), simulated: v.boolean() });

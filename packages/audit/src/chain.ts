@@ -169,7 +169,9 @@ export class LogChain {
   }
 }
 
-const knownType = v.picklist(auditEvent.options.map((option) => option.entries.type.literal));
+const knownType = v.picklist(
+  auditEvent.options.flatMap(({ entries: { type } }) => ('literal' in type ? [type.literal] : type.options)),
+);
 
 /** Complete lines of a file, without their line feed; returns how many bytes follow the last. Throws `AUDIT_FORM` for a line that is too long. */
 export async function* linesOf(

@@ -74,27 +74,37 @@ export const auditEvent = v.variant('type', [
   }),
   v.strictObject({ type: v.literal('Session updated'), ...session, identity, signers }),
   v.strictObject({
-    type: v.literal('Session update proposed'),
+    type: v.picklist(['Session update proposed', 'Session deletion proposed']),
     session: v.string(),
     identity,
     /** RFC 3339: when CAS forgets it. */
     expires: v.string(),
   }),
-  v.strictObject({ type: v.literal('Session update approved'), session: v.string(), signer: v.string() }),
   v.strictObject({
-    type: v.literal('Session update vetoed'),
+    type: v.picklist(['Session update approved', 'Session deletion approved']),
     session: v.string(),
     signer: v.string(),
-    /** Whether the update was dropped by it. */
+  }),
+  v.strictObject({
+    type: v.picklist(['Session update vetoed', 'Session deletion vetoed']),
+    session: v.string(),
+    signer: v.string(),
+    /** Whether it was dropped by that. */
     dropped: v.boolean(),
   }),
-  v.strictObject({ type: v.literal('Session update withdrawn'), session: v.string(), identity }),
-  v.strictObject({ type: v.literal('Session deleted'), ...session, identity }),
+  v.strictObject({
+    type: v.picklist(['Session update withdrawn', 'Session deletion withdrawn']),
+    session: v.string(),
+    identity,
+  }),
+  v.strictObject({ type: v.literal('Session deleted'), ...session, identity, signers }),
   v.strictObject({
     type: v.literal('Client attested'),
     identity,
-    mrenclave: v.string(),
-    mrsigner: v.string(),
+    tee: attestedEvidence.entries.tee,
+    /** As of services. */
+    code: attestedEvidence.entries.code,
+    signer: attestedEvidence.entries.signer,
     simulated: v.boolean(),
   }),
   v.strictObject({
@@ -180,6 +190,10 @@ const announcing: ReadonlySet<string> = new Set<AuditEvent['type']>([
   'Session update approved',
   'Session update vetoed',
   'Session update withdrawn',
+  'Session deletion proposed',
+  'Session deletion approved',
+  'Session deletion vetoed',
+  'Session deletion withdrawn',
   'Session deleted',
   'Certificates renewed',
   'Secrets made',

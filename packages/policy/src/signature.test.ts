@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { test } from 'node:test';
 import { PolicyError } from './errors.ts';
 import { keyHashOfPublicKey } from './key-hash.ts';
@@ -8,9 +8,10 @@ import { withPredecessor } from './session.ts';
 import {
   addSignature,
   addVeto,
+  hashOfChange,
   signatureMessage,
   signMessage,
-  signVersion,
+  signChange,
   verifySignatures,
   verifyVeto,
   versionOf,
@@ -31,7 +32,7 @@ function refused(message: RegExp) {
 
 void test('Ed25519 and P-384 keys sign; each signer counts once', () => {
   const signatures = [keys[0], keys[1], keys[0]].map(({ privateKey }) =>
-    signVersion(session, scope, privateKey),
+    signChange(session, scope, privateKey),
   );
   const hashes = keys.map(({ publicKey }) =>
     keyHashOfPublicKey(publicKey.export({ type: 'spki', format: 'pem' })),
@@ -52,9 +53,9 @@ void test('a signature made elsewhere over the same message is taken', () => {
 });
 
 void test('a changed session, another CAS, another date, another signer and the past are refused', () => {
-  const [one, two] = keys.map(({ privateKey }) => signVersion(session, scope, privateKey)) as [
-    ReturnType<typeof signVersion>,
-    ReturnType<typeof signVersion>,
+  const [one, two] = keys.map(({ privateKey }) => signChange(session, scope, privateKey)) as [
+    ReturnType<typeof signChange>,
+    ReturnType<typeof signChange>,
   ];
   const changed = versionOf(
     parseSessionOrThrow('name: s\nversion: "0.3"\nsalt: 00000000000000000000000000000000\n'),
@@ -91,7 +92,7 @@ void test('a changed session, another CAS, another date, another signer and the 
     refused(/signature 2/),
   );
   const weak = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  assert.throws(() => signVersion(session, scope, weak.privateKey), refused(/P-384/));
+  assert.throws(() => signChange(session, scope, weak.privateKey), refused(/P-384/));
 });
 
 void test('a veto holds for one version at one CAS and is no approval', () => {
@@ -103,6 +104,60 @@ void test('a veto holds for one version at one CAS and is no approval', () => {
   assert.throws(() => verifyVeto({ ...of, name: 't' }, veto, 'thisCas', now), refused(/veto: a signature/));
   assert.throws(() => verifyVeto(of, veto, 'otherCas', now), refused(/for another CAS/));
   assert.throws(() => verifySignatures(session, [veto], 'thisCas', now), refused(/another found/));
-  const approval = signVersion(session, scope, privateKey);
+  const approval = signChange(session, scope, privateKey);
   assert.throws(() => verifyVeto(session, approval, 'thisCas', now), refused(/another found/));
+});
+
+void test('a signature over a deletion is for one session, version and CAS, and is none over a version', () => {
+  const [{ privateKey, publicKey }] = keys;
+  const of = { name: 's', id: '0a'.repeat(16), deletes: session.hash };
+  const signed = signChange(of, scope, privateKey);
+  const pem = publicKey.export({ type: 'spki', format: 'pem' });
+  assert.deepEqual(verifySignatures(of, [signed], 'thisCas', now), [keyHashOfPublicKey(pem)]);
+  for (const other of [
+    { ...of, name: 't' },
+    { ...of, id: '0b'.repeat(16) },
+    { ...of, deletes: '00'.repeat(32) },
+    session,
+    { ...session, hash: hashOfChange(of) },
+  ]) {
+    assert.throws(() => verifySignatures(other, [signed], 'thisCas', now), refused(/another found/));
+  }
+  assert.throws(() => verifySignatures(of, [signed], 'otherCas', now), refused(/for another CAS/));
+  assert.throws(() => verifySignatures(of, [signed], 'thisCas', expires), refused(/still valid/));
+  assert.throws(
+    () => verifySignatures(of, [signChange(session, scope, privateKey)], 'thisCas', now),
+    refused(/another found/),
+  );
+  const veto = addVeto(of, scope, pem, signMessage(vetoMessage(of, scope), privateKey));
+  assert.equal(verifyVeto(of, veto, 'thisCas', now), keyHashOfPublicKey(pem));
+  assert.throws(() => verifyVeto(session, veto, 'thisCas', now), refused(/another found/));
+});
+
+void test('a deletion is known by the bytes that the format documents', () => {
+  const of = { name: 'team/app', id: '00112233445566778899aabbccddeeff', deletes: 'ab'.repeat(32) };
+  const message = Buffer.from(signatureMessage(of, { cas: 'cas', expires }));
+  const field = (bytes: Buffer): Buffer => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.length);
+    return Buffer.concat([length, bytes]);
+  };
+  const fields = (label: string, ...parts: readonly Buffer[]): Buffer =>
+    Buffer.concat([Buffer.from(label), ...parts].map(field));
+  const subject = [Buffer.from('team/app'), Buffer.from(of.id, 'hex'), Buffer.from(of.deletes, 'hex')];
+  assert.deepEqual(
+    message,
+    fields(
+      'ensconce session deletion signature 1',
+      ...subject,
+      Buffer.from('cas'),
+      Buffer.from('2026-06-01T00:00:00Z'),
+    ),
+  );
+  assert.equal(
+    hashOfChange(of),
+    createHash('sha256')
+      .update(fields('ensconce session deletion 1', ...subject))
+      .digest('hex'),
+  );
 });

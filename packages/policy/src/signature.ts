@@ -1,12 +1,12 @@
-import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { encodeFields } from '@ensconce/base/fields';
-import { fromHex, utf8 } from '@ensconce/base/bytes';
+import { fromHex, toHex, utf8 } from '@ensconce/base/bytes';
 import { PolicyError } from './errors.ts';
 import { canonicalPem, keyHash, readPublicKey } from './key-hash.ts';
 import type { Session } from './session.ts';
 import { sessionHash } from './session-hash.ts';
 
-/** One signature over one version of a session, for one CAS, until one moment (docs/formats/session-signature.md). */
+/** One signature over one change of a session, for one CAS, until one moment (docs/formats/session-signature.md). */
 export interface SessionSignature {
   /** PEM SubjectPublicKeyInfo, Ed25519 or P-384. */
   readonly signer: string;
@@ -23,7 +23,7 @@ export interface SignatureScope {
   readonly expires: Date;
 }
 
-/** Which version of which session a signature or veto is about. */
+/** A version of a session, which is to be the present one. */
 export interface SessionVersion {
   readonly name: string;
   /** Session hash, hex. */
@@ -32,13 +32,45 @@ export interface SessionVersion {
   readonly predecessor?: string | undefined;
 }
 
+/** The end of a session as it stands now. */
+export interface SessionDeletion {
+  readonly name: string;
+  /** Immutable id of the session, 32 hex digits. */
+  readonly id: string;
+  /** Session hash of the version that is present, hex. */
+  readonly deletes: string;
+}
+
+/** What a signature or veto is about. */
+export type SessionChange = SessionVersion | SessionDeletion;
+
+/** What a change is known by while it waits: the hash of the version, or one of the deletion that no version has. */
+export function hashOfChange(of: SessionChange): string {
+  if (!('deletes' in of)) return of.hash;
+  const fields = encodeFields('ensconce session deletion 1', [
+    utf8(of.name),
+    fromHex(of.id, 16),
+    fromHex(of.deletes, 32),
+  ]);
+  return toHex(createHash('sha256').update(fields).digest());
+}
+
 /** @param session with its creator, which the hash covers. */
 export function versionOf(session: Session): SessionVersion {
   return { name: session.name, hash: sessionHash(session), predecessor: session.predecessor };
 }
 
 /** The bytes that are signed; an external signer (a hardware token) gets exactly these. */
-export function signatureMessage(of: SessionVersion, scope: SignatureScope): Uint8Array {
+export function signatureMessage(of: SessionChange, scope: SignatureScope): Uint8Array {
+  if ('deletes' in of) {
+    return encodeFields('ensconce session deletion signature 1', [
+      utf8(of.name),
+      fromHex(of.id, 16),
+      fromHex(of.deletes, 32),
+      utf8(scope.cas),
+      utf8(expiry(scope.expires)),
+    ]);
+  }
   return encodeFields('ensconce session signature 1', [
     utf8(of.name),
     fromHex(of.hash, 32),
@@ -48,11 +80,11 @@ export function signatureMessage(of: SessionVersion, scope: SignatureScope): Uin
   ]);
 }
 
-/** What a veto signs: that its signer wants this version of this session never to count at this CAS. */
-export function vetoMessage(of: SessionVersion, scope: SignatureScope): Uint8Array {
+/** What a veto signs: that its signer wants this change of this session never to count at this CAS. */
+export function vetoMessage(of: SessionChange, scope: SignatureScope): Uint8Array {
   return encodeFields('ensconce session veto 1', [
     utf8(of.name),
-    fromHex(of.hash, 32),
+    fromHex(hashOfChange(of), 32),
     utf8(scope.cas),
     utf8(expiry(scope.expires)),
   ]);
@@ -60,7 +92,7 @@ export function vetoMessage(of: SessionVersion, scope: SignatureScope): Uint8Arr
 
 /** Puts a signature that was made elsewhere beside what it covers, once it verifies. Throws `POLICY_SIGNATURE`. */
 export function addSignature(
-  of: SessionVersion,
+  of: SessionChange,
   scope: SignatureScope,
   signer: string,
   signature: Uint8Array,
@@ -70,7 +102,7 @@ export function addSignature(
 
 /** The same for a veto. */
 export function addVeto(
-  of: SessionVersion,
+  of: SessionChange,
   scope: SignatureScope,
   signer: string,
   signature: Uint8Array,
@@ -104,9 +136,9 @@ export function signMessage(message: Uint8Array, privateKey: KeyObject): Uint8Ar
   return sign(digestOf(createPublicKey(privateKey)), message, privateKey);
 }
 
-/** Signs a version of a session with a key at hand. */
-export function signVersion(
-  of: SessionVersion,
+/** Signs a change of a session with a key at hand. */
+export function signChange(
+  of: SessionChange,
   scope: SignatureScope,
   privateKey: KeyObject,
 ): SessionSignature {
@@ -122,7 +154,7 @@ export function signVersion(
  * @param cas key hash of the CAS that verifies.
  */
 export function verifySignatures(
-  of: SessionVersion,
+  of: SessionChange,
   signatures: readonly SessionSignature[],
   cas: string,
   now: Date,
@@ -138,7 +170,7 @@ export function verifySignatures(
 }
 
 /** The key hash of who vetoes. Throws `POLICY_SIGNATURE`. */
-export function verifyVeto(of: SessionVersion, veto: SessionSignature, cas: string, now: Date): string {
+export function verifyVeto(of: SessionChange, veto: SessionSignature, cas: string, now: Date): string {
   return verifyEntry((scope) => vetoMessage(of, scope), veto, { what: 'veto', cas, now });
 }
 

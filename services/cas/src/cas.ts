@@ -9,6 +9,7 @@ import type { Session } from '@ensconce/policy/session';
 import { AttestedClients } from './client-port/attested-clients.ts';
 import { clientApi } from './client-port/client-api.ts';
 import { clientPolicy } from './client-port/client-policy.ts';
+import { UnreadableRequests } from './client-port/unreadable-requests.ts';
 import { ClientPort } from './client-port/client-port.ts';
 import { ownEvidence } from './client-port/own-evidence.ts';
 import { RateLimit } from './client-port/rate-limit.ts';
@@ -168,7 +169,9 @@ export async function startCas(options: CasOptions): Promise<Cas> {
     const permissions = options.insecure ?? nothingInsecure;
     const mark = (): Promise<void> =>
       state.store.simulated ? Promise.resolve() : writes.run(() => markSimulated(state));
+    const unreadable = new UnreadableRequests();
     const api = clientApi({
+      unreadable,
       clients: new AttestedClients({
         policy: options.clientPolicy && clientPolicy(options.clientPolicy),
         permissions,
@@ -189,8 +192,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       log,
       observer,
       health,
-      isOwner: (keyHash) =>
-        keyHash !== undefined && options.creators !== 'anybody' && options.creators.has(keyHash),
+      owners: options.creators === 'anybody' ? new Set() : options.creators,
       anybodyCreates: options.creators === 'anybody',
       ownEvidence: ownEvidence(options.las, { identity: state.identity.publicKey, audit: state.notes.key }),
       auditors: options.auditors ?? new Set(),
@@ -218,6 +220,12 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       drain: limits.drain,
       log,
       onHandshakeFailure: () => metrics.handshakeFailed('client'),
+      unreadable,
+      random,
+      onUnreadable: ({ request, code, status }) => {
+        metrics.answered('none', status, 0);
+        log.info({ request, route: 'none', status, code }, 'request answered');
+      },
     });
     ports.push(clientPort);
     const serviceContext = {

@@ -4,7 +4,7 @@ export interface CasLimits {
     readonly connections: number;
     /** Of one address. */
     readonly perAddress: number;
-    /** Milliseconds for a handshake, for a request to arrive, and without a byte in either direction. */
+    /** Milliseconds for a handshake and for a request to arrive; up to 4 s more without a byte in either direction. */
     readonly timeout: number;
   };
   readonly services: {

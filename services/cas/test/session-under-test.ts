@@ -1,8 +1,8 @@
 import type { TestContext } from 'node:test';
-import { postSession } from '@ensconce/api/client';
+import { deleteSession, postSession } from '@ensconce/api/client';
 import type { AttestAnswer } from '@ensconce/wire/attestation';
 import type { CasOptions } from '../src/cas.ts';
-import { casUnderTest, clientKeys, type CasUnderTest } from './cas-under-test.ts';
+import { casUnderTest, clientKeys, type CasUnderTest, type ClientKeys } from './cas-under-test.ts';
 import {
   attestOnce,
   imageFor,
@@ -16,6 +16,8 @@ export interface SessionUnderTest extends CasUnderTest {
   readonly measurement: string;
   /** Creates a session, or with `predecessor` updates it; gives its hash. */
   readonly write: (session: SessionParts) => Promise<string>;
+  /** Deletes a session; gives the hash of its tombstone. */
+  readonly remove: (name: string, hash: string) => Promise<string>;
   /** Starts service `app` of a session; `session@code` with a one-time password. */
   readonly begin: (
     session: string,
@@ -41,13 +43,13 @@ export interface SessionParts {
 /** A CAS in this process whose sessions all have one service that runs the same image. */
 export async function sessionUnderTest(
   t: TestContext,
-  options: Partial<CasOptions> & { readonly folder?: string } = {},
+  options: Partial<CasOptions> & { readonly folder?: string; readonly keys?: ClientKeys } = {},
 ): Promise<SessionUnderTest> {
   const started = await casUnderTest(t, options);
   const { cas, vendor } = started;
   const image = imageFor(cas);
   const measurement = measure(image);
-  const keys = await clientKeys();
+  const keys = options.keys ?? (await clientKeys());
   const begin: SessionUnderTest['begin'] = (session, changes = {}) => {
     const [name, code] = session.split('@');
     const configId = `${name}/app${code === undefined ? '' : `@${code}`}`;
@@ -78,6 +80,7 @@ ${secrets}${more}`,
       );
       return hash;
     },
+    remove: async (name, hash) => (await deleteSession(await started.connect(keys), name, hash)).hash,
     outcome: async (session, changes) => {
       const { answer, connection } = await begin(session, changes);
       connection.socket.destroy();

@@ -3,6 +3,7 @@ import { call } from '@ensconce/api/call';
 import type { CasConnection } from '@ensconce/api/connection';
 import { routes } from '@ensconce/api/routes';
 import { selfSignedFor } from '@ensconce/identity/self-signed';
+import { hashOfChange, type SessionChange } from '@ensconce/policy/signature';
 import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../output/printable.ts';
@@ -20,6 +21,11 @@ export async function pendingOf(cas: CasConnection, name: string): Promise<reado
   return (await call(cas, routes.readApprovals, { parameters: { name } })).updates;
 }
 
+const kindOf = ({ change, predecessor }: PendingUpdateView): string => {
+  if (change === 'deletion') return `deletion of version ${predecessor}`;
+  return predecessor === null ? 'new session' : 'update';
+};
+
 /** The one that waits, or the one whose hash begins so. */
 export function choose(
   name: string,
@@ -31,15 +37,28 @@ export function choose(
   if (only !== undefined && fitting.length === 1) return only;
   throw new CliError(
     'CLI_SESSION',
-    `session '${name}': one pending update ${hash === undefined ? '' : `with hash ${hash}… `}expected, ${fitting.length} found`,
+    `session '${name}': one pending update or deletion ${hash === undefined ? '' : `with hash ${hash}… `}expected, ${fitting.length} found`,
     { hint: `ensconce session approvals ${name} lists them` },
   );
 }
 
-/** A pending update in words: what it changes, and who has yet to sign. */
+/** What is signed about it. The hash by which CAS knows a deletion is believed only once it is that of what is signed. */
+export function changeIn(update: PendingUpdateView): SessionChange {
+  const { name, hash, predecessor } = update;
+  if (update.change === 'update') return { name, hash, predecessor: predecessor ?? undefined };
+  const of = { name, id: update.id ?? '', deletes: predecessor ?? '' };
+  if (update.id !== null && predecessor !== null && hashOfChange(of) === hash) return of;
+  throw new CliError(
+    'CLI_SESSION',
+    `session '${name}': a deletion with the hash of what it deletes expected, another found`,
+    { hint: 'nothing was signed' },
+  );
+}
+
+/** A pending update or deletion in words: what it changes, and who has yet to sign. */
 export function describePending(update: PendingUpdateView): string {
   const lines = [
-    `${update.hash}  ${update.predecessor === null ? 'new session' : 'update'} proposed ${update.proposed} by ${update.proposer}, until ${update.expires}`,
+    `${update.hash}  ${kindOf(update)} proposed ${update.proposed} by ${update.proposer}, until ${update.expires}`,
     ...update.changes.map(({ about, widens, text }) => `  ${widens ? '+' : ' '} ${about}: ${text}`),
     ...update.rule.map(
       ({ depth, text, satisfied }) => `  ${'  '.repeat(depth)}[${satisfied ? 'x' : ' '}] ${text}`,

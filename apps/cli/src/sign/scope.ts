@@ -25,6 +25,13 @@ export function lifetime(text: string): Lifetime {
   throw new InvalidArgumentError('a time like 7d, 12h, 30m or 2030-01-31T00:00:00Z expected.');
 }
 
+/** The same without moments, in seconds. */
+export function span(text: string): number {
+  const value = lifetime(text);
+  if (typeof value === 'number') return value / 1000;
+  throw new InvalidArgumentError('a time like 30m, 12h or 7d expected.');
+}
+
 /** Adds the options that say for which CAS, and until when, a signature is. */
 export function withScopeOptions(command: Command): Command {
   return command

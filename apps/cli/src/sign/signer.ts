@@ -10,7 +10,7 @@ import {
   signatureMessage,
   signMessage,
   vetoMessage,
-  type SessionVersion,
+  type SessionChange,
   type SessionSignature,
   type SignatureScope,
 } from '@ensconce/policy/signature';
@@ -22,8 +22,8 @@ import { loadSigningKey } from '../state/cli-state.ts';
 export interface Signer {
   /** What the signer is as a creator of sessions. */
   readonly creator: Creator;
-  readonly sign: (of: SessionVersion, scope: SignatureScope) => SessionSignature;
-  readonly veto: (of: SessionVersion, scope: SignatureScope) => SessionSignature;
+  readonly sign: (of: SessionChange, scope: SignatureScope) => SessionSignature;
+  readonly veto: (of: SessionChange, scope: SignatureScope) => SessionSignature;
   /** The key, where it is at hand. */
   readonly key?: KeyObject;
 }

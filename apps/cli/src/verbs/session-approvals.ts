@@ -6,7 +6,7 @@ import type { Verb } from '../verb.ts';
 
 export const sessionApprovals: Verb = {
   name: 'session approvals',
-  summary: 'show the updates of a session that wait for signatures: what they change, who has yet to sign',
+  summary: 'show what waits for signatures, updates and deletion: what it changes, who has yet to sign',
   examples: ['ensconce session approvals team/app', 'ensconce session approvals team/app --key board-1.pem'],
   define(command, io) {
     command

@@ -16,7 +16,7 @@ interface Options extends SayOptions, TemplateOptions {
 
 export const sessionApprove: Verb = {
   name: 'session approve',
-  summary: 'sign a pending update; with the last signature that is needed it counts',
+  summary: 'sign a pending update or deletion; with the last signature that is needed it counts',
   examples: [
     'ensconce session approve team/app --key board-1.pem',
     'ensconce session approve team/app 3f2a --key board-1.pem --file session.yml',
@@ -45,6 +45,11 @@ export const sessionApprove: Verb = {
 
 function checkFile(io: Io, options: Options, update: PendingUpdateView): void {
   if (options.file === undefined) return;
+  if (update.session === null) {
+    throw new CliError('CLI_SESSION', `${options.file}: no file expected for a deletion, one found`, {
+      hint: `session '${update.name}' is to be deleted: without --file that is signed`,
+    });
+  }
   const { session } = loadSession(io, options.file, options);
   const shown = parseSessionOrThrow(update.session);
   const creator = session.creator ?? shown.creator;

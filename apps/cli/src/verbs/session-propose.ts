@@ -1,4 +1,3 @@
-import { InvalidArgumentError } from 'commander';
 import { call } from '@ensconce/api/call';
 import { readSession } from '@ensconce/api/client';
 import { RefusedByCas } from '@ensconce/api/errors';
@@ -13,7 +12,7 @@ import {
   type SessionFile,
   type TemplateOptions,
 } from '../state/session-file.ts';
-import { lifetime } from '../sign/scope.ts';
+import { span } from '../sign/scope.ts';
 import type { Verb } from '../verb.ts';
 
 interface Options extends TemplateOptions {
@@ -56,10 +55,4 @@ async function placed(cas: CasConnection, file: SessionFile): Promise<SessionFil
     if (error instanceof RefusedByCas && error.reason === 'CAS_SESSION_NOT_FOUND') return file;
     throw error;
   }
-}
-
-function span(text: string): number {
-  const value = lifetime(text);
-  if (typeof value === 'number') return value / 1000;
-  throw new InvalidArgumentError('a time like 30m, 12h or 7d expected.');
 }

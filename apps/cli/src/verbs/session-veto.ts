@@ -5,7 +5,8 @@ import type { Verb } from '../verb.ts';
 
 export const sessionVeto: Verb = {
   name: 'session veto',
-  summary: 'say no to a pending update, for good; it is dropped once it cannot be approved without this key',
+  summary:
+    'say no to a pending update or deletion, for good; it is dropped once it cannot be approved without this key',
   examples: ['ensconce session veto team/app --key board-1.pem', 'ensconce session veto team/app 3f2a'],
   define(command, io) {
     withSayOptions(command).action(async (name: string, hash: string | undefined, options: SayOptions) => {

@@ -7,12 +7,12 @@ import type { Verb } from '../verb.ts';
 
 export const sessionWithdraw: Verb = {
   name: 'session withdraw',
-  summary: 'take back an update that this identity proposed',
+  summary: 'take back an update or deletion that this identity proposed',
   examples: ['ensconce session withdraw team/app', 'ensconce session withdraw team/app 3f2a'],
   define(command, io) {
     command
       .argument('<name>', 'name of the session')
-      .argument('[hash]', 'which update, or how its hash begins; not needed where one waits')
+      .argument('[hash]', 'which update or deletion, or how its hash begins; not needed where one waits')
       .option('-c, --cas <address>', 'which CAS; by default the one attested last')
       .option('--json', 'write JSON')
       .action(async (name: string, hash: string | undefined, options: { cas?: string; json?: true }) => {

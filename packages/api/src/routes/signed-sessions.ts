@@ -1,8 +1,8 @@
 import * as v from 'valibot';
 import { route } from '../route.ts';
-import { requestLimit } from '../schema.ts';
-import { encryptionKeyAnswer, signedSession, signedSessionLimit } from '../signed-session.ts';
-import { postSession } from './sessions.ts';
+import { requestLimit, sessionDeleted } from '../schema.ts';
+import { encryptionKeyAnswer, signedDeletion, signedSession, signedSessionLimit } from '../signed-session.ts';
+import { deleteSession, postSession } from './sessions.ts';
 
 export const postSignedSession = route({
   ...postSession,
@@ -12,6 +12,22 @@ export const postSignedSession = route({
   access: 'anybody',
   body: { types: ['application/json'], schema: signedSession, limit: signedSessionLimit },
   errors: [...postSession.errors, 'CAS_SIGNATURE_INVALID'],
+});
+
+export const postSignedDeletion = route({
+  method: 'POST',
+  path: '/v1/signed_deletions',
+  summary: 'Deletes a session by signatures; who carries them does not matter',
+  who: `${deleteSession.who}, by signatures`,
+  access: 'anybody',
+  body: { types: ['application/json'], schema: signedDeletion, limit: 2 * requestLimit },
+  answers: { 200: { meaning: 'deleted', schema: sessionDeleted, etag: true } },
+  errors: [
+    'CAS_SIGNATURE_INVALID',
+    'CAS_SESSION_NOT_FOUND',
+    'CAS_SESSION_DELETED',
+    'CAS_PRECONDITION_FAILED',
+  ],
 });
 
 export const putEncryptedSession = route({

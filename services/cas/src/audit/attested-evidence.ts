@@ -17,7 +17,8 @@ export function attestedEvidence(verdict: Verdict, claims: ServiceClaims, image:
   };
 }
 
-function codeOf(claims: ServiceClaims): Pick<AttestedEvidence, 'code' | 'signer'> {
+/** What runs there, and who signed it. */
+export function codeOf(claims: ServiceClaims): Pick<AttestedEvidence, 'code' | 'signer'> {
   switch (claims.tee) {
     case 'sgx':
       return { code: claims.mrenclave, signer: claims.mrsigner };

@@ -169,3 +169,55 @@ void test('secret_config !akv: nothing of it lies in the state folder', async (t
     for (const value of values) assert.equal(bytes.includes(value), false, file);
   }
 });
+
+void test('secret_config !akv: after a restart CAS gets the very values from the vault, by the versions that it kept', async (t) => {
+  const azure = await azureServer(t);
+  azure.applications = [{ ...application, password }];
+  const first = await place(t, { azure: azure.access });
+  const more = `secret_config: {store_in: !akv {token: t, vault: "${azure.vault}"}}`;
+  await first.create('v', kept, environmentOfKept, more);
+  const before = await first.environment('v');
+  await first.cas.close();
+
+  azure.failing = 503;
+  azure.requests.length = 0;
+  const second = await place(t, { azure: azure.access, folder: first.folder });
+  assert.equal(azure.requests.length, 0, 'a CAS that starts needs no vault');
+  refused(await second.start('v'), 'CAS_IMPORT_UNAVAILABLE');
+  azure.failing = undefined;
+  azure.requests.length = 0;
+  assert.deepEqual(await second.environment('v'), before);
+  assert.equal(
+    azure.requests.some((request) => request.startsWith('PUT ')),
+    false,
+    'nothing is made or written anew',
+  );
+  for (const name of azure.secrets.keys())
+    assert.ok(
+      azure.requests.some((request) => request.includes(name)),
+      `${name} is read from the vault`,
+    );
+  for (const versions of azure.secrets.values())
+    versions.push({ version: 'f'.repeat(32), value: 'newer, by the keeper of the vault' });
+  assert.deepEqual(await second.environment('v'), before);
+});
+
+void test('a value of a vault is asked for at each start, also after a restart: none is kept', async (t) => {
+  const azure = await azureServer(t);
+  azure.applications = [{ ...application, password }];
+  azure.secrets.set('plain', [{ version: 'a'.repeat(32), value: 'the first value' }]);
+  const first = await place(t, { azure: azure.access });
+  await first.create(
+    'v',
+    `${token}  - {name: x, import_akv: {vault: "${azure.vault}", secret_name: plain, token: t}}\n`,
+  );
+  assert.deepEqual(await first.environment('v'), { X: 'the first value' });
+  await first.cas.close();
+
+  const second = await place(t, { azure: azure.access, folder: first.folder });
+  azure.failing = 503;
+  refused(await second.start('v'), 'CAS_IMPORT_UNAVAILABLE');
+  azure.failing = undefined;
+  azure.secrets.get('plain')?.push({ version: 'b'.repeat(32), value: 'the second value' });
+  assert.deepEqual(await second.environment('v'), { X: 'the second value' });
+});

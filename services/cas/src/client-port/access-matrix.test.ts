@@ -11,7 +11,7 @@ import { causeChain } from '@ensconce/base/errors';
 import { fromHex } from '@ensconce/base/bytes';
 import { keyHashOfCertificate, keyHashOfDigest } from '@ensconce/policy/key-hash';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
-import { signVersion, versionOf } from '@ensconce/policy/signature';
+import { signChange, versionOf } from '@ensconce/policy/signature';
 import { encryptSession } from '@ensconce/secrets/encrypted-session';
 import { casUnderTest, clientKeys, type ClientKeys } from '../../test/cas-under-test.ts';
 import { sessionText } from '../../test/session-text.ts';
@@ -87,8 +87,16 @@ function signedByStranger(name: string, identity: string, predecessor?: string):
   const creator = { signer: strangerPem };
   const session = JSON.stringify({ name, version: '0.3.12', creator, ...(predecessor && { predecessor }) });
   const scope = { cas: keyHashOfDigest(fromHex(identity, 32)), expires: new Date(Date.now() + 600_000) };
-  const signature = signVersion(versionOf(parseSessionOrThrow(session)), scope, stranger.privateKey);
+  const signature = signChange(versionOf(parseSessionOrThrow(session)), scope, stranger.privateKey);
   return { format: 'ensconce-signed-session/1', session, signatures: [signature] };
+}
+
+/** The same for a deletion. */
+function deletionByStranger(name: string, identity: string, deletes: string): unknown {
+  const id = nothing.slice(32);
+  const scope = { cas: keyHashOfDigest(fromHex(identity, 32)), expires: new Date(Date.now() + 600_000) };
+  const signature = signChange({ name, id, deletes }, scope, stranger.privateKey);
+  return { format: 'ensconce-signed-deletion/1', name, id, hash: deletes, signatures: [signature] };
 }
 
 const strangerSignature = (name: string, identity: string): unknown =>
@@ -197,6 +205,15 @@ const matrix: { readonly [Id in RouteId]: readonly Probe[] } = {
     ...(i === 2 ? {} : { told: { CAS_SESSION_DELETED: { deleted: 'r' } } }),
     denied: 'CAS_SESSION_NOT_FOUND',
   })),
+  postSignedDeletion: [
+    {
+      what: 'delete, signed by a stranger',
+      ask: ({ name, hash }, { identity }) =>
+        json('POST', '/v1/signed_deletions', deletionByStranger(name, identity, hash)),
+      allowed: {},
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+  ],
   postSignedSession: [undefined, nothing].map((predecessor) => ({
     what: predecessor === undefined ? 'create' : 'update, signed by a stranger',
     ask: ({ name }, { identity }) =>
@@ -218,16 +235,35 @@ const matrix: { readonly [Id in RouteId]: readonly Probe[] } = {
       ask: ({ name }) => json('POST', '/v1/approvals', { session: sessionText({ name, mrenclave }) }),
       allowed: {},
       told: {
-        CAS_PREDECESSOR_MISMATCH: { governed: 'ur', private: 'c', inner: 'ur' },
-        CAS_SESSION_INVALID: { absent: 'c', deleted: 'c', innerAbsent: 'lm' },
+        CAS_PREDECESSOR_MISMATCH: { governed: 'ur', private: 'c', inner: 'ur', deleted: 'ur' },
+        CAS_SESSION_INVALID: { absent: 'co', innerAbsent: 'lm' },
       },
       denied: 'CAS_SESSION_NOT_FOUND',
     },
     {
       what: 'propose an update',
       ask: (subject) => json('POST', '/v1/approvals', { session: update(subject) }),
-      allowed: { governed: 'ur', private: 'c', inner: 'ur' },
-      told: { CAS_PREDECESSOR_MISMATCH: { absent: 'c', deleted: 'c', innerAbsent: 'lm' } },
+      allowed: { governed: 'ur', private: 'c', inner: 'ur', deleted: 'ur' },
+      told: { CAS_PREDECESSOR_MISMATCH: { absent: 'co', innerAbsent: 'lm' } },
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+  ],
+  proposeDeletion: [
+    {
+      what: 'propose a deletion',
+      ask: ({ name, hash }) => json('POST', at('/v1/deletions/', name), { hash }),
+      allowed: { governed: 'dr', private: 'c', inner: 'dr' },
+      told: { CAS_SESSION_DELETED: { deleted: 'dr' } },
+      denied: 'CAS_SESSION_NOT_FOUND',
+    },
+    {
+      what: 'propose the deletion of a version that is not present',
+      ask: ({ name }) => json('POST', at('/v1/deletions/', name), { hash: nothing }),
+      allowed: {},
+      told: {
+        CAS_PREDECESSOR_MISMATCH: { governed: 'dr', private: 'c', inner: 'dr' },
+        CAS_SESSION_DELETED: { deleted: 'dr' },
+      },
       denied: 'CAS_SESSION_NOT_FOUND',
     },
   ],
@@ -235,7 +271,14 @@ const matrix: { readonly [Id in RouteId]: readonly Probe[] } = {
     {
       what: 'pending updates',
       ask: ({ name }) => ({ method: 'GET', path: at('/v1/approvals/', name) }),
-      allowed: { governed: 'ur', private: 'c', inner: 'ur', absent: 'c', deleted: 'c', innerAbsent: 'lm' },
+      allowed: {
+        governed: 'urd',
+        private: 'c',
+        inner: 'urd',
+        absent: 'co',
+        deleted: 'urd',
+        innerAbsent: 'lm',
+      },
       denied: 'CAS_SESSION_NOT_FOUND',
     },
   ],

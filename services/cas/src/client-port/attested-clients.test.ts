@@ -12,9 +12,12 @@ import { fromHex } from '@ensconce/base/bytes';
 import { publicKeyOf } from '@ensconce/identity/self-signed';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
 import type { Session } from '@ensconce/policy/session';
-import type { SimulatedVendor } from '@ensconce/simulation/vendor';
+import { guestConfigId, guestHostData, imageRegister } from '@ensconce/measurement/guest';
+import { makeCertificateTable, makeSnpReport } from '@ensconce/simulation/snp/quote';
+import { openSimulatedVendor, type SimulatedVendor } from '@ensconce/simulation/vendor';
 import { reportData, type Binding } from '@ensconce/wire/binding';
-import { casUnderTest, clientKeys, type ClientKeys } from '../../test/cas-under-test.ts';
+import { casUnderTest, clientKeys, testFolder, type ClientKeys } from '../../test/cas-under-test.ts';
+import { amd, chip, simulatedGuests } from '../../test/simulated-guests.ts';
 import { refusedWith } from '../../test/refused.ts';
 import { sessionText } from '../../test/session-text.ts';
 
@@ -90,7 +93,9 @@ void test('who has proved it gets what is theirs, on that connection alone', asy
   const log = readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8');
   assert.match(
     log,
-    new RegExp(`"mrenclave":"${mrenclave}","mrsigner":"0+","simulated":true,"type":"Client attested"`),
+    new RegExp(
+      `"code":"${mrenclave}",.*"signer":"0+","simulated":true,"tee":"sgx",.*"type":"Client attested"`,
+    ),
   );
 });
 
@@ -169,4 +174,85 @@ void test('what clients must run may stand in a fragment of the session itself',
   const cas = await connect(keys);
   const body = await evidenceOf(vendor, cas, keys);
   assert.deepEqual(await call(cas, routes.attestClient, { body }), { attested: true, simulated: true });
+});
+
+const image = 'ab'.repeat(32);
+const filled = (byte: number): Uint8Array => new Uint8Array(48).fill(byte);
+const guests = parseSessionOrThrow(`name: clients
+version: "0.3.12"
+ensconce: {accept_simulation: true}
+services:
+  - name: client
+    ensconce:
+      tdx: {${['mrtd', 'rtmr0', 'rtmr1', 'rtmr2'].map((name, i) => `${name}: "${`0${i + 1}`.repeat(48)}"`).join(', ')}, image: "${image}"}
+      snp: {measurement: "${'05'.repeat(48)}", vmpl: 1, image: ["${image}"]}
+`);
+
+void test('a confidential VM that was launched for it is a client too', async (t) => {
+  const folder = testFolder(t);
+  const vendor = await openSimulatedVendor({ folder: join(folder, 'vendor'), now: () => new Date() });
+  const hardware = simulatedGuests(vendor);
+  const { cas, connect } = await casUnderTest(t, {
+    folder,
+    clientPolicy: guests,
+    verifier: hardware.verifier,
+  });
+  const keys = await clientKeys();
+  const prove = async (
+    format: 'tdx' | 'snp',
+    wrong: { readonly configId?: string; readonly role?: Binding['role']; readonly mrtd?: number } = {},
+  ): Promise<CasConnection> => {
+    const connection = await connect(keys);
+    const { configId = 'clients/client', role = 'client-to-cas', mrtd = 1 } = wrong;
+    const purpose = { casIdentity: cas.identity, configId, measurement: image };
+    const { nonce } = await call(connection, routes.readClientChallenge, {});
+    const data = reportData({
+      role,
+      publicKey: publicKeyOf(keys.certificate),
+      exporter: connection.exporter,
+      nonce: fromHex(nonce, 32),
+      configId: '',
+      casIdentity: connection.publicKey,
+    });
+    const evidence =
+      format === 'tdx'
+        ? vendor.makeTdxQuote({
+            reportData: data,
+            mrtd: filled(mrtd),
+            rtmrs: [filled(2), filled(3), filled(4), fromHex(imageRegister(image))],
+            mrconfigid: fromHex(guestConfigId(purpose)),
+          })
+        : makeSnpReport(chip, {
+            reportData: data,
+            version: 3,
+            measurement: filled(5),
+            hostData: fromHex(guestHostData(purpose)),
+            vmpl: 1,
+          });
+    const certificates =
+      format === 'snp'
+        ? { certificates: Buffer.from(makeCertificateTable(chip, amd)).toString('base64') }
+        : {};
+    await call(connection, routes.attestClient, {
+      body: { format, evidence: Buffer.from(evidence).toString('base64'), ...certificates },
+    });
+    return connection;
+  };
+  for (const format of ['tdx', 'snp'] as const) {
+    assert.deepEqual((await listSessions(await prove(format))).sessions, []);
+    await assert.rejects(
+      prove(format, { configId: 'clients/other' }),
+      refusedWith('CAS_SERVICE_REFUSED'),
+      `${format}: launched for another service`,
+    );
+    await assert.rejects(
+      prove(format, { role: 'service-to-cas' }),
+      refusedWith('CAS_BINDING_MISMATCH'),
+      `${format}: as a service`,
+    );
+  }
+  await assert.rejects(prove('tdx', { mrtd: 9 }), refusedWith('CAS_SERVICE_REFUSED'), 'another guest');
+  const log = readFileSync(join(folder, 'state', 'audit.jsonl'), 'utf8');
+  assert.match(log, new RegExp(`"code":"${'01'.repeat(48)}",.*"tee":"tdx",.*"type":"Client attested"`));
+  assert.match(log, new RegExp(`"code":"${'05'.repeat(48)}",.*"tee":"snp",.*"type":"Client attested"`));
 });

@@ -7,10 +7,12 @@ import type { WatermarkStore } from '@ensconce/collateral/watermarks';
 import type { Verdict } from '@ensconce/verify/verdict';
 import { exporterLabel, exporterSize, nonceSize, reportData } from '@ensconce/wire/binding';
 import { subjectPublicKeyInfo } from '@ensconce/x509/spki';
+import { codeOf } from '../audit/attested-evidence.ts';
 import { CasError, publicError } from '../errors.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
 import { appraiseService } from '../service-port/appraise.ts';
-import { genuineClaims } from '../service-port/genuine.ts';
+import { checkFormat } from '../service-port/attest-service.ts';
+import { genuineClaims, type ServiceClaims } from '../service-port/genuine.ts';
 import type { InsecurePermissions } from '../service-port/permissions.ts';
 import type { ClientIdentity } from '../sessions/session-access.ts';
 import { Gate } from '../state/gate.ts';
@@ -64,10 +66,10 @@ export class AttestedClients {
     const { state } = this.#context;
     const who = { identity: identity.keyHash ?? null };
     try {
-      const { verdict, mrenclave, mrsigner } = await this.#gate.run(() => this.#judge(socket, message));
+      const { verdict, claims } = await this.#gate.run(() => this.#judge(socket, message));
       if (verdict.simulated) await this.#context.markSimulated();
       await state.audit.append(
-        { type: 'Client attested', ...who, mrenclave, mrsigner, simulated: verdict.simulated },
+        { type: 'Client attested', ...who, tee: claims.tee, ...codeOf(claims), simulated: verdict.simulated },
         state.store.sequence,
       );
       this.#attested.add(socket);
@@ -82,7 +84,7 @@ export class AttestedClients {
   async #judge(
     socket: TLSSocket,
     message: ClientEvidence,
-  ): Promise<{ readonly verdict: Verdict; readonly mrenclave: string; readonly mrsigner: string }> {
+  ): Promise<{ readonly verdict: Verdict; readonly claims: ServiceClaims }> {
     const { policy, permissions, state } = this.#context;
     const certificate = socket.getPeerX509Certificate();
     const nonce = this.#nonces.get(socket);
@@ -111,30 +113,31 @@ export class AttestedClients {
       casIdentity: state.identity.publicKey,
     });
     const verdict = await this.#verified(message);
-    const claims = genuineClaims(verdict, 'sgx');
-    if (claims.tee !== 'sgx') throw new TypeError('claims of the format that was asked for expected');
+    const claims = genuineClaims(verdict, message.format);
     if (!timingSafeEqual(fromHex(claims.reportData, 64), expected)) {
       throw new CasError(
         'CAS_BINDING_MISMATCH',
         'evidence: report data of this connection, key, challenge and CAS expected, other data found',
       );
     }
-    const { mrenclave, mrsigner } = claims;
-    // Clients are enclaves: guests are launched for one CAS and a service.
-    const exchange = { reportData: expected, casIdentity: undefined };
+    // A guest is launched for one CAS and one service, which must be the one that clients are held against.
+    const exchange = { reportData: expected, casIdentity: state.identity.hash };
     const { appraisal } = appraiseService(policy.resolved, policy.service, verdict, exchange, permissions);
     if (!appraisal.accepted || !appraisal.reportDataChecked || !appraisal.identityChecked) {
       throw new TypeError('an accepted appraisal of program and connection expected');
     }
-    return { verdict, mrenclave, mrsigner };
+    return { verdict, claims };
   }
 
-  async #verified({ format, evidence }: ClientEvidence): Promise<Verdict> {
+  async #verified(message: ClientEvidence): Promise<Verdict> {
+    checkFormat(message);
+    const { format, evidence, certificates } = message;
     const { verifier, watermarks, now } = this.#context;
     try {
       return await verifier.verify({
         format,
         evidence: Buffer.from(evidence, 'base64'),
+        certificates: certificates === undefined ? undefined : Buffer.from(certificates, 'base64'),
         now: now(),
         watermarks,
       });

@@ -2,20 +2,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
 import type { Logger } from 'pino';
-import type { ErrorBody } from '@ensconce/api/schema';
 import { CasError, publicError, type CasErrorCode } from '../errors.ts';
 import { addressOf, callerOf } from './client-of.ts';
 import { dispatch, methodsOf, routeOf, targetOf } from './dispatch.ts';
+import { errorBody } from './error-body.ts';
 import { handlers, type HandlerContext } from './handlers.ts';
 import { observedRequests, type RequestVariables } from '../observe/observed-requests.ts';
 import type { Observer } from '../observe/observer.ts';
 import type { RateLimit } from './rate-limit.ts';
+import type { UnreadableRequests } from './unreadable-requests.ts';
 import { Uploads } from './uploads.ts';
 
 export interface ClientApiContext extends HandlerContext {
   readonly rateLimit: RateLimit;
   /** Identities cost nothing, so what one address may ask for is bounded too. */
   readonly addressLimit: RateLimit;
+  readonly unreadable: UnreadableRequests;
   readonly log: Logger;
   readonly observer: Observer;
 }
@@ -62,13 +64,11 @@ export function clientApi(context: ClientApiContext): Hono<Bindings> {
     if (c.req.method === 'OPTIONS' && methodsOf(path).length > 0) {
       return c.body(null, 204, { allow: methodsOf(path).join(', ') });
     }
-    const { status, body, etag } = await dispatch(
-      answering,
-      c.req.raw,
-      c.env.incoming,
+    const { status, body, etag } = await dispatch(answering, c.req.raw, c.env.incoming, {
       uploads,
-      context.clients,
-    );
+      clients: context.clients,
+      unreadable: context.unreadable,
+    });
     if (etag !== undefined) c.header('etag', `"${etag}"`);
     return c.json(body as never, status as 200 | 201);
   });
@@ -100,11 +100,6 @@ function answerError(context: ClientApiContext, c: Context<Bindings>, error: unk
     c.header('allow', methodsOf(targetOf(c.env.incoming).path).join(', '));
   }
   if (shown.status === 503) c.header('retry-after', '1');
-  const body: ErrorBody = {
-    msg: shown.msg,
-    code: shown.code,
-    retry: shown.retry,
-    ...(shown.hint === undefined ? {} : { hint: shown.hint }),
-  };
-  return c.json(body, shown.status);
+  if (shown.status === 408) c.header('retry-after', '1');
+  return c.json(errorBody(shown), shown.status);
 }

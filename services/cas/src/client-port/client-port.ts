@@ -1,17 +1,21 @@
 import { constants } from 'node:crypto';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Logger } from 'pino';
+import { CasError, publicError } from '../errors.ts';
 import { closer, listen, type Listen } from '../listen.ts';
 import { Busy } from '../state/busy.ts';
 import type { CasIdentity } from '../state/state.ts';
+import type { Random } from '../store/record-cipher.ts';
 import type { clientApi } from './client-api.ts';
+import { errorBody } from './error-body.ts';
+import type { UnreadableOptions, UnreadableRequests } from './unreadable-requests.ts';
 
 export interface ClientPortLimits {
   readonly connections: number;
   readonly perAddress: number;
-  /** Milliseconds for a whole request to arrive, and without a byte in either direction. */
+  /** Milliseconds for a handshake and for a whole request to arrive; up to 4 s more without a byte in either direction. */
   readonly timeout: number;
 }
 
@@ -24,7 +28,13 @@ export interface ClientPortOptions {
   readonly drain: number;
   readonly log: Logger;
   readonly onHandshakeFailure: () => void;
+  readonly unreadable: UnreadableRequests;
+  readonly onUnreadable: UnreadableOptions['onAnswered'];
+  readonly random: Random;
 }
+
+/** Bytes of request line and headers. */
+const longestHeaders = 16_384;
 
 /** The port of the clients: HTTPS (TLS 1.3), where a client certificate says who asks. */
 export class ClientPort {
@@ -49,10 +59,10 @@ export class ClientPort {
 
   static async open(options: ClientPortOptions): Promise<ClientPort> {
     const { identity, limits, log } = options;
-    const server = createAdaptorServer({
-      fetch: options.api.fetch,
-      createServer,
-      serverOptions: {
+    const interval = Math.min(2000, limits.timeout);
+    const answer = getRequestListener(options.api.fetch, { errorHandler });
+    const server = createServer(
+      {
         key: identity.privateKey.export({ type: 'pkcs8', format: 'pem' }),
         cert: identity.certificate,
         minVersion: 'TLSv1.3',
@@ -66,13 +76,22 @@ export class ClientPort {
         requestTimeout: limits.timeout,
         headersTimeout: limits.timeout,
         keepAliveTimeout: limits.timeout,
-        connectionsCheckingInterval: 2000,
-        maxHeaderSize: 16_384,
+        connectionsCheckingInterval: interval,
+        maxHeaderSize: longestHeaders,
+        // A request without one is answered like any that is wrong.
+        requireHostHeader: false,
       },
-    }) as Server;
+      (incoming, outgoing) => void answer(incoming, outgoing),
+    );
     server.maxConnections = limits.connections;
-    // Who reads its answer slowly, or not at all, holds it no longer than this.
-    server.setTimeout(limits.timeout);
+    // Who reads its answer slowly, or not at all, holds it no longer than this; who does not finish a request is told before.
+    server.setTimeout(limits.timeout + 2 * interval);
+    options.unreadable.listen(server, {
+      headers: longestHeaders,
+      timeout: limits.timeout,
+      random: options.random,
+      onAnswered: options.onUnreadable,
+    });
     limitPerAddress(server, limits.perAddress);
     server.on('tlsClientError', (error, socket) => {
       options.onHandshakeFailure();
@@ -89,6 +108,19 @@ export class ClientPort {
     const close = closer(server, () => answering.idle(options.drain));
     return new ClientPort(server, close, await listen(server, options.listen, 'client port'));
   }
+}
+
+/** Where the address of a request, its Host or its target, cannot be read: the connection ends with it. */
+function errorHandler(error: unknown): Response {
+  const shown = publicError(
+    error instanceof RequestError
+      ? new CasError('CAS_REQUEST_INVALID', 'request: a Host and a path expected, something else found')
+      : error,
+  );
+  return Response.json(errorBody(shown), {
+    status: shown.status,
+    headers: { 'cache-control': 'no-store', connection: 'close' },
+  });
 }
 
 /** Keeps one address from having all the connections. */

@@ -10,6 +10,7 @@ import type { ClientIdentity } from '../sessions/session-access.ts';
 import { addressOf, clientOf } from './client-of.ts';
 import { readBody } from './read-body.ts';
 import type { AttestedClients } from './attested-clients.ts';
+import type { UnreadableRequests } from './unreadable-requests.ts';
 import type { Upload, Uploads } from './uploads.ts';
 
 /** Who sent a request, over which connection. */
@@ -62,13 +63,18 @@ export function routeOf(incoming: IncomingMessage): RouteId | undefined {
   return table.find(({ row, match }) => row.method === wanted && match(path) !== undefined)?.id;
 }
 
+export interface DispatchContext {
+  readonly uploads: Uploads;
+  readonly clients: AttestedClients;
+  readonly unreadable: UnreadableRequests;
+}
+
 /** Reads a request by the row that it is for, and has it answered. */
 export async function dispatch(
   handlers: Handlers,
   request: Request,
   incoming: IncomingMessage,
-  uploads: Uploads,
-  clients: AttestedClients,
+  { uploads, clients, unreadable }: DispatchContext,
 ): Promise<GoodAnswer> {
   const { path, query } = targetOf(incoming);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
@@ -86,7 +92,7 @@ export async function dispatch(
       parameters: read(row.parameters, decoded(parts), 'address'),
       query: read(row.query, queryOf(query), 'query'),
       headers: read(row.headers, headersOf(row, request), 'header'),
-      body: await bodyOf(row, request, upload),
+      body: await unreadable.whileReading(incoming, bodyOf(row, request, upload)),
     };
     // The row's own schemas have read every part.
     const handler = handlers[id] as (asked: unknown, caller: Caller) => Promise<GoodAnswer>;

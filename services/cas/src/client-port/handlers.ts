@@ -1,15 +1,15 @@
 import { createPublicKey } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { openApi } from '@ensconce/api/openapi';
-import type { SessionWritten, VersionAnswer } from '@ensconce/api/schema';
+import type { SessionDeleted, SessionWritten, VersionAnswer } from '@ensconce/api/schema';
 import { fromHex } from '@ensconce/base/bytes';
 import { Approvals } from '../approvals/approvals.ts';
 import { serveExports } from '../federation/serve-exports.ts';
-import { authorBySignatures } from '../sessions/signing-author.ts';
+import { authorBySignatures, verifiedSigners } from '../sessions/signing-author.ts';
 import { readCarried } from '../sessions/carried-session.ts';
 import { CasError } from '../errors.ts';
 import { authorOf } from '../sessions/author.ts';
-import { deleteSession } from '../sessions/delete-session.ts';
+import { deleteSession, type DeleteRequest } from '../sessions/delete-session.ts';
 import { readHistory } from '../sessions/history.ts';
 import { listSessions } from '../sessions/list-sessions.ts';
 import { readSession } from '../sessions/read-session.ts';
@@ -51,6 +51,12 @@ export function handlers(context: HandlerContext): Handlers {
   ): Promise<{ status: 200 | 201; body: SessionWritten; etag: string }> => {
     const { version, created } = await context.writes.run(() => writeSession(context, request));
     return { status: created ? 201 : 200, body: written(version), etag: version.hash };
+  };
+  const remove = async (
+    request: DeleteRequest,
+  ): Promise<{ status: 200; body: SessionDeleted; etag: string }> => {
+    const { name, hash, predecessor } = await context.writes.run(() => deleteSession(context, request));
+    return { status: 200, body: { name, hash, predecessor: predecessor ?? request.ifMatch }, etag: hash };
   };
   const post = (
     { body, headers }: { readonly body: string; readonly headers: Matching },
@@ -104,6 +110,10 @@ export function handlers(context: HandlerContext): Handlers {
         author: authorBySignatures(context, body.session, body.signatures),
         ifMatch: hashIn(headers['if-match']),
       }),
+    postSignedDeletion: async ({ body: { name, id, hash, signatures } }) => {
+      const signers = verifiedSigners(context, { name, id, deletes: hash }, signatures);
+      return remove({ name, id, ifMatch: hash, rights: { signers } });
+    },
     putEncryptedSession: async ({ body, headers }, { identity }) => {
       const { text, signatures } = await readCarried(body, state.encryptionKey);
       const author =
@@ -114,6 +124,10 @@ export function handlers(context: HandlerContext): Handlers {
     proposeSession: async ({ body }, { identity }) => ({
       status: 202,
       body: await context.writes.run(() => approvals.propose({ ...body, identity })),
+    }),
+    proposeDeletion: async ({ parameters, body }, { identity }) => ({
+      status: 202,
+      body: await context.writes.run(() => approvals.proposeDeletion({ ...parameters, ...body, identity })),
     }),
     readApprovals: async ({ parameters }, { identity }) => ({
       status: 200,
@@ -146,11 +160,7 @@ export function handlers(context: HandlerContext): Handlers {
           },
         );
       }
-      const version = await context.writes.run(() =>
-        deleteSession(context, { name, ifMatch, rights: identity }),
-      );
-      const { hash, predecessor } = version;
-      return { status: 200, body: { name, hash, predecessor: predecessor ?? ifMatch }, etag: hash };
+      return remove({ name, ifMatch, rights: identity });
     },
     listSessions: async ({ query }, { identity }) => ({
       status: 200,
@@ -159,7 +169,7 @@ export function handlers(context: HandlerContext): Handlers {
         limit: Number(query.limit ?? defaultPage),
         cursor: query.cursor,
         rights: identity,
-        isOwner: context.isOwner,
+        owners: context.owners,
       }),
     }),
     readHistory: async ({ parameters: { name }, query }, { identity }) => ({

@@ -78,6 +78,24 @@ void test('neither a restart, nor an update, nor another session makes a code go
   );
 });
 
+void test('deletion and return of a session make no code good again, and guesses stay counted', async (t) => {
+  const { now, move, code } = clock();
+  const { write, remove, outcome } = await sessionUnderTest(t, { now });
+  const hash = await write({ name: 's', more: shared });
+  const used = code();
+  assert.equal(await outcome(`s@${used}`), 'configured');
+  const wrong = ['000000', '000001', '000002', '000003', '000004', '000005'].filter(
+    (one) => ![code(), code(secret, 1), code(secret, -1)].includes(one),
+  );
+  for (const one of wrong.slice(0, 3)) assert.match(await outcome(`s@${one}`), /is invalid/);
+  const tombstone = await remove('s', hash);
+  assert.match(await outcome(`s@${used}`), /it does not exist, or its session does not admit this program/);
+  await write({ name: 's', predecessor: tombstone, more: shared });
+  assert.match(await outcome(`s@${wrong[3]}`), /Too many invalid/);
+  move(30);
+  assert.match(await outcome(`s@${used}`), /already used/, 'the step before is good, but was used');
+});
+
 void test('codes cannot be guessed: three wrong ones within a time step, and no more are looked at', async (t) => {
   const { now, move, code } = clock();
   const { write, outcome } = await sessionUnderTest(t, { now });

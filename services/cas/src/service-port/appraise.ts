@@ -75,7 +75,7 @@ function explain(
       reason: `${checkLine(failure)}${because}`,
       hint:
         pinned === 0
-          ? `pin guest and image under ensconce: ${tee} of the service if this is what you mean; image ${exchange.measurement ?? ''} was found`
+          ? `pin guest and image under ensconce: ${tee} of the service if this is what you mean${imageIn(exchange)}`
           : failure.hint,
     };
   }
@@ -93,6 +93,9 @@ function explain(
       : failure.hint,
   };
 }
+
+const imageIn = ({ measurement }: Exchange): string =>
+  measurement === undefined ? '' : `; image ${measurement} was found`;
 
 /** In SCONE's words. */
 function mismatch(claims: SgxClaims, accepted: AppraisalPolicy['sgx']): string {

@@ -33,7 +33,7 @@ import type { PreparedConfigurations } from './prepared-configurations.ts';
 import { genuineClaims, type ServiceClaims } from './genuine.ts';
 import type { OneTimePasswords } from './one-time-passwords.ts';
 import type { InsecurePermissions } from './permissions.ts';
-import type { Singletons } from './singletons.ts';
+import type { SingleService, Singletons } from './singletons.ts';
 import { withoutEvidence, type InsecureWithoutEvidence } from './without-evidence.ts';
 
 export interface AttestContext extends DescriptionContext {
@@ -68,8 +68,8 @@ export interface AttestedService {
   readonly volumes: readonly GivenVolume[];
   /** What of which session is in the configuration. */
   readonly released: readonly Released[];
-  /** The process, by the key of its connections, where only the one that started last counts. */
-  readonly singleton: string | undefined;
+  /** Where only the process that started last counts: which, by the key of its connections. */
+  readonly singleton: { readonly of: SingleService; readonly instance: string } | undefined;
 }
 
 /** How far an attestation came, for the record of its refusal. */
@@ -131,9 +131,11 @@ export async function attestService(
     },
     configure,
   );
-  const singleton = resolved.session.security.singletonEnclaves ? instance : undefined;
+  const singleton = resolved.session.security.singletonEnclaves
+    ? { of: { sessionId: found.id, service: id.service, text: nameOf(id) }, instance }
+    : undefined;
   if (singleton !== undefined) {
-    await context.singletons.claim(nameOf(id), singleton, message.again === true);
+    await context.singletons.claim(singleton.of, singleton.instance, message.again === true);
   }
   checkPresent(context, found, stored);
   return { id, proof: proved.proof, configuration, volumes, released, singleton };
@@ -270,7 +272,7 @@ async function judged(
 }
 
 /** Quotes carry their certificates; only an SEV-SNP report has a table beside it. */
-function checkFormat(message: Attest): void {
+export function checkFormat(message: Pick<Attest, 'format' | 'certificates'>): void {
   if (message.format === 'snp' || message.certificates === undefined) return;
   throw new CasError(
     'CAS_SERVICE_UNSUPPORTED',

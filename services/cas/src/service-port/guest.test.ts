@@ -6,16 +6,8 @@ import { test, type TestContext } from 'node:test';
 import * as v from 'valibot';
 import { postSession } from '@ensconce/api/client';
 import { fromHex } from '@ensconce/base/bytes';
-import { CollateralCache } from '@ensconce/collateral/cache';
-import { MemoryStore } from '@ensconce/collateral/disk';
-import { intelPcs } from '@ensconce/collateral/intel';
-import { cachedSource } from '@ensconce/collateral/source';
 import { guestConfigId, guestHostData, imageDigest, imageRegister } from '@ensconce/measurement/guest';
 import { encodeDescription } from '@ensconce/measurement/image';
-import { makeAmdAuthority } from '@ensconce/simulation/amd/authority';
-import { makeChip } from '@ensconce/simulation/amd/chip';
-import { kdsHandler } from '@ensconce/simulation/servers/kds';
-import { handlerTransport } from '@ensconce/simulation/servers/transport';
 import { makeCertificateTable, makeSnpReport } from '@ensconce/simulation/snp/quote';
 import { openSimulatedVendor } from '@ensconce/simulation/vendor';
 import { replay } from '@ensconce/verify/replay';
@@ -25,10 +17,8 @@ import { reportData } from '@ensconce/wire/binding';
 import { casUnderTest, clientKeys, testFolder } from '../../test/cas-under-test.ts';
 import { imageFor, measure, openService } from '../../test/service-under-test.ts';
 import { sessionText } from '../../test/session-text.ts';
-import { evidenceVerifier } from '../evidence/verifier.ts';
+import { amd, chip, simulatedGuests } from '../../test/simulated-guests.ts';
 
-const amd = await makeAmdAuthority('Milan', new Date(), 2048);
-const chip = await makeChip(amd, new Date());
 const bytes = (byte: number, size = 48): Uint8Array => new Uint8Array(size).fill(byte);
 const pins = { mrtd: '01', rtmr0: '02', rtmr1: '03', rtmr2: '04' };
 const whole = Object.entries(pins).map(([name, byte]) => `${name}: ${byte.repeat(48)}`);
@@ -65,31 +55,8 @@ async function start(
 }> {
   const folder = testFolder(t);
   const vendor = await openSimulatedVendor({ folder: join(folder, 'vendor'), now: () => new Date() });
-  const asked: string[] = [];
-  let withheld = false;
-  const kds = handlerTransport(kdsHandler({ authority: amd, chips: [chip], now: () => new Date() }));
-  const amdSource = cachedSource(
-    new CollateralCache({
-      store: new MemoryStore(),
-      now: () => Date.now(),
-      transport: async (url, limits) => {
-        asked.push(new URL(url).pathname);
-        return withheld ? { status: 404, headers: {}, body: new Uint8Array() } : kds(url, limits);
-      },
-    }),
-    intelPcs,
-  );
-  const { cas, connect } = await casUnderTest(t, {
-    folder,
-    verifier: evidenceVerifier({
-      insecureSimulatedVendor: {
-        rootCertificate: vendor.rootCertificate,
-        amdRootCertificate: amd.ark.certificate,
-        fmspc: vendor.fmspc,
-        collateralSource: { intel: vendor.collateralSource.intel, amd: amdSource.amd },
-      },
-    }),
-  });
+  const hardware = simulatedGuests(vendor);
+  const { cas, connect } = await casUnderTest(t, { folder, verifier: hardware.verifier });
   const image = imageFor(cas);
   const session = sessionText({ name: 's', mrenclave: 'ee'.repeat(32) })
     .replace('    attestation:\n      - mrenclave: ["' + 'ee'.repeat(32) + '"]\n', '')
@@ -152,7 +119,7 @@ async function start(
     connection.socket.destroy();
     return answer;
   };
-  return { send, folder, asked, withhold: () => (withheld = true) };
+  return { send, folder, asked: hardware.asked, withhold: hardware.withhold };
 }
 
 const tdxGuest = (image: string): string => `      tdx: {${whole.join(', ')}, image: ${image}}\n`;

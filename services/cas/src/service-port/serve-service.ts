@@ -25,7 +25,6 @@ import {
   type Proof,
 } from './attest-service.ts';
 import type { PeerConnection } from './peer-connection.ts';
-import { nameOf } from './config-id.ts';
 import { InsecureWithoutEvidence } from './without-evidence.ts';
 import type { Progress } from './service-port.ts';
 
@@ -195,7 +194,7 @@ async function follow(
   const unwatch =
     singleton === undefined
       ? undefined
-      : context.singletons.watch(nameOf(id), singleton, () => supersede(context, frames));
+      : context.singletons.watch(singleton.of, singleton.instance, () => supersede(context, frames));
   const desk = new VolumeDesk({
     tags: context.volumeTags,
     user: who,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clientKeys, testFolder } from '../../test/cas-under-test.ts';
-import { sessionUnderTest } from '../../test/session-under-test.ts';
+import { sessionUnderTest, type SessionUnderTest } from '../../test/session-under-test.ts';
 
 const more = 'security: {singleton_enclaves: true}\n';
 
@@ -33,6 +33,43 @@ void test('the instance that counts connects again, also after a restart of CAS;
   const second = await sessionUnderTest(t, { folder });
   assert.equal(await second.outcome('s', { keys: newer, frame: { again: true } }), 'configured');
   assert.match(await second.outcome('s', { keys: older, frame: { again: true } }), /started last expected/);
+});
+
+void test('which instance counts survives update, deletion and return of its session', async (t) => {
+  const folder = testFolder(t);
+  const owner = await clientKeys('owner');
+  const first = await sessionUnderTest(t, { folder, keys: owner });
+  const created = await first.write({ name: 's', more });
+  const [older, newer] = [await clientKeys('older'), await clientKeys('newer')];
+  assert.equal(await first.outcome('s', { keys: older }), 'configured');
+  assert.equal(await first.outcome('s', { keys: newer }), 'configured');
+  const holds = async ({ outcome }: SessionUnderTest, when: string): Promise<void> => {
+    const again = { frame: { again: true } } as const;
+    assert.match(await outcome('s', { keys: older, ...again }), /started last expected/, when);
+    assert.equal(await outcome('s', { keys: newer, ...again }), 'configured', when);
+  };
+  const updated = await first.write({
+    name: 's',
+    predecessor: created,
+    more,
+    secrets: '  - {name: new, kind: ascii}\n',
+  });
+  await holds(first, 'updated');
+  const tombstone = await first.remove('s', updated);
+  await first.cas.close();
+  const second = await sessionUnderTest(t, { folder, keys: owner });
+  await second.write({ name: 's', predecessor: tombstone, more });
+  await holds(second, 'deleted and returned');
+});
+
+void test('the same service of two sessions counts in each', async (t) => {
+  const { write, outcome } = await sessionUnderTest(t);
+  const [one, two] = [await clientKeys('one'), await clientKeys('two')];
+  await write({ name: 'a', more });
+  await write({ name: 'b', more });
+  assert.equal(await outcome('a', { keys: one }), 'configured');
+  assert.equal(await outcome('b', { keys: two }), 'configured');
+  assert.equal(await outcome('a', { keys: one, frame: { again: true } }), 'configured');
 });
 
 void test('a start that is refused supersedes nobody', async (t) => {

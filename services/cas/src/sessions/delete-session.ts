@@ -8,7 +8,8 @@ import { parseSecretState } from '@ensconce/secrets/state';
 import { CasError } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import { deletedSession } from './read-session.ts';
-import { mayDo, notFound, type Rights } from './session-access.ts';
+import { resolvedSession } from './resolved-session.ts';
+import { holdsRight, notFound, type Rights } from './session-access.ts';
 import { versionsFrom } from './history.ts';
 import type { StoredSession, StoredVersion } from './session-record.ts';
 import type { Sessions } from './sessions.ts';
@@ -22,6 +23,8 @@ export interface DeleteContext {
 export interface DeleteRequest {
   readonly name: string;
   readonly rights: Rights;
+  /** Id that the session must have, where the request has one. */
+  readonly id?: string;
   /** Hash that the present version must have. */
   readonly ifMatch: string;
 }
@@ -34,8 +37,10 @@ export interface DeleteRequest {
 export async function deleteSession(context: DeleteContext, request: DeleteRequest): Promise<StoredVersion> {
   const { state, sessions } = context;
   const { name, rights, ifMatch } = request;
-  const present = sessions.findTaken(name);
-  if (present === undefined || !(await mayDo(sessions, present, 'delete', rights))) throw notFound(name);
+  const found = sessions.findTaken(name);
+  if (found === undefined) throw notFound(name);
+  const present = { ...found, session: (await resolvedSession(sessions, found)).session };
+  if (!holdsRight(present, 'delete', rights).allowed) throw notFound(name);
   const { hash, deleted } = present.stored;
   if (deleted !== undefined) throw deletedSession(present.stored);
   if (ifMatch !== hash) {
@@ -43,6 +48,15 @@ export async function deleteSession(context: DeleteContext, request: DeleteReque
       'CAS_PRECONDITION_FAILED',
       `session '${name}': version ${hash} is present, If-Match has ${ifMatch}`,
       { hint: 'somebody updated it in the meantime: read it, and decide again' },
+    );
+  }
+  if (request.id !== undefined && request.id !== present.id) {
+    throw new CasError(
+      'CAS_PRECONDITION_FAILED',
+      `session '${name}': id ${present.id} is present, the request has ${request.id}`,
+      {
+        hint: 'sign the deletion of the session that is there: ensconce session history --json shows its id',
+      },
     );
   }
   const now = context.now().toISOString();
@@ -57,6 +71,7 @@ export async function deleteSession(context: DeleteContext, request: DeleteReque
       session: name,
       ...(present.session.salt === undefined ? {} : { hash: tombstone.stored.hash }),
       identity: rights.keyHash ?? null,
+      ...(rights.signers === undefined ? {} : { signers: [...rights.signers] }),
     },
     state.store.sequence + 1,
   );
@@ -64,7 +79,10 @@ export async function deleteSession(context: DeleteContext, request: DeleteReque
   return tombstone.stored;
 }
 
-/** What is left: who was allowed what, so that the name knows its owner. */
+/**
+ * What is left: who was allowed what, so that the name knows its owner. References in access rules are left as what they
+ * stood for, since the secrets that they mean are gone.
+ */
 function tombstoneOf({ id, stored, session }: StoredSession, now: string): StoredSession {
   const left: Session = {
     ...parseSessionOrThrow('name: tombstone\nversion: "0.3.12"\n'),

@@ -10,7 +10,8 @@ export interface ListRequest {
   readonly limit: number;
   /** The name behind which to begin. */
   readonly cursor: string | undefined;
-  readonly isOwner: (keyHash: string | undefined) => boolean;
+  /** Key hashes of who owns this CAS. */
+  readonly owners: ReadonlySet<string>;
 }
 
 /**
@@ -24,7 +25,7 @@ export async function listSessions(sessions: Sessions, request: ListRequest): Pr
   const session = sessions.find(namespace);
   const mayList =
     (session !== undefined && (await mayDo(sessions, session, 'listSessions', rights))) ||
-    (namespace === rootNamespace && request.isOwner(rights.keyHash));
+    (namespace === rootNamespace && request.owners.has(rights.keyHash ?? ''));
   if (!mayList && namespace !== rootNamespace) throw notFound(namespace);
   const { names, more } = mayList
     ? sessions.names.inNamespace(namespace, after, limit)

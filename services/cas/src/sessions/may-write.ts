@@ -8,8 +8,8 @@ import type { Sessions } from './sessions.ts';
 
 export interface WriteRules {
   readonly sessions: Sessions;
-  /** Whether that key owns this CAS: whoever does may create sessions outside any namespace. */
-  readonly isOwner: (keyHash: string | undefined) => boolean;
+  /** Key hashes of who owns this CAS and so may create sessions outside any namespace. */
+  readonly owners: ReadonlySet<string>;
   /** Whether everybody may create those. */
   readonly anybodyCreates: boolean;
 }
@@ -71,7 +71,9 @@ async function mayCreate(
   author: Author,
 ): Promise<boolean> {
   if (parent !== undefined && (await mayDo(rules.sessions, parent, 'createSessions', author))) return true;
-  const owner = [author.keyHash, ...(author.signers ?? [])].some((key) => rules.isOwner(key));
+  const owner = [author.keyHash, ...(author.signers ?? [])].some(
+    (key) => key !== undefined && rules.owners.has(key),
+  );
   // Whoever had the root namespace would have a say in all others: it is the owner's.
   if (namespace === undefined) return owner;
   return namespace === rootNamespace && (rules.anybodyCreates || owner);

@@ -5,6 +5,8 @@ import type { SecretState } from '@ensconce/secrets/state';
 
 export const storedHash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
+export const storedId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
+
 export const storedCreator = v.strictObject({
   kind: v.picklist(['certificate', 'signer']),
   pem: v.string(),
@@ -33,7 +35,7 @@ export type StoredVersion = v.InferOutput<typeof storedVersion>;
 export const storedSession = v.strictObject({
   ...versionEntries,
   /** 32 hex digits, random, made when the name was first taken: whatever becomes of the session keeps it. */
-  id: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
+  id: storedId,
   /** The normalised session: a later version of the language may read its text otherwise. */
   session: v.unknown(),
   /** Hash of `session`; another than the version's where that is a tombstone. */

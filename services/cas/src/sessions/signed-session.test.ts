@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { test } from 'node:test';
 import { call } from '@ensconce/api/call';
-import { readSession } from '@ensconce/api/client';
+import { postSignedDeletion, readSession } from '@ensconce/api/client';
 import type { CasConnection } from '@ensconce/api/connection';
 import { RefusedByCas } from '@ensconce/api/errors';
 import { routes } from '@ensconce/api/routes';
-import type { SignedSession } from '@ensconce/api/signed-session';
+import type { SignedDeletion, SignedSession } from '@ensconce/api/signed-session';
 import { fromHex } from '@ensconce/base/bytes';
-import { creatorFromSigner, keyHashOfDigest } from '@ensconce/policy/key-hash';
+import { creatorFromSigner, keyHashOfCertificate, keyHashOfDigest } from '@ensconce/policy/key-hash';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
-import { signVersion, versionOf } from '@ensconce/policy/signature';
+import { signChange, versionOf, type SessionDeletion } from '@ensconce/policy/signature';
 import { encryptSession } from '@ensconce/secrets/encrypted-session';
 import { casUnderTest, clientKeys } from '../../test/cas-under-test.ts';
 
@@ -34,7 +34,7 @@ function signed(session: string, identity: string): SignedSession {
   return {
     format: 'ensconce-signed-session/1',
     session,
-    signatures: [signVersion(versionOf(parseSessionOrThrow(session)), scope, privateKey)],
+    signatures: [signChange(versionOf(parseSessionOrThrow(session)), scope, privateKey)],
   };
 }
 
@@ -78,13 +78,64 @@ void test('a signature for another text or CAS, and one by another creator, writ
   for (const name of ['board', 'absent']) {
     const session = text(name, { predecessor: hash, creator: { signer: strangerPem } });
     const scope = { cas: keyHashOfDigest(fromHex(cas.identity, 32)), expires: new Date(Date.now() + 60_000) };
-    const signature = signVersion(versionOf(parseSessionOrThrow(session)), scope, stranger.privateKey);
+    const signature = signChange(versionOf(parseSessionOrThrow(session)), scope, stranger.privateKey);
     await assert.rejects(
       post(carrier, { format: 'ensconce-signed-session/1', session, signatures: [signature] }),
       refused('CAS_SESSION_NOT_FOUND'),
       name,
     );
   }
+});
+
+void test('a session is deleted by signatures over it as it stands, whoever carries them', async (t) => {
+  const { cas, connect } = await casUnderTest(t);
+  const [carrier, reader] = [await connect(), await clientKeys()];
+  const other = generateKeyPairSync('ed25519');
+  const otherPem = other.publicKey.export({ type: 'spki', format: 'pem' });
+  const board = text('board', {
+    access_policy: { read: [keyHashOfCertificate(reader.certificate)], update: [{ signer: pem }] },
+    ensconce: { delete: [{ 'require-all': [{ signer: pem }, { signer: otherPem }] }] },
+  });
+  const { hash } = await post(carrier, signed(board, cas.identity));
+  const { id } = await readSession(await connect(reader), 'board');
+  const scope = { cas: keyHashOfDigest(fromHex(cas.identity, 32)), expires: new Date(Date.now() + 60_000) };
+  const deletion = (of: SessionDeletion, ...keys: readonly KeyObject[]): SignedDeletion => ({
+    format: 'ensconce-signed-deletion/1',
+    name: of.name,
+    id: of.id,
+    hash: of.deletes,
+    signatures: keys.map((key) => signChange(of, scope, key)),
+  });
+  const of = { name: 'board', id, deletes: hash };
+  const both = [privateKey, other.privateKey] as const;
+  const none = refused('CAS_SESSION_NOT_FOUND');
+  await assert.rejects(postSignedDeletion(carrier, deletion(of, privateKey)), none);
+  await assert.rejects(postSignedDeletion(carrier, deletion({ ...of, name: 'absent' }, ...both)), none);
+  await assert.rejects(
+    postSignedDeletion(carrier, deletion({ ...of, deletes: '00'.repeat(32) }, ...both)),
+    refused('CAS_PRECONDITION_FAILED'),
+  );
+  await assert.rejects(
+    postSignedDeletion(carrier, deletion({ ...of, id: '00'.repeat(16) }, ...both)),
+    refused('CAS_PRECONDITION_FAILED'),
+  );
+  const moved = { ...deletion(of, ...both), id: '00'.repeat(16) };
+  await assert.rejects(postSignedDeletion(carrier, moved), refused('CAS_SIGNATURE_INVALID'));
+
+  const deleted = await postSignedDeletion(carrier, deletion(of, ...both));
+  assert.deepEqual([deleted.name, deleted.predecessor], ['board', hash]);
+  await assert.rejects(
+    postSignedDeletion(carrier, deletion(of, ...both)),
+    refused('CAS_SESSION_DELETED'),
+    'what was deleted is not deleted twice',
+  );
+  const back = text('board', { predecessor: deleted.hash });
+  assert.equal((await post(carrier, signed(back, cas.identity))).predecessor, deleted.hash);
+  await assert.rejects(
+    postSignedDeletion(carrier, deletion(of, ...both)),
+    refused('CAS_PRECONDITION_FAILED'),
+    'nor after it came back',
+  );
 });
 
 void test('an encrypted session, signed or not, is read by the CAS that it is for alone', async (t) => {

@@ -1,7 +1,12 @@
 import { keyHash } from '@ensconce/policy/key-hash';
 import { PolicyError } from '@ensconce/policy/errors';
-import { withCreator, type Creator, type Session } from '@ensconce/policy/session';
-import { verifySignatures, versionOf, type SessionSignature } from '@ensconce/policy/signature';
+import { withCreator, type Creator } from '@ensconce/policy/session';
+import {
+  verifySignatures,
+  versionOf,
+  type SessionChange,
+  type SessionSignature,
+} from '@ensconce/policy/signature';
 import { CasError } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import type { Author } from './author.ts';
@@ -33,7 +38,7 @@ export function authorBySignatures(
       { hint: 'ensconce session sign writes it into a new session' },
     );
   }
-  const signers = verifiedSigners(context, withCreator(session, creator), signatures);
+  const signers = verifiedSigners(context, versionOf(withCreator(session, creator)), signatures);
   if (session.predecessor === undefined && !signers.includes(creator.keyHash)) {
     throw new CasError(
       'CAS_SIGNATURE_INVALID',
@@ -43,18 +48,18 @@ export function authorBySignatures(
   return { signers, creator };
 }
 
-/** @param session with its creator: signatures cover it. */
+/** The key hashes of those who signed a change. Throws `CAS_SIGNATURE_INVALID` unless every signature holds. */
 export function verifiedSigners(
   context: SignatureContext,
-  session: Session,
+  change: SessionChange,
   signatures: readonly SessionSignature[],
 ): readonly string[] {
   const cas = keyHash(context.state.identity.publicKey);
   try {
-    return verifySignatures(versionOf(session), signatures, cas, context.now());
+    return verifySignatures(change, signatures, cas, context.now());
   } catch (cause) {
     if (!(cause instanceof PolicyError)) throw cause;
-    throw new CasError('CAS_SIGNATURE_INVALID', `session '${session.name}': its signatures do not hold`, {
+    throw new CasError('CAS_SIGNATURE_INVALID', `session '${change.name}': its signatures do not hold`, {
       cause,
     });
   }

@@ -57,7 +57,6 @@ export class Store {
   readonly #database: DatabaseSync;
   readonly #cipher: RecordCipher;
   readonly #root = new StateRoot();
-  readonly #versions = new Map<string, number>();
   readonly #select: StatementSync;
   readonly #upsert: StatementSync;
   #head: Head;
@@ -182,8 +181,7 @@ export class Store {
   /** Puts one record into the running transaction; returns what undoes its traces in memory. */
   #write(change: Change): () => void {
     const key = this.#cipher.nameKey(change.table, change.name);
-    const slot = slotOf(change.table, key);
-    const before = this.#versions.get(slot);
+    const before = this.#root.versionOf({ table: change.table, key });
     const beforeRow =
       before === undefined ? undefined : (this.#select.get(change.table, key) as Row | undefined);
     const version = (before ?? 0) + 1;
@@ -191,11 +189,8 @@ export class Store {
     const body = this.#cipher.seal(place, utf8(JSON.stringify(change.value)));
     if (body.length > recordLimit) throw new RangeError(`${change.table} record: too large`);
     this.#upsert.run(change.table, key, version, body);
-    this.#versions.set(slot, version);
     this.#root.set(place, body);
     return () => {
-      if (before === undefined) this.#versions.delete(slot);
-      else this.#versions.set(slot, before);
       this.#root.set({ ...place, version: before ?? 0 }, beforeRow?.body);
     };
   }
@@ -226,7 +221,6 @@ export class Store {
         if (!equalBytes(row.key, headKey)) throw corrupt('one head expected, another one found');
         head = { value: v.parse(headSchema, this.#open(row)), version: row.version };
       } else {
-        this.#versions.set(slotOf(row.tab, row.key), row.version);
         this.#root.set({ table: row.tab, key: row.key, version: row.version }, row.body);
       }
     }
@@ -241,8 +235,6 @@ export class Store {
     return head;
   }
 }
-
-const slotOf = (table: string, key: Uint8Array): string => `${table}:${Buffer.from(key).toString('latin1')}`;
 
 function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: 1000 });

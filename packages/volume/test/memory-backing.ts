@@ -17,6 +17,8 @@ export type Step =
 export class MemoryBacking implements Backing {
   readonly files: Map<string, Uint8Array>;
   readonly steps: Step[] = [];
+  /** What the disk was told to begin with. */
+  readonly begun: { readonly name: string; readonly position: number; readonly length: number }[] = [];
   free = 1e12;
 
   constructor(files: ReadonlyMap<string, Uint8Array> = new Map()) {
@@ -37,6 +39,7 @@ export class MemoryBacking implements Backing {
         this.steps.push({ kind: 'write', name, position, bytes });
         this.files.set(name, writeInto(this.files.get(name) ?? new Uint8Array(), position, bytes));
       },
+      startWriteback: (position, length) => this.begun.push({ name, position, length }),
       size: () => this.files.get(name)?.length ?? 0,
       sync: () => this.steps.push({ kind: 'sync', name }),
       close: () => undefined,

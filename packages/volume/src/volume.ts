@@ -472,13 +472,16 @@ export class Volume {
     this.settlePromises();
   }
 
-  /** Has the keeper take the newest tag, and finishes all commits up to it. */
+  /**
+   * Has the keeper take the newest tag on the disk, and finishes all commits up to it. A newer one may be sealed that a
+   * full disk did not take yet: after a crash its tag would be one that no state has.
+   */
   #settle(): void {
     const groups = this.#unsettled;
     this.#unsettled = [];
     this.#settleAt = Infinity;
     this.#advancing = true;
-    this.#advance(this.#tag, (error) => {
+    this.#advance(this.#durable, (error) => {
       this.#advancing = false;
       if (error && this.#promisedSince !== undefined) this.#settleAt = this.#clock() + askAgainAfter;
       if (!error) {

@@ -9,7 +9,7 @@ import { checkVolume } from './check.ts';
 import { VolumeError } from './errors.ts';
 import { MemoryTagKeeper } from './tag-keeper.ts';
 import type { TagState } from './tag-keeper.ts';
-import type { Durability } from './volume.ts';
+import type { Durability } from './settlement.ts';
 
 /** What the directory may hold after a crash before step `end`: steps not yet made durable may be lost, torn or swapped. */
 function crashed(

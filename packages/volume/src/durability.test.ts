@@ -6,7 +6,7 @@ import { caller, change, contents, create, generator, name, open, root, same } f
 import type { Machine } from '../test/machine.ts';
 import { MemoryBacking } from '../test/memory-backing.ts';
 import { MemoryTagKeeper } from './tag-keeper.ts';
-import type { Durability } from './volume.ts';
+import type { Durability } from './settlement.ts';
 
 interface Slow extends Machine {
   readonly late: LateKeeper;

@@ -1,4 +1,4 @@
-# A virtual environment with its own pip, a package that is installed, run and removed, and everything compiled.
+# A virtual environment with its own pip, a package that is installed, run and removed, and many modules compiled.
 set -eu
 export PYTHONHASHSEED=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 python3 -m venv environment
@@ -19,7 +19,7 @@ with zipfile.ZipFile("greeting-1.0-py3-none-any.whl", "w") as wheel:
 '
 environment/bin/pip install -q --no-index ./greeting-1.0-py3-none-any.whl
 environment/bin/greet
-environment/bin/python -m compileall -q -f environment/lib
+environment/bin/python -m compileall -q -f environment/lib/python*/site-packages/pip/_internal
 environment/bin/python -m greeting 2>&1 | tail -1
 environment/bin/pip list --format=freeze
 environment/bin/pip uninstall -qy greeting

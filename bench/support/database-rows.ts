@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { postgresPrograms, postgresUser } from '../../packages/volume/test/postgres.ts';
 import type { System } from './filesystems.ts';
 import { shell, type Bar, type Row } from './volume-row.ts';
 
@@ -36,27 +37,14 @@ assert db.execute("pragma integrity_check").fetchone() == ("ok",)
   };
 }
 
-function postgresPrograms(): string {
-  const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql') : [];
-  const newest = versions.toSorted((a, b) => Number(b) - Number(a))[0];
-  if (newest === undefined)
-    throw new Error(
-      'bench: PostgreSQL expected in /usr/lib/postgresql, none found\nhint: apt-get install postgresql',
-    );
-  return `/usr/lib/postgresql/${newest}/bin`;
-}
-
-/** The account that Debian's PostgreSQL runs under: it refuses to run as root. */
-function postgresUser(): { uid: number; gid: number } {
-  const fields = /^postgres:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'));
-  if (!fields) throw new Error('bench: a user postgres expected, none found');
-  return { uid: Number(fields[1]), gid: Number(fields[2]) };
-}
-
 /** pgbench's own workload with 8 clients, on a server with the settings it has out of the box. */
 function pgbench(seconds: number): Row['measure'] {
   return async (path) => {
     const [bin, user] = [postgresPrograms(), postgresUser()];
+    if (bin === undefined || user === undefined)
+      throw new Error(
+        'bench: PostgreSQL and its user expected, none found\nhint: apt-get install postgresql',
+      );
     const data = join(path, 'postgres');
     const socket = mkdtempSync(join(tmpdir(), 'bench-pg-'));
     mkdirSync(data, { mode: 0o700 });

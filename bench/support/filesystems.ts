@@ -8,7 +8,7 @@ import { makeRoot } from '@ensconce/volume/filesystem';
 import { mountVolume } from '@ensconce/volume/mount';
 import { UnprotectedTagKeeper } from '@ensconce/volume/tag-keeper';
 import { Volume } from '@ensconce/volume/volume';
-import type { Durability } from '@ensconce/volume/volume';
+import type { Durability } from '@ensconce/volume/settlement';
 import { copyingAead } from './copying-aead.ts';
 import type { TagCas } from './tag-cas.ts';
 

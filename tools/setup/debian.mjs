@@ -16,7 +16,14 @@ const programs = {
 };
 
 /** The files by which a package is known to be there that brings no program. */
-const files = { 'linux-source': ['/usr/src', /^linux-source-.*\.tar\.xz$/] };
+const files = {
+  'linux-source': ['/usr/src', /^linux-source-.*\.tar\.xz$/],
+  'libc6-dev': ['/usr/include', /^stdio\.h$/],
+  'python3-venv': ['/var/lib/dpkg/info', /^python3-venv\.list$/],
+};
+
+/** What programs of users do on a volume, and on the file system below it. */
+const usersPrograms = ['git', 'gcc', 'libc6-dev', 'make', 'python3', 'python3-venv', 'postgresql'];
 
 /** The shared library by which a package is known to be there. */
 const libraries = { libatomic1: 'libatomic.so.1' };
@@ -28,7 +35,18 @@ const nodeNeeds = ['libatomic1'];
 const needs = {
   setup: ['runc', 'umoci'],
   demo: ['runc', 'umoci'],
-  test: ['runc', 'crun', 'umoci', 'skopeo', 'squashfs-tools', 'zstd', 'strace', 'softhsm2', 'opensc'],
+  test: [
+    ...usersPrograms,
+    'runc',
+    'crun',
+    'umoci',
+    'skopeo',
+    'squashfs-tools',
+    'zstd',
+    'strace',
+    'softhsm2',
+    'opensc',
+  ],
   bench: ['runc', 'umoci', 'skopeo', 'squashfs-tools', 'zstd'],
   'bench volume': ['gocryptfs', 'securefs', 'postgresql', 'sqlite3', 'python3', 'xz-utils', 'linux-source'],
 };

@@ -9,7 +9,7 @@ import { checkVolume } from './check.ts';
 import { VolumeError } from './errors.ts';
 import { MemoryTagKeeper } from './tag-keeper.ts';
 import type { TagState } from './tag-keeper.ts';
-import type { Durability } from './volume.ts';
+import type { Durability } from './settlement.ts';
 
 /** What the directory may hold after a crash before step `end`: steps not yet made durable may be lost, torn or swapped. */
 function crashed(
@@ -75,32 +75,44 @@ function run(seed: number, changes: number, durability: Durability = 'settled') 
   const trees: Tree[] = [new Map()];
   /** What fsync has promised: after so many steps at least this state. */
   const promises = [{ steps: 0, least: 0 }];
+  let fullDisks = 0;
   for (let i = 0; i < changes; i++) {
     change(machine, model, next);
     trees.push(new Map(model));
     if (next(4) === 0) {
-      machine.volume.commitAndWait(next(6) === 0 && !early);
-      promises.push({ steps: backing.steps.length, least: trees.length - 1 });
+      const full = next(4) === 0;
+      if (full) backing.free = next(8) === 0 ? 0 : next(5000);
+      try {
+        machine.volume.commitAndWait(next(6) === 0 && !early);
+        promises.push({ steps: backing.steps.length, least: trees.length - 1 });
+      } catch (error) {
+        // Nothing is promised that the disk has no room for; the program goes on, and later there is room.
+        if (!(full && error instanceof VolumeError && error.code === 'VOLUME_FULL')) throw error;
+        fullDisks++;
+      }
     }
     if (next(5) === 0) late.answer();
     if (next(3) === 0 && !late.asked) {
       time += 40;
       machine.volume.settlePromises();
     }
+    if (next(2) === 0) late.answer();
+    backing.free = 1e12;
   }
-  return { backing, base, start, states, trees, promises };
+  return { fullDisks, backing, base, start, states, trees, promises };
 }
 
 function keeperAt(history: { start: TagState; states: readonly Moment[] }, steps: number): TagState {
   return history.states.findLast((moment) => moment.steps <= steps)?.state ?? history.start;
 }
 
-void test('after a crash at any step, with steps lost, torn or out of order, all that was fsynced is there', () => {
-  let cases = 0;
+void test('after a crash at any step, with steps lost, torn, out of order or without room, all that was fsynced is there', () => {
+  let [cases, fullDisks] = [0, 0];
   for (let seed = 1; seed <= 9; seed++) {
     // Every third run tells those who wait before the keeper has the tag.
     const history = run(seed, 70, seed % 3 === 0 ? 'tag-follows-100ms' : 'settled');
     const { steps } = history.backing;
+    fullDisks += history.fullDisks;
     for (let end = 0; end <= steps.length; end++) {
       for (const [variant, pick] of [
         () => 'kept' as const,
@@ -144,11 +156,11 @@ void test('after a crash at any step, with steps lost, torn or out of order, all
       }
     }
   }
-  assert.ok(cases > 2500, String(cases));
+  assert.ok(cases > 2500 && fullDisks > 15, `${cases} cases, ${fullDisks} full disks`);
 });
 
 void test('every older state of the directory is refused, also by one step', () => {
-  const history = run(11, 60);
+  const history = run(11, 80);
   const { steps } = history.backing;
   let refused = 0;
   for (let end = 0; end <= steps.length; end++) {

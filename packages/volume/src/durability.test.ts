@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LateKeeper } from '../test/late-keeper.ts';
-import { change, contents, create, generator, open, same, type Machine } from '../test/machine.ts';
+import { Entry } from '@ensconce/fuse/attributes';
+import { caller, change, contents, create, generator, name, open, root, same } from '../test/machine.ts';
+import type { Machine } from '../test/machine.ts';
 import { MemoryBacking } from '../test/memory-backing.ts';
 import { MemoryTagKeeper } from './tag-keeper.ts';
-import type { Durability } from './volume.ts';
+import type { Durability } from './settlement.ts';
 
 interface Slow extends Machine {
   readonly late: LateKeeper;
@@ -134,4 +136,21 @@ void test('tag-follows-100ms: nothing is promised that a full disk did not take'
   volume.late.answer();
   const found = contents(open(new MemoryBacking(volume.backing.files), volume.truth, 9));
   assert.ok(same(found, volume.model));
+});
+
+void test('tag-follows-100ms: the keeper is never told of a commit that a full disk did not take', () => {
+  const volume = slow('tag-follows-100ms');
+  assert.equal(volume.fsync().told, 'durable');
+  // So little that it is sealed before the disk is found to be full.
+  assert.equal(volume.fs.mknod(root, name('little'), 0o100600, 0, new Entry(), caller), 0);
+  volume.backing.free = 0;
+  let told = '';
+  volume.volume.commit((error) => (told = error?.code ?? 'durable'));
+  assert.equal(told, 'VOLUME_FULL');
+  volume.time += 40;
+  volume.volume.settlePromises();
+  volume.late.answer();
+  const disk = new MemoryBacking(volume.backing.files);
+  const found = contents(open(disk, new MemoryTagKeeper(volume.truth.read()), 9));
+  assert.ok(same(found, volume.model), 'a crash now loses what was not promised, and raises no alarm');
 });

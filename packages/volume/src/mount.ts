@@ -3,7 +3,7 @@ import type { ServedFilesystem } from '@ensconce/fuse/serve';
 import type { KeeperChoice } from './keepers.ts';
 import { answerTagKeeper } from './remote-tag-keeper.ts';
 import type { AsyncTagKeeper } from './remote-tag-keeper.ts';
-import type { Durability } from './volume.ts';
+import type { Durability } from './settlement.ts';
 import type { NewRoot, VolumeWorkerData } from './worker.ts';
 
 export interface MountVolumeOptions {

@@ -1,4 +1,4 @@
-import { equalBytes, isZero } from '@ensconce/base/bytes';
+import { isZero } from '@ensconce/base/bytes';
 import type { AeadFactory } from './aead.ts';
 import type { Backing } from './backing.ts';
 import { digestTags, encodeCommit } from './commit-record.ts';
@@ -17,19 +17,13 @@ import type { Chain, Found } from './recovery.ts';
 import { replay } from './replay.ts';
 import { Segments } from './segments.ts';
 import type { Position } from './segments.ts';
+import { Settlement } from './settlement.ts';
+import type { Durability } from './settlement.ts';
 import { anyEpoch } from './tag-keeper.ts';
 import type { TagKeeper } from './tag-keeper.ts';
 import { SegmentUsage } from './segment-usage.ts';
 import { Tree } from './tree.ts';
 import { readVolumeHeader } from './volume-header.ts';
-
-/**
- * - `settled`: a commit counts when the keeper has its tag. No roll-back loses what was promised.
- * - `tag-follows-100ms`: it counts when it is on the disk, and the keeper is told soon after. A crash loses nothing; who can
- *   stop the writer and roll the directory back can take away what was promised in the 100 ms before the keeper fell
- *   silent. A commit that would stretch that time waits for the keeper.
- */
-export type Durability = 'settled' | 'tag-follows-100ms';
 
 export interface VolumeOptions {
   readonly backing: Backing;
@@ -55,13 +49,6 @@ const journalLimit = 16 * 1024 * 1024;
 const dirtyPageLimit = 256;
 /** … or when replay would run through more segments than this. */
 const chainLimit = 16;
-/** Milliseconds: what is promised before the keeper has the tag lies within so long a time. */
-const lossWindow = 100;
-/** Milliseconds for which promises are collected before the keeper is asked for all of them: well within the window. */
-const collectFor = 40;
-/** Milliseconds until a keeper that was out of reach is asked again. */
-const askAgainAfter = 1000;
-
 /**
  * The state of a volume: a sorted map and the log of sealed frames below it. Changes are in memory until `commit`,
  * whose order is fixed: frames, flush, tag, then whoever waits is told (docs/formats/volume.md, "Commits").
@@ -69,7 +56,6 @@ const askAgainAfter = 1000;
 export class Volume {
   readonly keys: VolumeKeys;
   readonly #options: VolumeOptions;
-  readonly #clock: () => number;
   readonly #segments: Segments;
   readonly #tree: Tree;
   readonly #journal: JournalWriter;
@@ -82,30 +68,14 @@ export class Volume {
   #journalTags: Uint8Array[] = [];
   #journalBytes = 0;
   #tag: Uint8Array;
-  #settled: Uint8Array;
-  /** Tag of the newest commit that is on the disk. */
-  #durable: Uint8Array;
+  readonly #settlement: Settlement;
   #sequence: number;
   readonly epoch: number;
-  /** The tag that an unreachable keeper was asked to take. */
-  #unsure: Uint8Array | undefined;
   #headWritten = false;
   #changed = false;
-  #advancing = false;
   #waiting: ((error?: VolumeError) => void)[] = [];
-  /** When the oldest promise was made that the keeper does not have the tag of yet. */
-  #promisedSince: number | undefined;
-  /** When the keeper is to be asked for what was promised. */
-  #settleAt = Infinity;
   /** Who waits asked for a checkpoint. */
   #checkpointAsked = false;
-  /** Commits that are on the disk and whose tag the keeper does not have yet. */
-  #unsettled: {
-    finish: () => void;
-    tell: (error?: VolumeError) => void;
-    /** When it was promised, if before the keeper has the tag. */
-    promised: number | undefined;
-  }[] = [];
   #failure: VolumeError | undefined;
   /** Called before a commit is sealed: puts what is kept elsewhere into the map. */
   prepare: () => void = () => undefined;
@@ -126,14 +96,28 @@ export class Volume {
     this.#options = options;
     if (options.durability === 'tag-follows-100ms' && !options.clock)
       throw new RangeError('a clock beside durability tag-follows-100ms expected');
-    this.#clock = options.clock ?? (() => 0);
     this.keys = keys;
     this.#segments = segments;
     this.#usage = new SegmentUsage(state.usage);
     this.#chainStart = state.chainStart;
-    this.#tag = this.#settled = this.#durable = state.tag;
+    this.#tag = state.tag;
     this.#sequence = state.sequence;
     this.epoch = state.epoch;
+    this.#settlement = new Settlement({
+      keeper: options.keeper,
+      epoch: state.epoch,
+      tag: state.tag,
+      durability: options.durability ?? 'settled',
+      clock: options.clock ?? (() => 0),
+      log: options.log,
+      superseded: () => (this.#failure ??= superseded()),
+      refuse: (cause) => this.#refuse(cause),
+      answered: () => {
+        if (this.#waiting.length === 0) return false;
+        this.#commit();
+        return true;
+      },
+    });
     this.#tree = new Tree(
       {
         load: (location, level, memory) => this.#loadPage(location, level, memory),
@@ -403,21 +387,12 @@ export class Volume {
   commit(done: (error?: VolumeError) => void, checkpoint = false): void {
     this.#waiting.push(done);
     this.#checkpointAsked ||= checkpoint;
-    if (!this.#advancing || this.#early) this.#commit();
+    if (!this.#settlement.asking || this.#settlement.early) this.#commit();
   }
 
   /** Asks the keeper for what was promised before, if it is time. Returns the milliseconds until it will be. */
   settlePromises(): number {
-    const left = this.#advancing || this.#failure ? Infinity : this.#settleAt - this.#clock();
-    if (left > 0) return left;
-    this.#settle();
-    return Infinity;
-  }
-
-  /** Whether those who wait may be told before the keeper has the tag. */
-  get #early(): boolean {
-    if (this.#options.durability !== 'tag-follows-100ms') return false;
-    return this.#promisedSince === undefined || this.#clock() - this.#promisedSince < lossWindow;
+    return this.#failure ? Infinity : this.#settlement.settlePromises();
   }
 
   #commit(): void {
@@ -429,20 +404,16 @@ export class Volume {
       for (const done of waiting) done(error);
     };
     // A checkpoint that is asked for is the last commit of a mount: it waits for the keeper always.
-    const early = this.#early && !checkpoint;
+    const settlement = this.#settlement;
+    const early = settlement.early && !checkpoint;
     let finish: () => void;
     try {
       this.#writable();
       this.prepare();
-      const settled = equalBytes(this.#tag, this.#settled);
-      if (!this.#changed && this.#durable === this.#tag) {
-        if (settled || early) {
-          tell();
-          return;
-        }
+      if (!this.#changed && settlement.isDurable(this.#tag)) {
+        if (early || settlement.isSettled(this.#tag)) tell();
         // All is on the disk; the keeper has to know.
-        this.#unsettled.push({ finish: () => undefined, promised: undefined, tell });
-        if (!this.#advancing) this.#settle();
+        else settlement.settle(this.#tag, tell);
         return;
       }
       finish = this.#seal(checkpoint);
@@ -458,71 +429,12 @@ export class Volume {
       tell(this.#fail(error));
       return;
     }
-    this.#durable = this.#tag;
     if (!early) {
-      this.#unsettled.push({ finish, tell, promised: undefined });
-      if (!this.#advancing) this.#settle();
+      settlement.settle(this.#tag, tell, finish);
       return;
     }
-    const promised = this.#clock();
-    this.#promisedSince ??= promised;
-    this.#settleAt = Math.min(this.#settleAt, promised + collectFor);
-    this.#unsettled.push({ finish, tell: () => undefined, promised });
-    tell();
+    settlement.promise(this.#tag, tell, finish);
     this.settlePromises();
-  }
-
-  /** Has the keeper take the newest tag, and finishes all commits up to it. */
-  #settle(): void {
-    const groups = this.#unsettled;
-    this.#unsettled = [];
-    this.#settleAt = Infinity;
-    this.#advancing = true;
-    this.#advance(this.#tag, (error) => {
-      this.#advancing = false;
-      if (error && this.#promisedSince !== undefined) this.#settleAt = this.#clock() + askAgainAfter;
-      if (!error) {
-        this.#promisedSince = this.#unsettled.find(({ promised }) => promised !== undefined)?.promised;
-        this.#settleAt = (this.#promisedSince ?? Infinity) + collectFor;
-      }
-      for (const { finish, tell } of groups) {
-        if (error) {
-          tell(error);
-          continue;
-        }
-        try {
-          finish();
-          tell();
-        } catch (cause) {
-          tell(this.#refuse(cause));
-        }
-      }
-      if (error) this.#options.log(error.message);
-      if (this.#waiting.length > 0) this.#commit();
-      else if (this.#unsettled.some(({ promised }) => promised === undefined) && !this.#advancing)
-        this.#settle();
-    });
-  }
-
-  /** Has the keeper take the tag; first the one that it may or may not have taken before it was out of reach. */
-  #advance(to: Uint8Array, done: (error?: VolumeError) => void): void {
-    const step = this.#unsure ?? to;
-    this.#options.keeper.advance(this.epoch, this.#settled, step, (result) => {
-      if (result === 'superseded') done((this.#failure ??= superseded()));
-      else if (result === 'unreachable') {
-        this.#unsure = step;
-        done(
-          new VolumeError('VOLUME_KEEPER', 'volume: an answer of the keeper of its tag expected, none came', {
-            hint: 'what was written is on the disk but not yet protected against roll-back; it is tried again',
-          }),
-        );
-      } else {
-        this.#settled = step;
-        this.#unsure = undefined;
-        if (step === to) done();
-        else this.#advance(to, done);
-      }
-    });
   }
 
   /** Seals a commit of all changes; returns what is to be done when it is settled. */

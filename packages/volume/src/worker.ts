@@ -14,7 +14,7 @@ import type { KeeperChoice } from './keepers.ts';
 import { UnprotectedTagKeeper } from './tag-keeper.ts';
 import type { TagState } from './tag-keeper.ts';
 import { Volume } from './volume.ts';
-import type { Durability } from './volume.ts';
+import type { Durability } from './settlement.ts';
 import { readVolumeHeader } from './volume-header.ts';
 import { startWriteback } from './writeback.ts';
 

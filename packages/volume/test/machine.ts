@@ -7,7 +7,7 @@ import { makeRoot, VolumeFilesystem } from '../src/filesystem.ts';
 import type { TagKeeper } from '../src/tag-keeper.ts';
 import { cellBytes } from '../src/units.ts';
 import { Volume } from '../src/volume.ts';
-import type { Durability } from '../src/volume.ts';
+import type { Durability } from '../src/settlement.ts';
 import type { MemoryBacking } from './memory-backing.ts';
 import { writeInto } from './memory-backing.ts';
 

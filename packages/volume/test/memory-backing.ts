@@ -33,11 +33,13 @@ export class MemoryBacking implements Backing {
         return part.length;
       },
       write: (position, from, at, length) => {
-        if (length > this.free) throw failure('ENOSPC', name);
-        this.free -= length;
-        const bytes = from.slice(at, at + length);
-        this.steps.push({ kind: 'write', name, position, bytes });
+        // A disk takes what it has room for before it says that it is full.
+        const taken = Math.min(length, this.free);
+        this.free -= taken;
+        const bytes = from.slice(at, at + taken);
+        if (taken > 0) this.steps.push({ kind: 'write', name, position, bytes });
         this.files.set(name, writeInto(this.files.get(name) ?? new Uint8Array(), position, bytes));
+        if (taken < length) throw failure('ENOSPC', name);
       },
       startWriteback: (position, length) => this.begun.push({ name, position, length }),
       size: () => this.files.get(name)?.length ?? 0,
@@ -68,6 +70,7 @@ export class MemoryBacking implements Backing {
   }
 
   replace(name: string, bytes: Uint8Array): void {
+    if (bytes.length > this.free) throw failure('ENOSPC', name);
     this.steps.push({ kind: 'replace', name, bytes: bytes.slice() });
     this.files.set(name, bytes.slice());
   }

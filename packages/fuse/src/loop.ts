@@ -127,6 +127,17 @@ export function runLoop(options: LoopOptions): void {
     }
   };
 
+  const state = { over: false };
+  /** Waits for a request, or for the parent, which it attends to; 0 where neither came in time. */
+  const wait = (timeout: number): number => {
+    const found = native.poll(pollSet, 2, timeout);
+    if (found > 0 && pollView.getUint16(14, true) & pollIn) {
+      native.read(options.wake, drain, 8);
+      state.over = !options.attend();
+    }
+    return found;
+  };
+
   const patience = new Patience(options.spins);
   let empty = 0;
   let served = 0;
@@ -143,18 +154,19 @@ export function runLoop(options: LoopOptions): void {
     }
     switch (-length) {
       case errno.EAGAIN: {
-        const beside = placement?.beside === true;
-        if (!beside && ++empty < patience.looks) break;
+        if (placement?.beside) {
+          // Whoever asks has had his turn by now: the next request is there, comes at once, or he is busy.
+          if (wait(quietAfter) === 0) placement.quiet();
+          if (state.over) return;
+          break;
+        }
+        if (++empty < patience.looks) break;
         empty = 0;
-        if (!beside) patience.exhausted();
+        patience.exhausted();
         const timeout = pause();
         if (timeout === false) return;
-        const brief = beside && (timeout < 0 || timeout > quietAfter);
-        if (native.poll(pollSet, 2, brief ? quietAfter : timeout) === 0 && brief) placement.quiet();
-        if (pollView.getUint16(14, true) & pollIn) {
-          native.read(options.wake, drain, 8);
-          if (!options.attend()) return;
-        }
+        wait(timeout);
+        if (state.over) return;
         break;
       }
       // ENOENT: the request was interrupted before it was read (linux/fs/fuse/dev.c).

@@ -244,7 +244,6 @@ export class AuditLog {
         await this.#file.appendFile(Buffer.concat(batch.map((entry) => entry.line)));
         this.onSync(performance.now() - began);
         for (const entry of batch) this.#settle(entry);
-        this.#tree.flush();
         for (const entry of batch) entry.written();
         this.onGrowth();
       } catch (error) {

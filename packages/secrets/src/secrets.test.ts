@@ -10,7 +10,7 @@ import { generateAscii } from './ascii.ts';
 import { base32 } from './base32.ts';
 import { SecretsError } from './errors.ts';
 import { renderSecret, secretLookup } from './render.ts';
-import { createSecrets, parseSecretState } from './state.ts';
+import { createSecrets, parseSecretState, restoreSecretState } from './state.ts';
 
 const random = (size: number) => new Uint8Array(randomBytes(size));
 function sessionWith(...secrets: readonly string[]): Session {
@@ -106,6 +106,18 @@ void test('a stored state that is not one is refused without showing it', () => 
   ]) {
     assert.throws(
       () => parseSecretState(bad),
+      (error) =>
+        error instanceof SecretsError && error.code === 'SECRETS_STATE' && !error.message.includes('hunter2'),
+    );
+  }
+});
+
+void test('the values of an authentic record come back as they were written', () => {
+  const state = createSecrets(sessionWith('{name: a, kind: ascii}'), { random });
+  assert.deepEqual(restoreSecretState(JSON.parse(JSON.stringify(state))), state);
+  for (const bad of [null, {}, { version: 2, secrets: {} }, { version: 1, secrets: 'hunter2' }]) {
+    assert.throws(
+      () => restoreSecretState(bad),
       (error) =>
         error instanceof SecretsError && error.code === 'SECRETS_STATE' && !error.message.includes('hunter2'),
     );

@@ -4,7 +4,7 @@ import type { Random } from './random.ts';
 import { createAscii, createBinary } from './random-value.ts';
 import type { SecretState, StoredSecret } from './stored.ts';
 
-export { parseSecretState, type SecretState, type StoredSecret } from './stored.ts';
+export { parseSecretState, restoreSecretState, type SecretState, type StoredSecret } from './stored.ts';
 
 /** The version of the session that is replaced: what may be kept of its values is kept. */
 export interface Previous {

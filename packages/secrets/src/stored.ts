@@ -52,6 +52,7 @@ const secretState = v.strictObject({
   version: v.literal(1),
   secrets: v.record(v.string(), storedSecret),
 });
+const outerState = v.strictObject({ version: v.literal(1), secrets: v.looseObject({}) });
 /** The values of a session's secrets: JSON-serialisable, immutable, and secret as a whole. */
 export type SecretState = v.InferOutput<typeof secretState>;
 
@@ -73,6 +74,19 @@ export function parseSecretState(value: unknown): SecretState {
   throw new SecretsError(
     'SECRETS_STATE',
     `secret state: version 1 of its form expected, something else found at "${at}"`,
+  );
+}
+
+/**
+ * The values of a record that is authentic and was held against {@link parseSecretState} when it was written: to hold each value at each
+ * reading takes longer than to decipher it. Throws `SECRETS_STATE`.
+ */
+export function restoreSecretState(value: unknown): SecretState {
+  const result = v.safeParse(outerState, value);
+  if (result.success) return result.output as SecretState;
+  throw new SecretsError(
+    'SECRETS_STATE',
+    'secret state: version 1 of its form expected, something else found',
   );
 }
 

@@ -64,6 +64,9 @@ export class AuditLog {
   readonly #queuedHeads = new Map<string, SessionHead>();
   #queue: Waiting[] = [];
   #writing: Promise<void> | undefined;
+  /** Whether something waits for what is in the queue. */
+  #urgent = false;
+  #patience: NodeJS.Timeout | undefined;
   #failure: unknown;
   #sink: AuditSink | undefined;
   /** Called when more records are on the disk. */
@@ -166,8 +169,11 @@ export class AuditLog {
     return position;
   }
 
-  /** Records what releases and changes nothing: resolves when it is on the disk, the sink gets it when it can. */
-  note(event: AuditEvent, commit: number): Promise<AuditPosition> {
+  /**
+   * Records what releases and changes nothing: resolves when it is on the disk, the sink gets it when it can. Where nobody waits for it,
+   * `patient`, it may go with the next records, within {@link longestPatience}.
+   */
+  note(event: AuditEvent, commit: number, patient = false): Promise<AuditPosition> {
     if (this.#failure !== undefined) return Promise.reject(writeFailed(this.#failure));
     const sessions = sessionsOf(event);
     const sequence = this.#sequence + 1;
@@ -202,18 +208,34 @@ export class AuditLog {
         written: () => resolve(position),
         failed: reject,
       });
-      this.#writing ??= this.#drain();
+      this.#write(patient);
     });
   }
 
   async close(): Promise<void> {
+    if (this.#queue.length > 0) this.#write(false);
     await this.#writing;
     await this.#file.close();
     this.#tree.close();
   }
 
+  /** Has the queue written, soon or at once. */
+  #write(patient: boolean): void {
+    if (patient && !this.#urgent) {
+      this.#patience ??= setTimeout(() => this.#write(false), longestPatience);
+      return;
+    }
+    this.#urgent = true;
+    this.#writing ??= this.#drain();
+  }
+
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
+    while (this.#urgent) {
+      // What else the events of this turn of the loop have to record shares the way to the disk.
+      await new Promise((resolve) => setImmediate(resolve));
+      clearTimeout(this.#patience);
+      this.#patience = undefined;
+      this.#urgent = false;
       const batch = this.#queue;
       this.#queue = [];
       try {
@@ -222,7 +244,6 @@ export class AuditLog {
         await this.#file.appendFile(Buffer.concat(batch.map((entry) => entry.line)));
         this.onSync(performance.now() - began);
         for (const entry of batch) this.#settle(entry);
-        this.#tree.flush();
         for (const entry of batch) entry.written();
         this.onGrowth();
       } catch (error) {
@@ -249,6 +270,8 @@ export class AuditLog {
 const { O_RDWR, O_CREAT, O_APPEND, O_DSYNC } = constants;
 const appendDurably = O_RDWR | O_CREAT | O_APPEND | O_DSYNC;
 const lineFeed = Buffer.from('\n');
+/** Milliseconds that a record waits for others where nothing waits for it. */
+const longestPatience = 20;
 
 function writeFailed(cause: unknown): CasError {
   return new CasError(

@@ -54,7 +54,6 @@ export async function openLog(log: LogToOpen): Promise<OpenedLog> {
       }
       if (chain.sequence === anchor?.sequence) anchored = chain.hash;
     }
-    tree.flush();
     if (anchor !== undefined && anchor.sequence > 0 && anchored !== anchor.hash) {
       throw new CasError(
         'CAS_AUDIT_CORRUPT',

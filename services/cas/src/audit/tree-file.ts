@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { hashSize, type ReadHash } from '@ensconce/audit/tree';
 
 const offsetSize = 8;
-/** Bytes that wait in memory while the log is read. */
-const bufferSize = 1_048_576;
+/** Bytes that wait in memory until somebody reads. */
+const bufferSize = 65_536;
 
 /** Appends to an open file, some of it still in memory, and reads what was appended. */
 class Column {
@@ -20,11 +20,10 @@ class Column {
   append(bytes: Uint8Array): void {
     this.#buffered.push(bytes);
     this.#waiting += bytes.length;
-    if (this.#waiting >= bufferSize) this.flush();
+    if (this.#waiting >= bufferSize) this.#flush();
   }
 
-  flush(): void {
-    if (this.#waiting === 0) return;
+  #flush(): void {
     const all = Buffer.concat(this.#buffered);
     for (let at = 0; at < all.length;) at += writeSync(this.#file, all, at, all.length - at, this.#size + at);
     this.#size += all.length;
@@ -33,6 +32,7 @@ class Column {
   }
 
   read(at: number, length: number): Buffer {
+    if (at + length > this.#size && this.#waiting > 0) this.#flush();
     const bytes = Buffer.alloc(length);
     if (readSync(this.#file, bytes, 0, length, at) !== length)
       throw new RangeError(`audit tree: ${length} bytes at ${at} expected, the end found`);
@@ -64,12 +64,6 @@ export class TreeFile {
     new DataView(offset.buffer).setFloat64(0, end);
     this.#offsets.append(offset);
     for (const hash of hashes) this.#hashes.append(hash);
-  }
-
-  /** What was appended can be read from now on. */
-  flush(): void {
-    this.#hashes.flush();
-    this.#offsets.flush();
   }
 
   readonly read: ReadHash = (index) => this.#hashes.read(index * hashSize, hashSize);

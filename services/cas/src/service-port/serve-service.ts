@@ -191,6 +191,7 @@ async function follow(
   { id, volumes, singleton }: AttestedService,
 ): Promise<void> {
   const who = { session: id.session, service: id.service };
+  const { audit, store } = context.state;
   const unwatch =
     singleton === undefined
       ? undefined
@@ -201,9 +202,6 @@ async function follow(
     volumes,
     send: (answer) => frames.send(answer),
   });
-  const record = async (event: AuditEvent): Promise<void> => {
-    await context.state.audit.note(event, context.state.store.sequence);
-  };
   let status: number | null = null;
   try {
     let started = false;
@@ -219,7 +217,7 @@ async function follow(
       } else {
         if (started) throw new CasError('CAS_PROTOCOL', 'event: started once expected, twice found');
         started = true;
-        await record({ type: 'Service started', ...who });
+        await audit.note({ type: 'Service started', ...who }, store.sequence);
       }
     }
   } catch (error) {
@@ -231,7 +229,8 @@ async function follow(
   unwatch?.();
   await desk.settled();
   try {
-    await record({ type: 'Service exited', ...who, status });
+    // After a report the runtime waits for the end of the connection, otherwise nobody waits.
+    await audit.note({ type: 'Service exited', ...who, status }, store.sequence, status === null);
   } catch (failure) {
     context.log.warn({ err: failure, ...who }, 'an exit could not be recorded');
   }

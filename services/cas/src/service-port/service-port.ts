@@ -86,6 +86,8 @@ export class ServicePort {
     });
     server.on('secureConnection', (socket) => {
       socket.on('error', (error) => log.debug({ err: error.message }, 'service connection failed'));
+      // Who has hung up reads no farewell: the two calls that would send it cost as much as a signature.
+      socket.on('end', () => socket.destroy());
       // A resumed connection would show no certificate and prove no key.
       if (
         socket.alpnProtocol !== attestationProtocol ||

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { Json } from '@ensconce/base/json';
 import { restoreSession, storeSession } from '@ensconce/policy/stored';
-import { parseSecretState } from '@ensconce/secrets/state';
+import { parseSecretState, restoreSecretState } from '@ensconce/secrets/state';
 import type { State } from '../state/state.ts';
 import type { Change } from '../store/store.ts';
 import { allows, type Binding } from './bindings.ts';
@@ -74,7 +74,7 @@ export class Sessions {
     const value = this.#state.store.get('session', name);
     if (value === undefined) return undefined;
     const { id, secrets, session, sessionHash: _, ...stored } = v.parse(storedSession, value);
-    return { id, stored, session: restoreSession(session), secrets: parseSecretState(secrets) };
+    return { id, stored, session: restoreSession(session), secrets: restoreSecretState(secrets) };
   }
 
   #remember(name: string, session: StoredSession): void {
@@ -97,13 +97,13 @@ export class Sessions {
 /** What is small as text still costs memory. */
 const sizeOf = ({ stored }: StoredSession): number => stored.text.length + 2000;
 
-/** What stands in the database of a session's present version. */
+/** What stands in the database of a session's present version. Its secrets are held here, so that they need not be at each reading. */
 export function changesOf({ id, stored, session, secrets }: StoredSession): Change[] {
   const value = {
     ...stored,
     id,
     ...storeSession(session),
-    secrets: secrets as unknown as Json,
+    secrets: parseSecretState(secrets) as unknown as Json,
   } as Json;
   return [
     { table: 'session', name: stored.name, value },

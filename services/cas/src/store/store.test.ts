@@ -51,6 +51,24 @@ void test('what was committed is there after reopening', (t) => {
   store.close();
 });
 
+void test('a file of the version without rowids is read and written as it is', (t) => {
+  const path = join(folderOf(t), 'cas.db');
+  filled(path);
+  const database = new DatabaseSync(path);
+  database.exec(
+    'ALTER TABLE record RENAME TO later; CREATE TABLE record (tab TEXT NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, ' +
+      'body BLOB NOT NULL, PRIMARY KEY (tab, key)) STRICT, WITHOUT ROWID; INSERT INTO record SELECT * FROM later; DROP TABLE later',
+  );
+  database.close();
+  const store = openStore(path);
+  store.commit([{ table: 'session', name: 'b', value: 'newer' }], undefined);
+  store.close();
+  const again = openStore(path);
+  assert.deepEqual(again.get('session', 'a'), { secret: 'kept again' });
+  assert.equal(again.get('session', 'b'), 'newer');
+  again.close();
+});
+
 void test('neither names nor values stand in the file', (t) => {
   const path = join(folderOf(t), 'cas.db');
   const store = openStore(path);

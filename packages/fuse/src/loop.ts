@@ -157,6 +157,7 @@ export function runLoop(options: LoopOptions): void {
         if (placement?.beside) {
           // Whoever asks has had his turn by now: the next request is there, comes at once, or he is busy.
           if (wait(quietAfter) === 0) placement.quiet();
+          else placement.missed();
           if (state.over) return;
           break;
         }

@@ -3,7 +3,7 @@ import { isRunnable } from './scheduling.ts';
 import type { Scheduling } from './scheduling.ts';
 
 /** Milliseconds between two looks. */
-const interval = 4;
+const interval = 16;
 /** Requests that a thread which could run serves at least in that time, or it starves. */
 const leastServed = 8;
 /** Looks after which a guard who finds nothing to guard leaves. */

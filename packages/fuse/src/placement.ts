@@ -12,7 +12,10 @@ const largeRead = 64 * 1024;
 /** … and so many of them in a span make a stream, which two processors carry faster than one. */
 const mostLargeReads = 8;
 /** Milliseconds that a request may take with all that its program does before the next one. */
-const pace = 0.25;
+const pace = 0.5;
+/** Misses after which it is looked where the asker runs: so few where he had gone elsewhere, up to so many where he had not. */
+const fewMisses = 2;
+const mostMisses = 64;
 /** Spans that are waited for at most after the guard had to step in: two to this power. */
 const mostStrikes = 8;
 
@@ -53,6 +56,9 @@ export class Placement {
   #changes = 0;
   #largeReads = 0;
   #began = 0;
+  /** How often he had not asked again when it was this thread's turn, since it was last looked where he runs. */
+  #misses = 0;
+  #missesToLook = fewMisses;
   #strikes = 0;
   /** Spans to wait. */
   #penalty = 0;
@@ -84,6 +90,16 @@ export class Placement {
       if (this.#beside) this.#follow();
     }
     if (this.#count >= this.#span) this.#judge();
+  }
+
+  /** Whoever asks has not asked again, though he had his turn: he may run elsewhere by now. */
+  missed(): void {
+    if (++this.#misses < this.#missesToLook) return;
+    this.#misses = 0;
+    const before = this.#processor;
+    this.#follow();
+    this.#missesToLook =
+      this.#processor === before ? Math.min(mostMisses, this.#missesToLook * 2) : fewMisses;
   }
 
   /** Nobody has asked for a while. */

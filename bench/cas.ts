@@ -1,23 +1,23 @@
 /**
- * `npm run bench -- cas [STARTS]`: attested starts (TLS 1.3 with certificates on both sides, evidence, policy, 20
+ * `npm run bench -- cas [--stored SESSIONS] [STARTS]`: attested starts (TLS 1.3 with certificates on both sides, evidence, policy, 20
  * secrets, durable audit record) beside the TLS 1.3 handshakes that a server of the same certificates and nothing else
  * makes, in turn, with the same generators of load in processes of their own. Simulated hardware. STARTS a round.
+ *
+ * With `--stored` instead: what the start of a CAS that holds so many sessions takes, and what it does then.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { postSession } from '@ensconce/api/client';
-import { CasConnection } from '@ensconce/api/connection';
-import { selfSigned } from '@ensconce/identity/self-signed';
-import { keyHashOfCertificate } from '@ensconce/policy/key-hash';
+import { parseArgs } from 'node:util';
 import { cpuSeconds, residentBytes } from './support/cas/cpu.ts';
+import { filledState, serveFilled, servicePort, type FilledState } from './support/cas/filled.ts';
 import { latencyAt, latencyStarts, type Latency } from './support/cas/latency.ts';
 import { opensslHandshakes } from './support/cas/openssl.ts';
-import { LoadGenerators, runProgram, serveCas, serveTlsOnly, type Server } from './support/cas/process.ts';
+import { LoadGenerators, serveTlsOnly, type Server } from './support/cas/process.ts';
 import { refuseFailures, type Target } from './support/cas/target.ts';
-import { sessionName, sessionText } from './support/cas/session.ts';
+import { measureStored } from './support/cas/stored.ts';
 import { summary } from './support/report.ts';
 import { refuseMore, wholeNumber } from './support/usage.ts';
 
@@ -41,38 +41,18 @@ interface Round {
 
 interface Cas {
   readonly server: Server;
-  readonly publicKey: string;
-  readonly sessions: number;
+  readonly state: FilledState;
 }
-
-const portOf = (address: string | number | undefined): number => Number(String(address).split(':').at(-1));
 
 async function startCas(folder: string, name: string, sessions: number): Promise<Cas> {
-  const { privateKey, certificate } = await selfSigned('owner', new Date());
-  const identity = { privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }), certificate };
-  const first = await serveCas(folder, name, ['--creator', keyHashOfCertificate(certificate)]);
-  let publicKey: string;
-  try {
-    const connection = await CasConnection.open({
-      address: { host: '127.0.0.1', port: portOf(first.ready['client']) },
-      identity,
-      pinned: first.ready['identity'],
-      timeout: 10_000,
-    });
-    publicKey = Buffer.from(connection.publicKey).toString('base64');
-    await postSession(connection, sessionText(sessionName(0), connection.identity));
-    connection.close();
-  } finally {
-    await first.stop();
-  }
-  await runProgram('fill.ts', [join(folder, name), String(sessions)]);
-  return { server: await serveCas(folder, name), publicKey, sessions };
+  const state = await filledState(folder, name, sessions);
+  return { server: await serveFilled(state), state };
 }
 
-const starts = (name: string, { server, publicKey }: Cas, sessions: number): Target => ({
+const starts = (name: string, { server, state }: Cas, sessions: number): Target => ({
   name,
   server,
-  load: { kind: 'cas', port: portOf(server.ready['service']), casPublicKey: publicKey, sessions },
+  load: { kind: 'cas', port: servicePort(server), casPublicKey: state.casPublicKey, sessions },
 });
 
 async function oneRound(load: LoadGenerators, target: Target, count: number): Promise<Round> {
@@ -161,12 +141,26 @@ function print(rows: readonly Row[]): void {
 }
 
 export async function bench(args: readonly string[]): Promise<void> {
-  refuseMore(args, 1);
-  const count = wholeNumber('STARTS', args[0], 1000, 100, 100_000);
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { stored: { type: 'string' } },
+    allowPositionals: true,
+  });
+  refuseMore(positionals, values.stored === undefined ? 1 : 0);
+  const count = wholeNumber('STARTS', positionals[0], 1000, 100, 100_000);
+  const stored = wholeNumber('--stored', values.stored, 0, 100, 10_000_000);
   const folder = mkdtempSync(join(tmpdir(), 'bench-cas-'));
   const tidy = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', tidy);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  try {
+    await (stored > 0 ? measureStored(folder, stored) : measureStarts(folder, count));
+  } finally {
+    tidy();
+  }
+}
+
+async function measureStarts(folder: string, count: number): Promise<void> {
   const servers: Server[] = [];
   let load: LoadGenerators | undefined;
   try {
@@ -176,8 +170,8 @@ export async function bench(args: readonly string[]): Promise<void> {
     servers.push(large.server);
     const tls = await serveTlsOnly(folder);
     servers.push(tls);
-    const opened = [small, large].map(({ server, sessions }) => ({
-      sessions,
+    const opened = [small, large].map(({ server, state }) => ({
+      sessions: state.sessions,
       startSeconds: server.startTime / 1000,
       residentMiB: residentBytes(server.pid) / 2 ** 20,
     }));
@@ -186,7 +180,7 @@ export async function bench(args: readonly string[]): Promise<void> {
     const limit: Target = {
       name: 'TLS 1.3 handshakes alone (the limit)',
       server: tls,
-      load: { kind: 'tls', port: portOf(tls.ready['port']), casPublicKey: '', sessions: 0 },
+      load: { kind: 'tls', port: Number(tls.ready['port']), casPublicKey: '', sessions: 0 },
     };
     const usual = starts('starts, 100 sessions stored', small, few);
     const targets = [
@@ -254,6 +248,5 @@ export async function bench(args: readonly string[]): Promise<void> {
   } finally {
     load?.stop();
     await Promise.all(servers.map((server) => server.stop()));
-    tidy();
   }
 }

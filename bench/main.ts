@@ -32,8 +32,8 @@ const benches: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./volume-memory.ts')).benchVolumeMemory,
   },
   cas: {
-    args: '[STARTS]',
-    what: 'attested starts beside TLS handshakes; 1000 a round',
+    args: '[STARTS | --stored SESSIONS]',
+    what: 'attested starts beside TLS handshakes; 1000 a round. Or what holding so many sessions takes',
     load: async () => (await import('./cas.ts')).bench,
   },
   evidence: {

@@ -12,7 +12,12 @@ export function cpuSeconds(pid: number): number {
 }
 
 /** Bytes of a process that are in memory. */
-export function residentBytes(pid: number): number {
-  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+export const residentBytes = (pid: number): number => bytesOf(pid, 'VmRSS');
+
+/** The most that they ever were. */
+export const peakBytes = (pid: number): number => bytesOf(pid, 'VmHWM');
+
+function bytesOf(pid: number, field: string): number {
+  const line = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Number(line?.[1]) * 1024;
 }

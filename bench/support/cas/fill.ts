@@ -1,5 +1,6 @@
-// Fills a state that has session 0 with copies of it under other names: node fill.ts STATE COUNT. Around the API, because a
-// hundred thousand requests would each wait for the disk twice; what is stored is what the API stores.
+// Fills a state that has session 0 with copies of it under other names: node fill.ts STATE COUNT. Around the API, because as
+// many requests would each wait for the disk twice; what is stored is what the API stores, each session with its record in
+// the audit log. Only that many sessions share a commit.
 import { randomBytes } from 'node:crypto';
 import { toHex } from '@ensconce/base/bytes';
 import { sessionHash } from '@ensconce/policy/session-hash';
@@ -10,7 +11,8 @@ import type { Change } from '../../../services/cas/src/store/store.ts';
 import { sessionName } from './session.ts';
 
 const [folder = '', count = ''] = process.argv.slice(2);
-const perCommit = 1000;
+/** A commit hashes anew nearly all of the root's buckets, so many sessions share one. */
+const perCommit = 20_000;
 const state = await openState({
   folder,
   sealer: insecureKeyFile(folder),
@@ -22,14 +24,19 @@ if (first === undefined) throw new Error(`bench: session ${sessionName(0)} expec
 const total = Number(count);
 for (let next = 1; next < total;) {
   const changes: Change[] = [];
-  for (; next < total && changes.length < perCommit; next++) {
+  const records: Promise<unknown>[] = [];
+  const commit = state.store.sequence + 1;
+  for (const end = Math.min(total, next + perCommit); next < end; next++) {
     const name = sessionName(next);
     const session = { ...first.session, name };
     const text = first.stored.text.replace(sessionName(0), name);
     const stored = { ...first.stored, name, text, hash: sessionHash(session) };
     changes.push(...changesOf({ ...first, id: toHex(randomBytes(16)), stored, session }));
+    const identity = stored.creator.keyHash;
+    records.push(state.audit.append({ type: 'Session created', session: name, identity }, commit));
   }
-  state.store.commit(changes, undefined);
+  await Promise.all(records);
+  state.store.commit(changes, state.audit.position);
 }
 await state.audit.close();
 state.store.close();

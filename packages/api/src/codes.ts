@@ -61,6 +61,7 @@ export const publicForms = {
   CAS_SESSION_DELETED: form(410, 'it was deleted; only who may read it is told'),
   CAS_PRECONDITION_FAILED: form(412, '`If-Match` names another version than the present one'),
   CAS_APPROVALS_FULL: form(409, 'too many updates of the session are pending'),
+  CAS_SESSIONS_FULL: form(409, 'this CAS holds as many sessions as it may; what exists can still be changed'),
   CAS_REQUEST_TOO_LARGE: form(413, 'the body is longer than this route takes'),
   CAS_MEDIA_TYPE: form(415, 'the content type is not one of this route'),
   CAS_SESSION_INVALID: form(422, '`msg` has each wrong line'),

@@ -139,7 +139,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       state.store.sequence,
     );
     upgradeSessions(state, random);
-    const sessions = new Sessions(state);
+    const sessions = new Sessions(state, limits.sessions);
     const { las } = options;
     const clock = (): number => performance.now();
     const bindings = new Bindings(state, writes);

@@ -1,5 +1,7 @@
 /** Bounds of what strangers can make CAS hold or do. */
 export interface CasLimits {
+  /** Sessions with a name of their own, deleted ones included: these keep name, id and history for ever. */
+  readonly sessions: number;
   readonly clients: {
     readonly connections: number;
     /** Of one address. */
@@ -24,6 +26,8 @@ export interface CasLimits {
 }
 
 export const defaultLimits: CasLimits = {
+  // What a start was measured with (docs/decisions/0018-client-api.md).
+  sessions: 1_000_000,
   clients: { connections: 4096, perAddress: 1024, timeout: 20_000 },
   services: { connections: 65_536, pending: 512, timeout: 20_000 },
   drain: 5000,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { pino, type Logger } from 'pino';
 import { casVersion, startCas } from '@ensconce/cas/cas';
+import { defaultLimits } from '@ensconce/cas/limits';
 import { Metrics } from '@ensconce/cas/metrics';
 import { insecureKeyFile } from '@ensconce/cas/key-sealer';
 import { readSinkSettings, type SinkSettings } from '@ensconce/cas/sink-settings';
@@ -20,6 +21,7 @@ import { causeChain } from '@ensconce/base/errors';
 import { collateralSource } from '../state/collateral-source.ts';
 import { stopped } from '../output/stopped.ts';
 import { listenAddress } from '../output/listen-address.ts';
+import { positive } from '../output/positive.ts';
 import { writeResult } from '../output/result.ts';
 import type { Verb } from '../verb.ts';
 
@@ -42,6 +44,7 @@ interface Options {
   readonly azureCa?: string;
   readonly requireAttestedClients?: string;
   readonly insecureAnyCreator?: true;
+  readonly maxSessions: number;
   readonly metricsListen?: CasAddress;
   readonly otlpEndpoint?: string;
   readonly logLevel: string;
@@ -81,6 +84,12 @@ export const casServe: Verb = {
         'session whose only service says what clients must run; others get no answer',
       )
       .option('--insecure-any-creator', 'let anybody with a certificate create top-level sessions')
+      .option(
+        '--max-sessions <n>',
+        'how many sessions CAS takes, deleted ones included; then nobody creates one, and all else goes on',
+        positive,
+        defaultLimits.sessions,
+      )
       .option('--auditor <key-hash...>', 'who may read the whole audit log; by default nobody')
       .option('--owner-config <file>', 'settings of the owner, TOML or .json: [audit_log]')
       .option('--pccs <url>', "a PCCS to fetch collateral from; by default Intel's own service")
@@ -158,6 +167,7 @@ export const casServe: Verb = {
               : loadSession(io, options.requireAttestedClients, { env: {} }).session,
           creators: await creatorsOf(io, options),
           auditors: new Set(options.auditor),
+          limits: { sessions: options.maxSessions },
           auditSink: sinkOf(options.ownerConfig),
           metrics,
           metricsListen: options.metricsListen,

@@ -1,6 +1,6 @@
-import { InvalidArgumentError } from 'commander';
 import { listSessions } from '@ensconce/api/client';
 import { writeResult } from '../output/result.ts';
+import { positive } from '../output/positive.ts';
 import { withCas } from '../state/attested-cas.ts';
 import type { Verb } from '../verb.ts';
 
@@ -45,8 +45,3 @@ export const sessionList: Verb = {
       });
   },
 };
-
-function positive(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('A number from 1 expected.');
-  return Number(text);
-}

@@ -27,6 +27,7 @@ export const proposeSession = route({
     'CAS_PREDECESSOR_MISMATCH',
     'CAS_SESSION_INVALID',
     'CAS_APPROVALS_FULL',
+    'CAS_SESSIONS_FULL',
   ],
 });
 
@@ -70,6 +71,7 @@ export const approveSession = route({
     'CAS_SIGNATURE_INVALID',
     'CAS_SESSION_INVALID',
     'CAS_PREDECESSOR_MISMATCH',
+    'CAS_SESSIONS_FULL',
   ],
 });
 

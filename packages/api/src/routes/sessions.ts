@@ -41,6 +41,7 @@ const writeErrors = [
   'CAS_SESSION_EXISTS',
   'CAS_PREDECESSOR_MISMATCH',
   'CAS_PRECONDITION_FAILED',
+  'CAS_SESSIONS_FULL',
   'CAS_SESSION_INVALID',
 ] as const satisfies readonly PublicCode[];
 

@@ -380,3 +380,31 @@ void test('a new session outside any namespace waits for an owner of CAS and for
   });
   assert.equal(vetoed.state, 'vetoed', 'nothing begins without who begins it');
 });
+
+void test('a full CAS takes no proposal of a new session, and no last signature of an older one', async (t) => {
+  const owner = await clientKeys('owner');
+  const ownerSigning = member();
+  const under = await casUnderTest(t, {
+    creators: new Set([keyHashOfCertificate(owner.certificate), ownerSigning.keyHash]),
+    limits: { sessions: 1 },
+  });
+  const cas = await under.connect(owner);
+  const creator = `creator: {signer: ${JSON.stringify(ownerSigning.pem)}}\n`;
+  const propose = (name: string, more: string): Promise<Approval> =>
+    call(cas, routes.proposeSession, { body: { session: `name: ${name}\nversion: "0.3.12"\n${more}` } });
+  const { name, hash } = await propose('app', creator);
+  const first = await postSession(cas, 'name: first\nversion: "0.3.12"\n');
+  await assert.rejects(propose('other', creator), refused('CAS_SESSIONS_FULL'));
+  const scope = {
+    cas: keyHashOfDigest(fromHex(under.cas.identity, 32)),
+    expires: new Date(Date.now() + 3_600_000),
+  };
+  const signature = signChange({ name, hash }, scope, ownerSigning.privateKey);
+  await assert.rejects(
+    call(cas, routes.approveSession, { parameters: { name }, body: { hash, signature } }),
+    refused('CAS_SESSIONS_FULL'),
+  );
+  const { updates } = await call(cas, routes.readApprovals, { parameters: { name } });
+  assert.deepEqual([updates.length, updates[0]?.signed], [1, []], 'it waits until there is room');
+  assert.equal((await propose('first', `predecessor: ${first.hash}\n`)).state, 'pending');
+});

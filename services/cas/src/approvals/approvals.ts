@@ -61,6 +61,7 @@ export class Approvals {
         { hint: 'write creator: {signer: PEM} into it; that signer has to approve it too' },
       );
     }
+    if (ground.present === undefined) this.#context.sessions.checkRoom(parsed.name);
     return this.#add(ground, parsed.name, {
       hash: versionOf(withCreator(parsed, creator)).hash,
       predecessor: present,

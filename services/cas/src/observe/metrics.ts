@@ -6,6 +6,10 @@ const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 export interface Watched {
   /** Sessions that exist. */
   sessions(): number;
+  /** The same with deleted ones, whose names stay taken. */
+  namesTaken(): number;
+  /** How many of those there may be. */
+  sessionLimit(): number;
   clientConnections(): number;
   serviceConnections(): number;
   /** Connections on the service port that are not attested yet. */
@@ -98,6 +102,8 @@ export class Metrics {
       this.#registry.registerMetric(reading);
     };
     gauge('sessions', 'Sessions that exist', () => watched.sessions());
+    gauge('sessions_held', 'Sessions that exist or were deleted', () => watched.namesTaken());
+    gauge('sessions_limit', 'How many of these CAS takes', () => watched.sessionLimit());
     gauge('client_connections', 'Open connections on the client port', () => watched.clientConnections());
     gauge('service_connections', 'Open connections on the service port', () => watched.serviceConnections());
     gauge('pending_connections', 'Of these, not attested yet', () => watched.pendingConnections());

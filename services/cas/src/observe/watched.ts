@@ -18,6 +18,8 @@ export function watchedCas(cas: {
   const { state, sessions, watermarks, clientPort, servicePort } = cas;
   return {
     sessions: () => sessions.names.present,
+    namesTaken: () => sessions.names.taken,
+    sessionLimit: () => sessions.limit,
     clientConnections: () => clientPort.connections,
     serviceConnections: () => servicePort.connections,
     pendingConnections: () => servicePort.pending,

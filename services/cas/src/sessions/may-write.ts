@@ -31,7 +31,10 @@ export async function replacedBy(
   }
   if (session.predecessor !== undefined || ifMatch !== undefined) throw notFound(session.name);
   await checkCreate(rules, session, author);
-  if (taken === undefined) return undefined;
+  if (taken === undefined) {
+    rules.sessions.checkRoom(session.name);
+    return undefined;
+  }
   throw new CasError('CAS_SESSION_EXISTS', `session '${session.name}': a free name expected, it is taken`, {
     hint: 'choose another name',
   });

@@ -16,7 +16,7 @@ function walk(index: SessionNames, namespace: string, limit: number): string[] {
   }
 }
 
-void test('pages of any size are the names in order, however they came and went', () => {
+void test('pages of any size are the names in order, and all are counted, however they came and went', () => {
   const name = fc
     .array(fc.stringMatching(/^[a-cA-C0-9~.-]{1,3}$/), { minLength: 1, maxLength: 2 })
     .map((parts) => parts.join('/'));
@@ -25,8 +25,10 @@ void test('pages of any size are the names in order, however they came and went'
     fc.property(fc.array(name), fc.array(change), fc.integer({ min: 1, max: 5 }), (first, changes, limit) => {
       const index = SessionNames.of(new Set(first).values().map((one) => entry(one)));
       const model = new Set(first);
+      const taken = new Set(first);
       for (const { name: one, deleted } of changes) {
         index.set(entry(one, deleted));
+        taken.add(one);
         if (deleted) model.delete(one);
         else model.add(one);
       }
@@ -36,6 +38,10 @@ void test('pages of any size are the names in order, however they came and went'
           .toSorted((a, b) => (a < b ? -1 : 1));
         assert.deepEqual(walk(index, namespace, limit), expected);
       }
+      assert.deepEqual([index.present, index.taken], [model.size, taken.size]);
+      const stored = [...taken].map((one) => entry(one, !model.has(one)));
+      const anew = SessionNames.of(stored);
+      assert.deepEqual([anew.present, anew.taken], [model.size, taken.size]);
     }),
   );
 });

@@ -12,14 +12,21 @@ export interface NamePage {
  * no order; some 150 bytes a session.
  */
 export class SessionNames {
-  readonly #namespaces = new Map<string, string[]>();
+  /** The session of the root namespace stands in none. */
+  readonly #namespaces = new Map<string | undefined, string[]>();
   readonly #creators = new Map<string, string[]>();
+  readonly #deleted = new Set<string>();
+  #present = 0;
 
   /** Takes all names at once; the order of `names` does not matter. */
   static of(names: Iterable<StoredName>): SessionNames {
     const index = new SessionNames();
     for (const entry of names) {
-      if (entry.deleted) continue;
+      if (entry.deleted) {
+        index.#deleted.add(entry.name);
+        continue;
+      }
+      index.#present++;
       for (const group of index.#groupsOf(entry)) group.push(entry.name);
     }
     for (const group of [...index.#namespaces.values(), ...index.#creators.values()]) group.sort(byUnits);
@@ -28,17 +35,25 @@ export class SessionNames {
 
   /** How many sessions there are. */
   get present(): number {
-    let count = 0;
-    for (const { length } of this.#namespaces.values()) count += length;
-    return count;
+    return this.#present;
+  }
+
+  /** How many names are taken: by sessions that there are, or were. */
+  get taken(): number {
+    return this.#present + this.#deleted.size;
   }
 
   set(entry: StoredName): void {
-    for (const group of this.#groupsOf(entry)) {
-      const at = firstFrom(group, entry.name);
-      const present = group[at] === entry.name;
-      if (entry.deleted && present) group.splice(at, 1);
-      else if (!entry.deleted && !present) group.splice(at, 0, entry.name);
+    const { name, deleted } = entry;
+    if (deleted) this.#deleted.add(name);
+    else this.#deleted.delete(name);
+    const groups = this.#groupsOf(entry);
+    const [first] = groups;
+    if ((first[firstFrom(first, name)] === name) === !deleted) return;
+    this.#present += deleted ? -1 : 1;
+    for (const group of groups) {
+      if (deleted) group.splice(firstFrom(group, name), 1);
+      else group.splice(firstFrom(group, name), 0, name);
     }
   }
 
@@ -52,16 +67,13 @@ export class SessionNames {
     return page(this.#creators.get(keyHash) ?? [], after, limit);
   }
 
-  #groupsOf({ name, creator }: StoredName): string[][] {
-    const namespace = namespaceOf(name);
-    if (namespace === undefined) return [];
-    const groups = [group(this.#namespaces, namespace)];
-    if (!name.includes('/')) groups.push(group(this.#creators, creator));
-    return groups;
+  #groupsOf({ name, creator }: StoredName): [string[], ...string[][]] {
+    const namespace = group(this.#namespaces, namespaceOf(name));
+    return name.includes('/') ? [namespace] : [namespace, group(this.#creators, creator)];
   }
 }
 
-function group(groups: Map<string, string[]>, key: string): string[] {
+function group<Key>(groups: Map<Key, string[]>, key: Key): string[] {
   let members = groups.get(key);
   if (members === undefined) groups.set(key, (members = []));
   return members;

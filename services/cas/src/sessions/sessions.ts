@@ -2,6 +2,8 @@ import * as v from 'valibot';
 import type { Json } from '@ensconce/base/json';
 import { restoreSession, storeSession } from '@ensconce/policy/stored';
 import { parseSecretState, restoreSecretState } from '@ensconce/secrets/state';
+import { CasError } from '../errors.ts';
+import { defaultLimits } from '../limits.ts';
 import type { State } from '../state/state.ts';
 import type { Change } from '../store/store.ts';
 import { allows, type Binding } from './bindings.ts';
@@ -22,13 +24,34 @@ const cacheSize = 16 * 1024 * 1024;
 export class Sessions {
   readonly #state: State;
   readonly names: SessionNames;
+  /** How many names may be taken. */
+  readonly limit: number;
   /** Most recently used last. */
   readonly #cache = new Map<string, StoredSession>();
   #cached = 0;
 
-  constructor(state: State) {
+  constructor(state: State, limit = defaultLimits.sessions) {
     this.#state = state;
+    this.limit = limit;
     this.names = SessionNames.of(namesIn(state));
+  }
+
+  /**
+   * Throws `CAS_SESSIONS_FULL` where no further name may be taken. For whom it lets create that session alone: how many others there are
+   * is nobody else's business.
+   */
+  checkRoom(name: string): void {
+    const { taken } = this.names;
+    if (taken < this.limit) return;
+    throw new CasError(
+      'CAS_SESSIONS_FULL',
+      `session '${name}': this CAS holds at most ${this.limit} sessions, deleted ones included, and has ${taken}`,
+      {
+        hint:
+          'sessions that exist can be updated, and deleted ones brought back by who may update them, but no deletion makes room; ' +
+          'whoever runs CAS can raise ensconce cas serve --max-sessions',
+      },
+    );
   }
 
   /** The present version of a session, undefined where there is none of that name or it was deleted. */

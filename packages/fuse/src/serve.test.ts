@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  statSync,
+} from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -131,6 +140,19 @@ void test(
     assert.equal(await becomes(false), false);
   },
 );
+
+void test('the kernel reads as far ahead as was asked for', options, async (t) => {
+  const { path } = await mounted(t, { root }, { readAhead: 512 * 1024 });
+  const { dev } = statSync(path);
+  const folder = `/sys/class/bdi/${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xfff00)}`;
+  try {
+    accessSync(`${folder}/read_ahead_kb`, constants.W_OK);
+  } catch {
+    t.skip('SKIPPED: /sys is read-only here');
+    return;
+  }
+  assert.equal(readFileSync(`${folder}/read_ahead_kb`, 'utf8'), '512\n');
+});
 
 void test('the bare addon serves where there is no npm package', options, async (t) => {
   const folder = `../../../node_modules/@koromix/koffi-linux-${process.arch}/linux_${process.arch}`;

@@ -8,6 +8,7 @@ import { expectSuccess, loadNative } from './native.ts';
 import type { Native } from './native.ts';
 import { PlacementGuard } from './placement-guard.ts';
 import { placementCell, placementCells } from './placement.ts';
+import { setReadAhead } from './read-ahead.ts';
 import { Scheduling } from './scheduling.ts';
 import { workerError } from './worker.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker.ts';
@@ -21,6 +22,8 @@ export interface ServeOptions extends MountOptions {
   readonly transfer?: readonly Transferable[];
   /** How many workers serve the mount, each with a file system of its own made from the same data; 1 unless given. */
   readonly workers?: number;
+  /** Bytes that the kernel reads ahead of a stream; its own choice unless given. */
+  readonly readAhead?: number;
   /** Path of the FUSE device; `/dev/fuse` unless given. */
   readonly devicePath?: string;
   /** The foreign-function addon as a plain file, where the npm package is not there. */
@@ -176,6 +179,7 @@ export async function serveFilesystem(options: ServeOptions): Promise<ServedFile
     mounted = true;
     first.send({ kind: 'go' });
     await first.settled;
+    if (options.readAhead !== undefined) await setReadAhead(options.mountpoint, options.readAhead);
     for (let i = 1; i < (options.workers ?? 1); i++) {
       const clone = cloneDevice(native, device, options.devicePath);
       devices.push(clone);

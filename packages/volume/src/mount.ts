@@ -35,6 +35,9 @@ export interface MountVolumeOptions {
   readonly log?: (line: string) => void;
 }
 
+/** Bytes: streams are a tenth faster than with the kernel's half of it, and page faults of mappings read twice as much. */
+const readAhead = 256 * 1024;
+
 /**
  * Mounts a volume, for reading and writing unless `readOnly`. Resolves when it is served: its newest state has been found, settled with the
  * keeper, and every earlier writer is shut out.
@@ -60,6 +63,7 @@ export async function mountVolume(options: MountVolumeOptions): Promise<ServedFi
     worker: options.worker ?? new URL('entry.ts', import.meta.url),
     data,
     log,
+    readAhead,
     ...(remote && {
       onMessage: (message: unknown, post: (value: unknown) => void) =>
         answerTagKeeper(remote, message, post, log),

@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { promises } from 'node:fs';
 
 /**
  * Has the kernel read so many bytes ahead of whoever reads a mounted file system from front to back, where this process may say
@@ -6,9 +6,9 @@ import { stat, writeFile } from 'node:fs/promises';
  */
 export async function setReadAhead(mountpoint: string, bytes: number): Promise<void> {
   try {
-    const { dev } = await stat(mountpoint);
+    const { dev } = await promises.stat(mountpoint);
     const [major, minor] = [(dev >>> 8) & 0xfff, (dev & 0xff) | ((dev >>> 12) & 0xfff00)];
-    await writeFile(`/sys/class/bdi/${major}:${minor}/read_ahead_kb`, String(bytes / 1024));
+    await promises.writeFile(`/sys/class/bdi/${major}:${minor}/read_ahead_kb`, String(bytes / 1024));
   } catch {
     // It is only faster with it.
   }

@@ -22,10 +22,13 @@ export class Bucket {
   /** Index of a slot, or where it would stand as `-1 - index`. */
   #find(slot: Uint8Array): number {
     let [low, high] = [0, this.#count];
+    const prefix = prefixOf(slot);
     while (low < high) {
       const middle = (low + high) >>> 1;
       const at = middle * entrySize;
-      const order = this.#bytes.compare(slot, 0, slotSize, at, at + slotSize);
+      // Slots are hashes: four bytes tell nearly all apart, for a tenth of what a call costs.
+      const order =
+        this.#bytes.readUInt32BE(at) - prefix || this.#bytes.compare(slot, 0, slotSize, at, at + slotSize);
       if (order === 0) return middle;
       if (order < 0) low = middle + 1;
       else high = middle;
@@ -80,3 +83,6 @@ export class Bucket {
     this.#count++;
   }
 }
+
+const prefixOf = (slot: Uint8Array): number =>
+  new DataView(slot.buffer, slot.byteOffset, slotSize).getUint32(0);

@@ -178,6 +178,24 @@ void describe('the guard', () => {
     );
   });
 
+  void test('is not undone by an asker who moves', () => {
+    const guard = new PlacementGuard(
+      cells,
+      { thread: 77, restore: () => steps.push('restored') },
+      () => true,
+    );
+    ask(5, 32);
+    guard.look();
+    guard.look();
+    assert.deepEqual(steps, [1, 'restored']);
+    runsOn.set(5, 3);
+    placement.missed();
+    placement.missed();
+    assert.deepEqual([placement.beside, steps], [false, [1, 'restored']]);
+    ask(5, 64);
+    assert.equal(placement.beside, false);
+  });
+
   void test('leaves a thread alone that serves, waits for the disk, or does not give way', () => {
     let runnable = true;
     const restore = (): void => assert.fail('it was put back');

@@ -133,12 +133,9 @@ export class Placement {
     const suits = calm && took <= this.#count * pace;
     this.#count = 0;
     this.#span = span;
-    if (this.#beside && this.#wasRescued) {
-      this.#beside = false;
-      this.#strike();
-    } else if (this.#beside && !suits) {
+    if (this.#beside && !suits) {
+      if (calm || this.#wasRescued) this.#strike();
       this.#apart();
-      if (calm) this.#strike();
     } else if (this.#beside) {
       if (this.#strikes > 0) this.#strikes -= 1 / 16;
       this.#follow();
@@ -151,9 +148,14 @@ export class Placement {
     this.#penalty = 2 ** Math.ceil(this.#strikes);
   }
 
-  /** Goes to where the asker runs. */
+  /** Goes to where the asker runs, unless the guard has seen it starve there. */
   #follow(): void {
     const { cells, scheduling } = this.#options;
+    if (this.#beside && this.#wasRescued) {
+      this.#beside = false;
+      this.#strike();
+      return;
+    }
     const processor = this.#processorOf(this.#asker);
     if (this.#beside && processor === this.#processor) return;
     if (processor < 0) {

@@ -28,6 +28,8 @@ void test('a thread gives way on one processor, and is as it was afterwards', { 
     assert.equal(scheduling.giveWayOn(0), true);
     assert.equal(processorOf(process.pid), 0);
     assert.equal(scheduling.giveWayOn(1000), false);
+    // Whoever starts it with a policy of his choice keeps that.
+    assert.equal(Scheduling.own(loadNative()), undefined);
   } finally {
     scheduling.restore();
   }

@@ -23,14 +23,17 @@ export class Scheduling {
   }
 
   /**
-   * Of the calling thread; undefined where it may not be changed and changed back. Giving way needs no right, but ending it
-   * does (`can_nice` in the kernel's sched/syscalls.c): that one is tried by the nice value, which can be put back.
+   * Of the calling thread; undefined where it may not be changed and changed back, or somebody has given it a policy of his
+   * choice. Giving way needs no right, but ending it does (`can_nice` in the kernel's sched/syscalls.c): that one is tried by
+   * the nice value, which can be put back.
    */
   static own(native: Native): Scheduling | undefined {
     try {
       const nice = getPriority();
       setPriority(Math.max(nice - 1, -20));
       setPriority(nice);
+      const at = readStat('/proc/thread-self/stat', field.policy);
+      if (at < 0 || stat[at] !== ordinary) return undefined;
       return Scheduling.of(native, Number(readlinkSync('/proc/thread-self').split('/')[2]));
     } catch {
       // Without the right, or without /proc: the thread stays as it is.
@@ -69,7 +72,8 @@ const stat = new Uint8Array(1024);
 const endOfName = 0x29; // )
 const space = 0x20;
 /** Fields of proc_pid_stat(5). */
-const field = { state: 3, processor: 39 } as const;
+const field = { state: 3, processor: 39, policy: 41 } as const;
+const ordinary = 0x30; // SCHED_OTHER
 
 /**
  * Reads what the kernel says of a thread (proc_pid_stat(5)) into `stat`, and returns where field `wanted` begins in it; -1

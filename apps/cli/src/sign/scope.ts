@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { keyHashOfDigest, keyHashPattern } from '@ensconce/policy/key-hash';
 import type { SignatureScope } from '@ensconce/policy/signature';
 import { fromHex } from '@ensconce/base/bytes';
@@ -41,11 +41,10 @@ export function withScopeOptions(command: Command): Command {
       'its key hash instead, for a CAS that was not attested from here',
       keyHashOption,
     )
-    .option(
-      '--expires <time>',
-      'until when CAS takes it: 7d, 12h, 30m, or 2030-01-31T00:00:00Z',
-      lifetime,
-      lifetime('7d'),
+    .addOption(
+      new Option('--expires <time>', 'until when CAS takes it: 7d, 12h, 30m, or 2030-01-31T00:00:00Z')
+        .argParser(lifetime)
+        .default(lifetime('7d'), '7d'),
     );
 }
 

@@ -5,12 +5,12 @@ import { DirectoryBacking } from '@ensconce/volume/backing';
 import { VolumeFilesystem } from '@ensconce/volume/filesystem';
 import { UnprotectedTagKeeper } from '@ensconce/volume/tag-keeper';
 import { Volume } from '@ensconce/volume/volume';
-import { startWriteback } from '@ensconce/volume/writeback';
+import { diskCalls } from '@ensconce/volume/disk-calls';
 import { copyingAead } from './copying-aead.ts';
 
 serveWorker((value, services) => {
   const { directory } = value as { directory: string };
-  const backing = new DirectoryBacking(directory, false, startWriteback());
+  const backing = new DirectoryBacking(directory, false, diskCalls());
   const log = (line: string): void => services.log(line);
   const volume = Volume.open({
     backing,

@@ -13,7 +13,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { StartWriteback } from './writeback.ts';
+import type { DiskCalls } from './disk-calls.ts';
+
+/** Bytes that a disk takes as a whole, and that files are written in past the page cache. */
+export const blockBytes = 4096;
 
 /**
  * The directory that holds a volume: the attacker's. Every name, length and byte that comes from it is untrusted.
@@ -33,6 +36,8 @@ export interface Backing {
   replace(name: string, bytes: Uint8Array): void;
   /** Makes names that were created durable. */
   syncNames(): void;
+  /** Memory for `writeBlocks`; any will do where there is none. */
+  blockMemory?(size: number): Uint8Array;
   /** Free and total bytes. */
   space(): { readonly free: number; readonly total: number };
 }
@@ -41,6 +46,11 @@ export interface BackingFile {
   /** Returns how many bytes were read: fewer than `length` only at the end of the file. */
   read(position: number, into: Uint8Array, at: number, length: number): number;
   write(position: number, from: Uint8Array, at: number, length: number): void;
+  /**
+   * `write` of whole blocks at once, from `blockMemory`, that `sync` follows: past the page cache where the file system can,
+   * which then needs no memory of its own for them.
+   */
+  writeBlocks?(position: number, from: Uint8Array, at: number, length: number): void;
   /** Has the disk begin with what was written there, if it can. */
   startWriteback?(position: number, length: number): void;
   size(): number;
@@ -48,19 +58,34 @@ export interface BackingFile {
   close(): void;
 }
 
+/**
+ * What open(2) and write(2) say where a file system knows no O_DIRECT, or wants larger blocks or other memory for it; ENOENT
+ * and ENXIO where there is no /proc. Anything else would be said of an ordinary write as well.
+ */
+const cannotBeDirect = ['EINVAL', 'EOPNOTSUPP', 'ENOENT', 'ENXIO', 'EACCES', 'EPERM'] as const;
+
 /** A directory of the local file system (also of NFS or a persistent volume). */
 export class DirectoryBacking implements Backing {
   readonly path: string;
   readonly #readOnly: boolean;
-  readonly #startWriteback: StartWriteback | undefined;
+  readonly #calls: DiskCalls | undefined;
+  /** Whether files can be written past the page cache here. */
+  #direct: boolean;
 
-  constructor(path: string, readOnly = false, startWriteback?: StartWriteback) {
+  constructor(path: string, readOnly = false, calls?: DiskCalls) {
     this.path = path;
     this.#readOnly = readOnly;
-    this.#startWriteback = startWriteback;
+    this.#calls = calls;
+    this.#direct = calls !== undefined;
   }
 
   #file(fd: number): BackingFile {
+    const write = (to: number, position: number, from: Uint8Array, at: number, length: number): void => {
+      for (let done = 0; done < length;)
+        done += writeSync(to, from, at + done, length - done, position + done);
+    };
+    /** The same file, open for writes past the page cache. */
+    let direct: number | undefined;
     return {
       read: (position, into, at, length) => {
         let done = 0;
@@ -71,15 +96,33 @@ export class DirectoryBacking implements Backing {
         }
         return done;
       },
-      write: (position, from, at, length) => {
-        for (let done = 0; done < length;)
-          done += writeSync(fd, from, at + done, length - done, position + done);
+      write: (position, from, at, length) => write(fd, position, from, at, length),
+      writeBlocks: (position, from, at, length) => {
+        try {
+          if (this.#direct) {
+            direct ??= openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_DIRECT);
+            write(direct, position, from, at, length);
+            return;
+          }
+        } catch (error) {
+          if (!(cannotBeDirect as readonly unknown[]).includes((error as NodeJS.ErrnoException).code))
+            throw error;
+          this.#direct = false;
+        }
+        write(fd, position, from, at, length);
       },
-      startWriteback: (position, length) => this.#startWriteback?.(fd, position, length),
+      startWriteback: (position, length) => this.#calls?.startWriteback(fd, position, length),
       size: () => fstatSync(fd).size,
       sync: () => fdatasyncSync(fd),
-      close: () => closeSync(fd),
+      close: () => {
+        closeSync(fd);
+        if (direct !== undefined) closeSync(direct);
+      },
     };
+  }
+
+  blockMemory(size: number): Uint8Array {
+    return this.#calls?.alignedMemory(size, blockBytes) ?? new Uint8Array(size);
   }
 
   create(name: string): BackingFile {

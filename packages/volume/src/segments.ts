@@ -1,6 +1,7 @@
 import { concatBytes, equalBytes, utf8 } from '@ensconce/base/bytes';
 import type { Aead, AeadFactory } from './aead.ts';
 import { nonceSize, tagSize } from './aead.ts';
+import { blockBytes } from './backing.ts';
 import type { Backing, BackingFile } from './backing.ts';
 import { VolumeError } from './errors.ts';
 import {
@@ -32,6 +33,8 @@ interface OpenSegment {
 interface WriteSegment extends OpenSegment {
   readonly number: number;
   readonly header: Uint8Array;
+  /** Where the buffer begins: at a block. What it holds of bytes that are in the file saves reading them there. */
+  base: number;
   /** Everything before this offset is in the file. */
   flushed: number;
   /** Where the next frame goes. */
@@ -61,7 +64,6 @@ const smallFlush = 128 * 1024;
 const ahead = 1024 * 1024;
 /** A write of at least so many bytes is part of a stream: the disk begins with it at once. */
 const streamed = 512 * 1024;
-const zeros = new Uint8Array(ahead);
 /** Frames that follow each other are read together, up to so many bytes. */
 const windowSize = 256 * 1024;
 
@@ -77,7 +79,9 @@ export class Segments {
   readonly #nonceView = new DataView(this.#nonce.buffer);
   readonly #header = new Uint8Array(frameHeaderSize);
   readonly #headerView = new DataView(this.#header.buffer);
-  readonly #buffer = new Uint8Array(bufferSize + longestFrame + 4 * frameOverhead);
+  /** Sealed bytes of the current segment, and zeros up to the end of a block behind them while they are written. */
+  readonly #buffer: Uint8Array;
+  #zeros: Uint8Array | undefined;
   readonly #scratch = new Uint8Array(longestFrame + frameOverhead);
   readonly #unsynced = new Set<OpenSegment>();
   /** Sealed bytes of a segment's file, which never change; as untrusted as the file. */
@@ -101,7 +105,12 @@ export class Segments {
 
   constructor(options: SegmentsOptions) {
     this.#options = options;
+    this.#buffer = this.#memory(bufferSize + longestFrame + 4 * frameOverhead + 2 * blockBytes);
     this.#limit = options.segmentSize ?? segmentSize;
+  }
+
+  #memory(size: number): Uint8Array {
+    return this.#options.backing.blockMemory?.(size) ?? new Uint8Array(size);
   }
 
   /** The segment that is being written to, which must not be removed. */
@@ -148,6 +157,7 @@ export class Segments {
         ...segment,
         number,
         header,
+        base: 0,
         flushed: 0,
         end: segmentHeaderSize,
         durable: 0,
@@ -179,7 +189,7 @@ export class Segments {
     const size = plain.length + frameOverhead;
     let current = this.#writable();
     if (current.end + size + linkSize + frameOverhead > this.#limit) current = this.#roll(current);
-    else if (current.end - current.flushed + size > bufferSize) this.flush();
+    else if (current.end - current.base + size > bufferSize) this.#makeRoom(current);
     this.#seal(current, type, plain);
   }
 
@@ -192,6 +202,14 @@ export class Segments {
     return segment;
   }
 
+  /** What is left of the buffer goes to its beginning, and to the file what it is too full of. */
+  #makeRoom(segment: WriteSegment): void {
+    if (segment.end - segment.flushed > bufferSize / 2) this.#write(segment);
+    const base = blockStart(segment.flushed);
+    this.#buffer.copyWithin(0, base - segment.base, segment.end - segment.base);
+    segment.base = base;
+  }
+
   /** Has the next frame begin a new segment. */
   startNew(): void {
     if (this.#current) this.#roll(this.#current);
@@ -199,7 +217,7 @@ export class Segments {
 
   /** Goes on in a new segment; the old one ends with a link to it. After a failure the same is tried again. */
   #roll(old: WriteSegment): WriteSegment {
-    this.flush();
+    this.#write(old);
     const fresh = (this.#following ??= this.#create());
     const link = new Uint8Array(linkSize);
     new DataView(link.buffer).setUint32(0, fresh.number, true);
@@ -217,7 +235,7 @@ export class Segments {
   }
 
   #seal(segment: WriteSegment, type: number, plain: Uint8Array): void {
-    const at = segment.end - segment.flushed;
+    const at = segment.end - segment.base;
     const body = at + frameHeaderSize;
     this.#setNonce(segment.end, type, plain.length);
     this.#buffer.set(this.#header, at);
@@ -229,19 +247,39 @@ export class Segments {
     segment.end += plain.length + frameOverhead;
   }
 
+  /**
+   * Hands what was appended to the file. From the block on in which it begins, whose old bytes are written again: it would
+   * have to be read before a part of it could be written.
+   */
   #write(segment: WriteSegment): void {
-    const length = segment.end - segment.flushed;
-    if (length === 0) return;
-    segment.file.write(segment.flushed, this.#buffer, 0, length);
-    if (length >= streamed) segment.file.startWriteback?.(segment.flushed, length);
+    const { file, base, flushed, end } = segment;
+    if (end === flushed) return;
+    const from = blockStart(flushed);
+    file.write(from, this.#buffer, from - base, end - from);
+    // The disk takes a stream while more of it comes.
+    if (end - flushed >= streamed) file.startWriteback?.(flushed, end - flushed);
+    this.#written(segment);
+  }
+
+  #written(segment: WriteSegment): void {
     segment.flushed = segment.end;
     const open = this.#open.get(segment.number);
     if (open) this.#unsynced.add(open);
   }
 
-  /** Hands everything that was appended to the backing directory. After a failure the same bytes are tried again. */
+  /**
+   * Hands everything that was appended to the backing directory, as it is made durable next: in whole blocks, with zeros
+   * behind the end. After a failure the same bytes are tried again.
+   */
   flush(): void {
-    if (this.#current) this.#write(this.#current);
+    const segment = this.#current;
+    if (!segment || segment.end === segment.flushed) return;
+    const { file, base, flushed, end } = segment;
+    const from = blockStart(flushed);
+    const to = blockEnd(end);
+    this.#buffer.fill(0, end - base, to - base);
+    writeBlocks(file, from, this.#buffer, from - base, to - from);
+    this.#written(segment);
   }
 
   /** Makes everything that was appended durable. */
@@ -262,11 +300,12 @@ export class Segments {
   #writeAhead(segment: WriteSegment): void {
     segment.small = segment.end - segment.durable < smallFlush ? segment.small + 1 : 0;
     if (segment.small < smallFlushes || segment.end <= segment.reserved) return;
-    const length = Math.min(ahead, this.#limit - segment.end);
+    const from = blockEnd(segment.end);
+    const length = blockStart(Math.min(ahead, this.#limit - from));
     if (length <= 0) return;
     try {
-      segment.file.write(segment.end, zeros, 0, length);
-      segment.reserved = segment.end + length;
+      writeBlocks(segment.file, from, (this.#zeros ??= this.#memory(ahead)), 0, length);
+      segment.reserved = from + length;
     } catch {
       // No room: it goes without.
       segment.reserved = Infinity;
@@ -315,8 +354,8 @@ export class Segments {
   /** The sealed bytes (header, ciphertext, tag) of a frame, from the buffer if they have not been written yet. */
   #sealed(number: number, offset: number, size: number, into: Uint8Array): boolean {
     const current = this.#current;
-    if (current && current.number === number && offset >= current.flushed) {
-      const at = offset - current.flushed;
+    if (current && current.number === number && offset >= current.base) {
+      const at = offset - current.base;
       if (offset + size > current.end) return false;
       into.set(this.#buffer.subarray(at, at + size));
       return true;
@@ -437,4 +476,23 @@ export class Segments {
     this.#unsynced.clear();
     this.#current = undefined;
   }
+}
+
+function blockStart(offset: number): number {
+  return offset - (offset % blockBytes);
+}
+
+function blockEnd(offset: number): number {
+  return blockStart(offset + blockBytes - 1);
+}
+
+function writeBlocks(
+  file: BackingFile,
+  position: number,
+  from: Uint8Array,
+  at: number,
+  length: number,
+): void {
+  if (file.writeBlocks) file.writeBlocks(position, from, at, length);
+  else file.write(position, from, at, length);
 }

@@ -16,7 +16,7 @@ import type { TagState } from './tag-keeper.ts';
 import { Volume } from './volume.ts';
 import type { Durability } from './settlement.ts';
 import { readVolumeHeader } from './volume-header.ts';
-import { startWriteback } from './writeback.ts';
+import { diskCalls } from './disk-calls.ts';
 
 /** What a worker needs to serve a volume; structured-clonable. */
 export interface VolumeWorkerData {
@@ -49,7 +49,7 @@ export interface NewRoot {
 /** Opens a volume for a FUSE worker: `serveWorker(volumeFilesystem)` is the whole entry module. */
 export function volumeFilesystem(value: unknown, services: WorkerServices): Filesystem {
   const data = value as VolumeWorkerData;
-  const backing = new DirectoryBacking(data.directory, data.readOnly, startWriteback(data.koffiPath));
+  const backing = new DirectoryBacking(data.directory, data.readOnly, diskCalls(data.koffiPath));
   const log = (line: string): void => services.log(line);
   const remote = data.keeper.kind === 'parent' ? new RemoteTagKeeper(services) : undefined;
   const now = fineClock(

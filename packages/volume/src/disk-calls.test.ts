@@ -8,7 +8,7 @@ import { aead, create, volumeKey } from '../test/machine.ts';
 import { MemoryBacking } from '../test/memory-backing.ts';
 import { MemoryTagKeeper } from './tag-keeper.ts';
 import { Volume } from './volume.ts';
-import { startWriteback } from './writeback.ts';
+import { diskCalls } from './disk-calls.ts';
 
 void test('the disk begins with a stream while it comes, and not with what a small commit flushes at once', () => {
   const backing = new MemoryBacking();
@@ -39,15 +39,15 @@ void test('the disk begins with a stream while it comes, and not with what a sma
 void test('telling the disk changes nothing, and what is no file of a disk is left alone', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'ensconce-writeback-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  const start = startWriteback();
+  const calls = diskCalls();
   const path = join(folder, 'file');
   const fd = openSync(path, 'w');
   writeSync(fd, 'contents');
-  start(fd, 0, 8);
-  start(fd, 1_000_000, 8);
+  calls.startWriteback(fd, 0, 8);
+  calls.startWriteback(fd, 1_000_000, 8);
   closeSync(fd);
   assert.equal(readFileSync(path, 'utf8'), 'contents');
   const device = openSync('/dev/null', 'w');
-  start(device, 0, 8);
+  calls.startWriteback(device, 0, 8);
   closeSync(device);
 });

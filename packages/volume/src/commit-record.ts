@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { ByteReader, concatBytes } from '@ensconce/base/bytes';
 import { getLocation, locationSize, putLocation } from './frame.ts';
 import type { Location } from './frame.ts';
@@ -20,9 +20,7 @@ export interface CommitRecord {
 }
 
 export function digestTags(tags: readonly Uint8Array[]): Uint8Array {
-  return createHash('sha256')
-    .update(concatBytes(...tags))
-    .digest();
+  return hash('sha256', concatBytes(...tags), 'buffer');
 }
 
 export function encodeCommit(commit: CommitRecord): Uint8Array {

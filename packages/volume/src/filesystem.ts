@@ -131,7 +131,7 @@ export class VolumeFilesystem implements Filesystem {
 
   tick(now: number): number {
     const interval = this.#options.commitInterval ?? 1000;
-    this.#space.lookAgain();
+    this.#space.lookAgain(now);
     return Math.min(this.#volume.settlePromises(), this.#commitInTime(now, interval));
   }
 

@@ -13,6 +13,8 @@ const empty = new Uint8Array(inodeSize);
 export class Inodes {
   readonly #volume: Volume;
   readonly #known: (Inode | undefined)[] = Array.from({ length: places });
+  /** Those that changed since the last flush, and some that were put into the map meanwhile. */
+  readonly #changed: Inode[] = [];
   /** Those that made room; an operation may still hold them until `settle`. */
   readonly #dropped: Inode[] = [];
   /** Objects to be used again: inodes come and go too fast for the garbage collector. */
@@ -92,6 +94,7 @@ export class Inodes {
     // It may have made room since the operation got it.
     this.#place(inode);
     inode.dirty = true;
+    this.#changed.push(inode);
   }
 
   remove(inode: Inode): void {
@@ -112,7 +115,8 @@ export class Inodes {
 
   /** Puts everything that changed into the map. */
   flush(): void {
-    for (const inode of this.#known) if (inode) this.#store(inode);
+    for (const inode of this.#changed) this.#store(inode);
+    this.#changed.length = 0;
     if (!this.#countersChanged) return;
     const counters = new Uint8Array(16);
     const view = new DataView(counters.buffer);

@@ -13,7 +13,7 @@ export type Durability = 'settled' | 'tag-follows-100ms';
 /** Milliseconds: what is promised before the keeper has the tag lies within so long a time. */
 const lossWindow = 100;
 /** Milliseconds for which promises are collected before the keeper is asked for all of them: well within the window. */
-const collectFor = 40;
+const collectFor = 60;
 /** Milliseconds until a keeper that was out of reach is asked again. */
 const askAgainAfter = 1000;
 

@@ -6,6 +6,7 @@ import { VolumeError } from './errors.ts';
 import { frameOverhead, frameType, longestFrame, segmentOfName } from './frame.ts';
 import type { Location } from './frame.ts';
 import { encodeHead, epochOfHead, headName } from './head.ts';
+import type { Head } from './head.ts';
 import { encodeHeader, headerFile } from './header.ts';
 import { JournalWriter } from './journal.ts';
 import { VolumeKeys } from './keys.ts';
@@ -72,6 +73,8 @@ export class Volume {
   #sequence: number;
   readonly epoch: number;
   #headWritten = false;
+  /** What the first head of this writer says, from when its commit was sealed. */
+  #firstHead: Head | undefined;
   #changed = false;
   #waiting: ((error?: VolumeError) => void)[] = [];
   /** Who waits asked for a checkpoint. */
@@ -472,8 +475,10 @@ export class Volume {
     const emptied = [...this.#usage.emptied];
     if (!full) return () => this.#remove(emptied);
     this.#journalBytes = 0;
-    const head = { epoch: this.epoch, sequence: this.#sequence - 1, start, previous };
     const first = !this.#headWritten;
+    let head: Head = { epoch: this.epoch, sequence: this.#sequence - 1, start, previous };
+    // Where the disk was full before, the chain from the keeper's tag begins with a commit that was sealed then.
+    if (first) head = this.#firstHead ??= head;
     const write = (): void => {
       const { backing, aead, random } = this.#options;
       backing.replace(headName(this.epoch), encodeHead(head, this.keys, aead, random(32)));
@@ -487,8 +492,8 @@ export class Volume {
     return () => {
       if (!first) write();
       const old = this.#chainStart;
-      this.#chainStart = start.segment;
-      for (let segment = old; segment < start.segment; segment++) emptied.push(segment);
+      this.#chainStart = head.start.segment;
+      for (let segment = old; segment < head.start.segment; segment++) emptied.push(segment);
       this.#remove(emptied);
       if (first) this.#tidy();
     };

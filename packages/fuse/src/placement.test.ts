@@ -95,6 +95,22 @@ void describe('the thread goes beside whoever asks', () => {
     assert.equal(placement.beside, false);
   });
 
+  void test('but not of several whose flushes part them', () => {
+    for (let i = 0; i < 400; i++) {
+      ask(5 + (i % 2), 9);
+      placement.served(5 + (i % 2), 0, true);
+    }
+    ask(5, 40);
+    assert.equal(placement.beside, true);
+    for (let i = 0; i < 400; i++) {
+      ask(5 + (i % 2), 2);
+      placement.served(5 + (i % 2), 0, true);
+    }
+    assert.equal(placement.beside, false);
+    ask(5, 12);
+    assert.equal(placement.beside, false);
+  });
+
   void test('but not of one who asks slowly', () => {
     ask(5, 200, 1);
     assert.deepEqual(steps, []);

@@ -5,7 +5,7 @@ import type { Scheduling } from './scheduling.ts';
 const span = 32;
 /** Requests after which one who was quiet for a while is known again. */
 const shortSpan = 8;
-/** Changes of who asks that a span may have: one shell or `xargs` after another, but not two at a time. */
+/** Changes of who asks that as many requests may have: one shell or `xargs` after another, but not two at a time. */
 const mostChanges = 4;
 /** Reads of at least so many bytes come from the kernel's read-ahead, while the program goes on … */
 const largeRead = 64 * 1024;
@@ -53,7 +53,10 @@ export class Placement {
   #served = 0;
   #span = span;
   #count = 0;
-  #changes = 0;
+  /** Requests since it was last judged whether several ask at a time, and how often they took turns. */
+  #asked = 0;
+  #turns = 0;
+  #several = false;
   #largeReads = 0;
   #began = 0;
   /** How often he had not asked again when it was this thread's turn, since it was last looked where he runs. */
@@ -81,14 +84,15 @@ export class Placement {
   served(asker: number, size: number, waited: boolean): void {
     this.#options.cells[placementCell.served] = ++this.#served;
     if (waited) this.#count = 0;
-    if (waited || asker === 0) return;
+    if (asker === 0) return;
+    // Also those who wait for the disk: the clients of a database do so in turn.
+    const changed = asker !== this.#asker;
+    this.#asker = asker;
+    this.#notice(changed);
+    if (waited) return;
     if (this.#count++ === 0) this.#begin();
     if (size >= largeRead) this.#largeReads++;
-    if (asker !== this.#asker) {
-      this.#asker = asker;
-      this.#changes++;
-      if (this.#beside) this.#follow();
-    }
+    if (changed && this.#beside) this.#follow();
     if (this.#count >= this.#span) this.#judge();
   }
 
@@ -121,15 +125,25 @@ export class Placement {
     return Atomics.load(this.#options.cells, placementCell.beside) === 0;
   }
 
+  #notice(changed: boolean): void {
+    if (changed) this.#turns++;
+    if (this.#turns > mostChanges) {
+      this.#several = true;
+      if (this.#beside) this.#apart();
+    }
+    if (++this.#asked < span) return;
+    this.#several = this.#turns > mostChanges;
+    this.#asked = this.#turns = 0;
+  }
+
   #begin(): void {
-    this.#changes = 0;
     this.#largeReads = 0;
     this.#began = this.#options.now();
   }
 
   #judge(): void {
     const took = this.#options.now() - this.#began;
-    const calm = this.#changes <= mostChanges && this.#largeReads < mostLargeReads;
+    const calm = !this.#several && this.#largeReads < mostLargeReads;
     const suits = calm && took <= this.#count * pace;
     this.#count = 0;
     this.#span = span;

@@ -58,7 +58,9 @@ export class Placement {
   #turns = 0;
   #several = false;
   #largeReads = 0;
-  #began = 0;
+  /** When the last request was answered, and how long the others of the span took. */
+  #answered = 0;
+  #took = 0;
   /** How often he had not asked again when it was this thread's turn, since it was last looked where he runs. */
   #misses = 0;
   #missesToLook = fewMisses;
@@ -83,14 +85,17 @@ export class Placement {
    */
   served(asker: number, size: number, waited: boolean): void {
     this.#options.cells[placementCell.served] = ++this.#served;
-    if (waited) this.#count = 0;
+    const now = this.#options.now();
+    const took = now - this.#answered;
+    this.#answered = now;
     if (asker === 0) return;
     // Also those who wait for the disk: the clients of a database do so in turn.
     const changed = asker !== this.#asker;
     this.#asker = asker;
     this.#notice(changed);
     if (waited) return;
-    if (this.#count++ === 0) this.#begin();
+    if (this.#count++ === 0) this.#took = this.#largeReads = 0;
+    else this.#took += took;
     if (size >= largeRead) this.#largeReads++;
     if (changed && this.#beside) this.#follow();
     if (this.#count >= this.#span) this.#judge();
@@ -136,15 +141,9 @@ export class Placement {
     this.#asked = this.#turns = 0;
   }
 
-  #begin(): void {
-    this.#largeReads = 0;
-    this.#began = this.#options.now();
-  }
-
   #judge(): void {
-    const took = this.#options.now() - this.#began;
     const calm = !this.#several && this.#largeReads < mostLargeReads;
-    const suits = calm && took <= this.#count * pace;
+    const suits = calm && this.#took <= this.#count * pace;
     this.#count = 0;
     this.#span = span;
     if (this.#beside && !suits) {

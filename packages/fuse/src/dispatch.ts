@@ -11,7 +11,9 @@ import {
   opcode,
   openKillSuidgid,
   pageSize,
+  replySize,
   setAttribute,
+  writeData,
   writeFlag,
 } from './protocol.ts';
 import type { Request } from './request.ts';
@@ -28,8 +30,8 @@ const unsupported = -errno.ENOSYS;
 /** Calls the method of a file system that a request asks for, and puts its result behind the header of the reply. */
 export class Dispatcher {
   /** The reply: `headerOut` bytes for the header, then the result. */
-  readonly reply = new Uint8Array(headerOut + largestTransfer + pageSize);
-  readonly view = new DataView(this.reply.buffer);
+  readonly reply: Uint8Array;
+  readonly view: DataView;
   /** Whether SETXATTR has the 16 bytes of arguments that INIT can agree on, or 8. */
   extendedSetxattr = false;
   readonly #filesystem: Filesystem;
@@ -38,7 +40,7 @@ export class Dispatcher {
   readonly #entry = new Entry();
   readonly #attributes = new Attributes();
   readonly #opened: Opened = { handle: 0, flags: 0 };
-  readonly #writer = new DirectoryWriter(this.reply);
+  readonly #writer: DirectoryWriter;
   readonly #change: AttributeChange = {
     valid: 0,
     handle: -1,
@@ -54,7 +56,16 @@ export class Dispatcher {
     ctimeNanoseconds: 0,
   };
 
-  constructor(filesystem: Filesystem, request: Request, log: (line: string) => void) {
+  /** `reply`: memory of `replySize` bytes. */
+  constructor(
+    filesystem: Filesystem,
+    request: Request,
+    log: (line: string) => void,
+    reply: Uint8Array = new Uint8Array(replySize),
+  ) {
+    this.reply = reply;
+    this.view = new DataView(reply.buffer, reply.byteOffset, reply.length);
+    this.#writer = new DirectoryWriter(reply);
     this.#filesystem = filesystem;
     this.#request = request;
     this.#log = log;
@@ -291,7 +302,7 @@ export class Dispatcher {
       offset,
       size,
       request.buffer,
-      arg + 40,
+      writeData,
       flags,
       request,
     );

@@ -8,7 +8,7 @@ import type { Native } from './native.ts';
 import { negotiate } from './negotiate.ts';
 import { Patience } from './patience.ts';
 import type { Placement } from './placement.ts';
-import { headerOut, opcode, requestBufferSize } from './protocol.ts';
+import { headerOut, opcode, replySize, requestBufferSize, writeData } from './protocol.ts';
 import { Request } from './request.ts';
 
 export interface LoopOptions {
@@ -47,9 +47,10 @@ const quietAfter = 1;
  */
 export function runLoop(options: LoopOptions): void {
   const { native, device, filesystem, log, placement } = options;
-  const input = new Uint8Array(requestBufferSize);
+  // Data begins a page: the kernel then copies each page of a file from or to one page here, and not in two parts.
+  const input = native.pageMemory(requestBufferSize, writeData);
   const request = new Request(input);
-  const dispatcher = new Dispatcher(filesystem, request, log);
+  const dispatcher = new Dispatcher(filesystem, request, log, native.pageMemory(replySize, headerOut));
   const { reply, view } = dispatcher;
   const late = new Uint8Array(headerOut + 24);
   const lateView = new DataView(late.buffer);

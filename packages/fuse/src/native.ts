@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { FuseError } from './errors.ts';
 import { errnoName } from './errno.ts';
+import { pageSize } from './protocol.ts';
 
 /** Memory that a C function reads or writes. */
 export type Memory = Uint8Array;
@@ -22,6 +23,8 @@ export interface Native {
   setPolicy(thread: number, policy: number, parameters: Memory): number;
   mount(source: string, target: string, type: string, flags: number, options: string): number;
   umount2(target: string, flags: number): number;
+  /** {@link pageMemory} */
+  pageMemory(size: number, at: number): Memory;
   /** umount2(2) off this thread: it may wait for a file system that this process serves. */
   umount2Async(target: string, flags: number): Promise<number>;
 }
@@ -102,6 +105,7 @@ export function loadNative(koffiPath?: string): Native {
     getAffinity: (thread, set) => result(getAffinity(thread, set.length, set)),
     setPolicy: (thread, policy, parameters) => result(setPolicy(thread, policy, parameters)),
     mount: (source, target, type, flags, options) => result(mount(source, target, type, flags, options)),
+    pageMemory: (size, at) => pageMemory(koffi, size, at),
     umount2: (target, flags) => result(umount2(target, flags)),
     umount2Async: (target, flags) =>
       new Promise((resolve, reject) => {
@@ -111,6 +115,15 @@ export function loadNative(koffiPath?: string): Native {
         });
       }),
   };
+}
+
+/** Memory of `size` bytes, of which byte `at` begins a page of 4096. */
+export function pageMemory(koffi: Koffi, size: number, at = 0): Memory {
+  // Moves nothing, and returns where its first argument is.
+  const addressOf = koffi.load(null).func('uintptr_t memmove(void *to, const void *from, size_t length)');
+  const memory = new Uint8Array(size + pageSize);
+  const start = -((addressOf(memory, memory, 0) as number) + at) & (pageSize - 1);
+  return memory.subarray(start, start + size);
 }
 
 /** `result` itself, or an error that says what was tried. */

@@ -130,6 +130,10 @@ export const pageSize = 4096;
 export const largestTransfer = 256 * pageSize;
 /** A read of the device needs room for a WRITE of the largest payload and its headers. */
 export const requestBufferSize = largestTransfer + pageSize;
+/** Where the data of a WRITE begins in its request: after `struct fuse_write_in`. */
+export const writeData = headerIn + 40;
+/** Bytes of the largest reply. */
+export const replySize = headerOut + largestTransfer + pageSize;
 
 /** `rdev` of the protocol (the kernel's `new_encode_dev`). */
 export function encodeDevice(major: number, minor: number): number {

@@ -55,12 +55,8 @@ void test('blocks that are written past the page cache are those that are read, 
   const all = new Uint8Array(expected.length + 1);
   assert.equal(file.read(0, all, 0, all.length), expected.length);
   assert.ok(expected.equals(all.subarray(0, expected.length)));
-  assert.deepEqual(
-    flagsOf(join(folder, 'file'))
-      .map((flags) => (flags & direct) !== 0)
-      .toSorted(),
-    [false, true],
-  );
+  const found = flagsOf(join(folder, 'file'));
+  assert.deepEqual([found.length, found.filter((flags) => flags & direct).length], [2, 1]);
   file.sync();
   file.close();
   assert.deepEqual(flagsOf(join(folder, 'file')), []);
@@ -71,7 +67,7 @@ void test('where that cannot be, blocks are written as everything else is', (t) 
   const folder = folderOf(t);
   const misaligned = {
     ...diskCalls(),
-    alignedMemory: (size: number) => new Uint8Array(size + 1).subarray(1),
+    blockMemory: (size: number) => new Uint8Array(size + 1).subarray(1),
   };
   for (const backing of [new DirectoryBacking(folder), new DirectoryBacking(folder, false, misaligned)]) {
     const memory = backing.blockMemory(4 * blockBytes);

@@ -122,7 +122,7 @@ export class DirectoryBacking implements Backing {
   }
 
   blockMemory(size: number): Uint8Array {
-    return this.#calls?.alignedMemory(size, blockBytes) ?? new Uint8Array(size);
+    return this.#calls?.blockMemory(size) ?? new Uint8Array(size);
   }
 
   create(name: string): BackingFile {

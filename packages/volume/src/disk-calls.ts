@@ -1,4 +1,4 @@
-import { loadKoffi } from '@ensconce/fuse/native';
+import { loadKoffi, pageMemory } from '@ensconce/fuse/native';
 
 /** What Node cannot ask of a disk. */
 export interface DiskCalls {
@@ -8,29 +8,23 @@ export interface DiskCalls {
    * the flush that follows.
    */
   startWriteback(fd: number, position: number, length: number): void;
-  /** Memory that begins at a multiple of `alignment`, as writes past the page cache need (O_DIRECT of open(2)). */
-  alignedMemory(size: number, alignment: number): Uint8Array;
+  /** Memory that begins a page of 4096 bytes, as writes past the page cache need (O_DIRECT of open(2)). */
+  blockMemory(size: number): Uint8Array;
 }
 
 /** SYNC_FILE_RANGE_WRITE of linux/fs.h. */
 const write = 2;
 
 export function diskCalls(koffiPath?: string): DiskCalls {
-  const library = loadKoffi(koffiPath).load(null);
-  const syncFileRange = library.func(
-    'int sync_file_range(int fd, int64 offset, int64 length, unsigned int flags)',
-  );
-  // Moves nothing, and returns where its first argument is.
-  const addressOf = library.func('uintptr_t memmove(void *to, const void *from, size_t length)');
+  const koffi = loadKoffi(koffiPath);
+  const syncFileRange = koffi
+    .load(null)
+    .func('int sync_file_range(int fd, int64 offset, int64 length, unsigned int flags)');
   return {
     startWriteback(fd, position, length) {
       // Where the directory's file system has no such thing it goes without.
       syncFileRange(fd, position, length, write);
     },
-    alignedMemory(size, alignment) {
-      const memory = new Uint8Array(size + alignment);
-      const start = -(addressOf(memory, memory, 0) as number) & (alignment - 1);
-      return memory.subarray(start, start + size);
-    },
+    blockMemory: (size) => pageMemory(koffi, size),
   };
 }

@@ -94,8 +94,11 @@ async function measureStore(
   const mounted: Mounted[] = [];
   const results: Results = {};
   try {
+    const builtOn = allRows(noTree, options.quick).flatMap(({ name, after }) =>
+      after !== undefined && options.rows?.includes(name) === true ? [after] : [],
+    );
     const isWanted = ({ name, bars }: Row): boolean =>
-      (options.rows?.includes(name) ?? true) &&
+      ((options.rows?.includes(name) ?? true) || builtOn.includes(name)) &&
       // The limit makes the others slow without saying more.
       (store !== 'slow disk' || bars.some((bar) => bar.store === store));
     const needsTree = allRows(noTree, options.quick).some(

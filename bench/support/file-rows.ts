@@ -55,34 +55,50 @@ export function fileRows(source: { tar: string; tree: string }, sizes: Sizes): r
   const { tar, tree } = source;
   const { megabytes, files } = sizes;
   const offset = `4096*random.randrange(${megabytes * 256})`;
-  const row = (name: string, script: string, bars: readonly Bar[], cold = false): Row => ({
+  const row = (
+    name: string,
+    script: string,
+    bars: readonly Bar[],
+    rest: Pick<Row, 'after' | 'cold'> = {},
+  ): Row => ({
     name,
     systems,
     bars,
-    cold,
     measure: timed(script),
+    ...rest,
   });
+  const [file, unpacked] = ['sequential write', 'untar'];
   return [
-    row('sequential write', `dd if=/dev/zero of=zero bs=128K count=${megabytes * 8} conv=fsync 2>/dev/null`, [
+    row(file, `dd if=/dev/zero of=zero bs=128K count=${megabytes * 8} conv=fsync 2>/dev/null`, [
       ...beats(1.5),
       ...nearDisk,
     ]),
-    row('sequential read', 'dd if=zero of=/dev/null bs=128K 2>/dev/null', [...beats(1.3), ...nearDisk], true),
-    row('4 KiB random write', randomly(`os.pwrite(f,b,${offset})`, files), [notSlower]),
-    row('4 KiB random read', randomly(`os.pread(f,4096,${offset})`, files), [notSlower], true),
+    row('sequential read', 'dd if=zero of=/dev/null bs=128K 2>/dev/null', [...beats(1.3), ...nearDisk], {
+      after: file,
+      cold: true,
+    }),
+    row('4 KiB random write', randomly(`os.pwrite(f,b,${offset})`, files), [notSlower], { after: file }),
+    row('4 KiB random read', randomly(`os.pread(f,4096,${offset})`, files), [notSlower], {
+      after: file,
+      cold: true,
+    }),
     row(
       'create',
       `rm zero; mkdir c; cd c; ${python(`for i in range(${files}): open(str(i),"w").write("x")`)}; rm -r ../c`,
       beats(2),
+      { after: file },
     ),
     row(
       'create with fsync',
       `mkdir f; cd f; ${python(`import os\nfor i in range(${Math.ceil(files / 20)}):\n  f=open(str(i),"w"); f.write("x"); f.flush(); os.fsync(f.fileno())`)}; rm -r ../f`,
       [],
     ),
-    row('untar', `tar xf ${tar}`, beats(2)),
-    row('md5', `find ${tree} -type f -print0 | xargs -0 md5sum >/dev/null`, beats(2), true),
-    row('ls -lR', `ls -lR ${tree} >/dev/null`, [...beats(4)], true),
-    row('rm -r', `rm -r ${tree}`, beats(2), true),
+    row(unpacked, `tar xf ${tar}`, beats(2)),
+    row('md5', `find ${tree} -type f -print0 | xargs -0 md5sum >/dev/null`, beats(2), {
+      after: unpacked,
+      cold: true,
+    }),
+    row('ls -lR', `ls -lR ${tree} >/dev/null`, [...beats(4)], { after: unpacked, cold: true }),
+    row('rm -r', `rm -r ${tree}`, beats(2), { after: unpacked, cold: true }),
   ];
 }

@@ -21,6 +21,8 @@ export interface Row {
   readonly name: string;
   readonly systems: readonly System[];
   readonly bars: readonly Bar[];
+  /** The row that leaves behind what this one works on: it is measured as well. */
+  readonly after?: string;
   /** Start with what the kernel has cached dropped. */
   readonly cold?: boolean;
   /** Does the work in a folder; resolves to the milliseconds it took. */

@@ -4,8 +4,8 @@ import type { StoredSession } from './session-record.ts';
 const keptSize = 16 * 1024 * 1024;
 /** Sessions on trial: some more than starts run at once, for each asks several times for its own. */
 const trialSize = 64;
-/** Names of sessions that were on trial last. */
-const rememberedSize = 4096;
+/** Names of a generation of sessions whose trial is over; those of two are remembered. */
+const generation = 2048;
 
 /**
  * The sessions that are in memory in their parsed form. One that is asked for again soon after its trial is kept, the least recently used
@@ -16,9 +16,10 @@ export class SessionCache {
   /** Least recently used first. */
   readonly #kept = new Map<string, StoredSession>();
   #size = 0;
-  /** Oldest first, as are the names. */
+  /** Oldest first. */
   readonly #onTrial = new Map<string, StoredSession>();
-  readonly #names = new Set<string>();
+  #names = new Set<string>();
+  #earlierNames = new Set<string>();
 
   get(name: string): StoredSession | undefined {
     const kept = this.#kept.get(name);
@@ -30,7 +31,7 @@ export class SessionCache {
 
   /** A session that was read from the database, or that was written to it: then it takes the place of its earlier version. */
   set(name: string, session: StoredSession): void {
-    const again = this.#names.delete(name);
+    const again = this.#names.delete(name) || this.#earlierNames.delete(name);
     if (this.#forget(name) || again) this.#keep(name, session);
     else this.#try(name, session);
   }
@@ -51,8 +52,9 @@ export class SessionCache {
     const [oldest = ''] = this.#onTrial.keys();
     this.#onTrial.delete(oldest);
     this.#names.add(oldest);
-    const [first = ''] = this.#names;
-    if (this.#names.size > rememberedSize) this.#names.delete(first);
+    if (this.#names.size < generation) return;
+    this.#earlierNames = this.#names;
+    this.#names = new Set();
   }
 
   /** Whether it was kept. */

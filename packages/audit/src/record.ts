@@ -83,7 +83,17 @@ export interface NewRecord {
 
 /** The line of a record; `sign` is Ed25519 by the audit key. */
 export function encodeRecord(record: NewRecord, sign: (data: Uint8Array) => Uint8Array): Uint8Array {
-  const signed = canonicalJson({ ...record, format: 'ensconce-audit/2' });
+  const { at, commit, event: told, previous, sequence, sessions } = record;
+  // In the order of canonical JSON, which is then written fastest; so do those who tell of frequent events.
+  const signed = canonicalJson({
+    at,
+    commit,
+    event: told,
+    format: 'ensconce-audit/2',
+    previous,
+    sequence,
+    sessions,
+  });
   return concatBytes(signed.subarray(0, -1), utf8(`,"signature":"${sign(signed).toBase64()}"}`));
 }
 

@@ -57,6 +57,18 @@ void test('members sort by UTF-16 code units, as RFC 8785 §3.2.3 has it', () =>
   );
 });
 
+void test('members that stand in order are written like others', () => {
+  let nested: Json = 'text';
+  for (let i = 0; i < 100; i++) nested = i % 2 === 0 ? [nested] : { b: nested, a: 1 };
+  const inOrder = JSON.parse(fromUtf8(canonicalJson(nested))) as Json;
+  assert.deepEqual(canonicalJson(inOrder), canonicalJson(nested));
+  assert.throws(() => canonicalJson([inOrder]), RangeError);
+  assert.equal(
+    fromUtf8(canonicalJson({ a: -0, b: undefined, c: [{ d: '\n' }] })),
+    '{"a":0,"c":[{"d":"\\n"}]}',
+  );
+});
+
 void test('absent members are left out', () => {
   assert.equal(fromUtf8(canonicalJson({ a: undefined, b: 1 })), '{"b":1}');
 });

@@ -47,7 +47,26 @@ function canonical(value: Json, depth: number): string {
  * be hashed. Throws `RangeError` on a value that has no such form.
  */
 export function canonicalJson(value: Json): Uint8Array {
-  return utf8(canonical(value, 0));
+  // What stands in order is written whole by the engine, many times faster than piece by piece.
+  return utf8(standsInOrder(value, 0) ? JSON.stringify(value) : canonical(value, 0));
+}
+
+/** Whether all members stand in the order of canonical JSON, and nothing is in it that `canonical` refuses. */
+function standsInOrder(value: Json | undefined, depth: number): boolean {
+  if (depth > maxDepth) return false;
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value === 'number') return Number.isSafeInteger(value);
+  if (typeof value !== 'object') return typeof value === 'boolean';
+  if (value === null) return true;
+  if (Array.isArray(value)) return value.every((item: Json) => standsInOrder(item, depth + 1));
+  let before = '';
+  for (const key of Object.keys(value)) {
+    const member = (value as { readonly [key: string]: Json | undefined })[key];
+    if (key < before || !key.isWellFormed()) return false;
+    if (member !== undefined && !standsInOrder(member, depth + 1)) return false;
+    before = key;
+  }
+  return true;
 }
 
 /** Parses JSON of at most `limit` bytes from an untrusted source; the result is `unknown` until a schema has read it. */

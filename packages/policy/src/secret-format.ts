@@ -55,10 +55,12 @@ const dotted: Readonly<Record<string, string>> = {
 const byNames = new WeakMap<readonly Secret[], ReadonlyMap<string, Secret>>();
 
 /** The secrets of a session by name; made once for each list, since a text can refer to secrets very often. */
-function byName(secrets: readonly Secret[]): ReadonlyMap<string, Secret> {
-  const known = byNames.get(secrets) ?? new Map(secrets.map((secret) => [secret.name, secret]));
-  byNames.set(secrets, known);
-  return known;
+export function secretsByName({ secrets }: Pick<Session, 'secrets'>): ReadonlyMap<string, Secret> {
+  const known = byNames.get(secrets);
+  if (known !== undefined) return known;
+  const made = new Map(secrets.map((secret) => [secret.name, secret]));
+  byNames.set(secrets, made);
+  return made;
 }
 
 /** The secret that a reference means: that of the whole name, or else that before a dotted suffix. */
@@ -66,13 +68,13 @@ export function resolveReference(
   reference: SecretReference,
   session: Pick<Session, 'secrets'>,
 ): { readonly secret: Secret; readonly format: string } | undefined {
-  const exact = byName(session.secrets).get(reference.name);
+  const exact = secretsByName(session).get(reference.name);
   if (exact) return { secret: exact, format: reference.format };
   const dot = reference.name.lastIndexOf('.');
   const suffix = reference.name.slice(dot + 1);
   const format = dot > 0 && Object.hasOwn(dotted, suffix) ? dotted[suffix] : undefined;
   if (format === undefined || reference.format !== '') return undefined;
-  const secret = byName(session.secrets).get(reference.name.slice(0, dot));
+  const secret = secretsByName(session).get(reference.name.slice(0, dot));
   if (!secret) return undefined;
   return { secret, format: secret.kind === 'private-key' && suffix === 'key' ? 'pkcs8:pem' : format };
 }

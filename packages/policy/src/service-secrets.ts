@@ -40,6 +40,29 @@ export function secretUses(session: Session, service: Service): readonly SecretU
   return [...named, ...templates];
 }
 
+/** The names in {@link secretUses}, each once, without saying where: at a start nobody asks. */
+export function usedSecrets(session: Session, service: Service): ReadonlySet<string> {
+  const image = imageOf(session, service);
+  const used = new Set<string>();
+  const look = (text = ''): void => {
+    for (const reference of references(text)) {
+      const resolved = resolveReference(reference, session);
+      if (resolved !== undefined) used.add(resolved.secret.name);
+    }
+  };
+  for (const argument of service.command) look(argument);
+  for (const value of Object.values(service.environment)) look(value);
+  if (image !== undefined) {
+    for (const { content } of image.injectionFiles) look(content);
+    for (const { key } of image.layers) look(key);
+  }
+  look(service.fspf?.key);
+  for (const { name } of image?.volumes ?? [])
+    look(session.volumes.find((volume) => volume.name === name)?.fspfKey);
+  if (image !== undefined) for (const { name } of templateSecrets(session, image)) used.add(name);
+  return used;
+}
+
 /** The secrets that templates in the image may hold: none where there are no such templates. A fragment is no text. */
 export function templateSecrets(session: Session, image: Image): readonly Secret[] {
   if (image.injectionFiles.every(({ content }) => content !== undefined)) return [];

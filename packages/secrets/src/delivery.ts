@@ -30,15 +30,15 @@ export async function deliveryLookup(
   const { secrets } = state;
   const lookup = secretLookup(session, state);
   const made = new Map<string, Uint8Array>();
-  const texts = JSON.stringify([session.services, session.images]);
-  const mentioned = texts.includes(`:${pkcs12Format}`);
+  const texts = [session.services, session.images];
+  const mentioned = mentions(texts, `:${pkcs12Format}`);
   for (const { name } of session.secrets) {
     const stored = storedOf(secrets, name, 'x509');
     const { pkcs8 } = stored ?? {};
     if (!stored || pkcs8 === undefined) continue;
     const asked =
       options.inTemplates?.has(name) === true ||
-      (mentioned && texts.includes(`$$SCONE::${name}:${pkcs12Format}`));
+      (mentioned && mentions(texts, `$$SCONE::${name}:${pkcs12Format}`));
     if (!asked) continue;
     made.set(`${name}:${pkcs12Format}`, await pkcs12({ ...stored, pkcs8 }));
   }
@@ -55,4 +55,11 @@ export async function deliveryLookup(
     made.set(`${secret.name}:`, utf8(await issueToken(secret, { key, now, self, lookup: before })));
   }
   return before;
+}
+
+/** Whether a text in `value` has `words` in it. */
+function mentions(value: unknown, words: string): boolean {
+  if (typeof value === 'string') return value.includes(words);
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.values(value).some((member) => mentions(member, words));
 }

@@ -1,3 +1,4 @@
+import { secretsByName } from '@ensconce/policy/secret-format';
 import type { Secret, Session } from '@ensconce/policy/session';
 import { givenCertificate, issueCertificate } from './certificate.ts';
 import { SecretsError } from './errors.ts';
@@ -111,7 +112,7 @@ class Derivation {
     this.#known = known;
     this.#existing = existing;
     this.#options = options;
-    this.#byName = new Map(session.secrets.map((secret) => [secret.name, secret]));
+    this.#byName = secretsByName(session);
   }
 
   async makeAll(names?: ReadonlySet<string>): Promise<Record<string, StoredSecret>> {

@@ -1,4 +1,4 @@
-import { resolveReference } from '@ensconce/policy/secret-format';
+import { resolveReference, secretsByName } from '@ensconce/policy/secret-format';
 import type { Secret, Session } from '@ensconce/policy/session';
 import { references } from '@ensconce/policy/substitution';
 
@@ -14,14 +14,6 @@ export function neededSecrets(session: Session, names: Iterable<string>): Readon
     pending.push(...madeOf(secret, session));
   }
   return needed;
-}
-
-const maps = new WeakMap<readonly Secret[], ReadonlyMap<string, Secret>>();
-
-function secretsByName({ secrets }: Session): ReadonlyMap<string, Secret> {
-  const known = maps.get(secrets) ?? new Map(secrets.map((secret) => [secret.name, secret]));
-  maps.set(secrets, known);
-  return known;
 }
 
 /**
@@ -45,11 +37,15 @@ export function missingSecrets(
 /** What one secret names directly. An import is made of nothing here, whatever parameters stand beside it. */
 function madeOf(secret: Secret, session: Session): readonly string[] {
   if (secret.import) return [];
-  const texts = [secret.applicationSecret ?? '', ...Object.values(secret.payload ?? {})];
+  const { importAkv, privateKey, issuer, signer, applicationSecret, payload } = secret;
+  const named = [importAkv?.token, importAkv?.decryptionKey, privateKey, issuer, signer].filter(
+    (name) => name !== undefined,
+  );
+  // Most secrets are made of nothing.
+  if (applicationSecret === undefined && payload === undefined) return named;
+  const texts = [applicationSecret ?? '', ...Object.values(payload ?? {})];
   const referred = texts.flatMap((text) =>
     references(text).flatMap((reference) => resolveReference(reference, session)?.secret.name ?? []),
   );
-  const { importAkv, privateKey, issuer, signer } = secret;
-  const named = [importAkv?.token, importAkv?.decryptionKey, privateKey, issuer, signer];
-  return [...named.filter((name) => name !== undefined), ...referred];
+  return [...named, ...referred];
 }

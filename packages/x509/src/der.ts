@@ -19,6 +19,13 @@ export const tags = {
   set: 0x31,
 } as const;
 
+interface Span {
+  readonly tag: number;
+  readonly begin: number;
+  readonly start: number;
+  readonly end: number;
+}
+
 export interface DerElement {
   readonly tag: number;
   readonly content: Uint8Array;
@@ -71,20 +78,35 @@ export class DerReader {
     return { header: 2 + count, length };
   }
 
-  next(tag?: number, name = 'element'): DerElement {
+  /** Where the next element, its content and what follows begin; it counts as read. */
+  #pass(tag: number | undefined, name: string): Span {
     const found = this.#bytes[this.#at];
     if (found === undefined) this.#fail(name, 'the end');
     if (tag !== undefined && found !== tag)
       this.#fail(`${name} (tag 0x${tag.toString(16)})`, `tag 0x${found.toString(16)}`);
     if ((found & 0x1f) === 0x1f) this.#fail(`${name} with a one-byte tag`, 'a longer tag');
     const { header, length } = this.#length();
-    const start = this.#at + header;
+    const begin = this.#at;
+    const start = begin + header;
     const end = start + length;
     if (end > this.#bytes.length)
       this.#fail(`${name} within ${this.#bytes.length} bytes`, `an end at ${end}`);
-    const whole = this.#bytes.subarray(this.#at, end);
     this.#at = end;
-    return { tag: found, content: this.#bytes.subarray(start, end), whole };
+    return { tag: found, begin, start, end };
+  }
+
+  next(tag?: number, name = 'element'): DerElement {
+    const { tag: found, begin, start, end } = this.#pass(tag, name);
+    return {
+      tag: found,
+      content: this.#bytes.subarray(start, end),
+      whole: this.#bytes.subarray(begin, end),
+    };
+  }
+
+  /** Passes over the next element as {@link next} reads it. */
+  skip(tag?: number, name = 'element'): void {
+    this.#pass(tag, name);
   }
 
   /** The next element where it has `tag`, else undefined and nothing is read. */

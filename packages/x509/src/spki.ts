@@ -9,8 +9,8 @@ export function subjectPublicKeyInfo(certificate: Uint8Array): Uint8Array {
   const body = outer.sequence().sequence('TBSCertificate');
   outer.end();
   body.optional(0xa0);
-  body.next(tags.integer, 'serial number');
-  for (const name of ['signature', 'issuer', 'validity', 'subject']) body.next(tags.sequence, name);
+  body.skip(tags.integer, 'serial number');
+  for (const name of ['signature', 'issuer', 'validity', 'subject']) body.skip(tags.sequence, name);
   return body.next(tags.sequence, 'subjectPublicKeyInfo').whole;
 }
 

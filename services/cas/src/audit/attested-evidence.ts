@@ -2,18 +2,20 @@ import type { AttestedEvidence } from '@ensconce/audit/event';
 import type { Verdict } from '@ensconce/verify/verdict';
 import type { ServiceClaims } from '../service-port/genuine.ts';
 
-/** What the audit log says of genuine evidence; `image` is the image measurement. */
+/** What the audit log says of genuine evidence, in the order in which it stands there; `image` is the image measurement. */
 export function attestedEvidence(verdict: Verdict, claims: ServiceClaims, image: string): AttestedEvidence {
+  const { code, signer } = codeOf(claims);
   return {
-    tee: claims.tee,
-    simulated: verdict.simulated,
+    advisories: [...verdict.advisories],
+    code,
     debug: claims.debug,
     image,
-    ...codeOf(claims),
     platform: platformOf(claims),
-    tcbStatus: verdict.tcbStatus,
+    signer,
+    simulated: verdict.simulated,
     tcbDate: verdict.tcbDate,
-    advisories: [...verdict.advisories],
+    tcbStatus: verdict.tcbStatus,
+    tee: claims.tee,
   };
 }
 
@@ -33,8 +35,8 @@ export function codeOf(claims: ServiceClaims): Pick<AttestedEvidence, 'code' | '
 }
 
 function platformOf(claims: ServiceClaims): AttestedEvidence['platform'] {
-  if (claims.tee === 'snp') return claims.chipId === null ? null : { kind: 'chip', id: claims.chipId };
+  if (claims.tee === 'snp') return claims.chipId === null ? null : { id: claims.chipId, kind: 'chip' };
   return claims.platformInstanceId === null
-    ? { kind: 'ppid', id: claims.ppid }
-    : { kind: 'platform-instance', id: claims.platformInstanceId };
+    ? { id: claims.ppid, kind: 'ppid' }
+    : { id: claims.platformInstanceId, kind: 'platform-instance' };
 }

@@ -1,4 +1,5 @@
 import { sign, type KeyObject } from 'node:crypto';
+import { write } from 'node:fs';
 import { constants, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { toHex } from '@ensconce/base/bytes';
@@ -179,7 +180,7 @@ export class AuditLog {
     const sequence = this.#sequence + 1;
     const places = sessions.map((session) => {
       const { count, last } = this.#queuedHeads.get(session) ?? this.sessionHead(session);
-      return { session, number: count + 1, previous: last };
+      return { number: count + 1, previous: last, session };
     });
     const record = {
       at: this.#options.now().toISOString(),
@@ -241,7 +242,10 @@ export class AuditLog {
       try {
         if (this.#failure !== undefined) throw this.#failure;
         const began = performance.now();
-        await this.#file.appendFile(Buffer.concat(batch.map((entry) => entry.line)));
+        const lines = Buffer.concat(batch.map((entry) => entry.line));
+        await new Promise<void>((resolve, reject) => {
+          writeWhole(this.#file.fd, lines, (error) => (error === null ? resolve() : reject(error)));
+        });
         this.onSync(performance.now() - began);
         for (const entry of batch) this.#settle(entry);
         for (const entry of batch) entry.written();
@@ -270,6 +274,15 @@ export class AuditLog {
 const { O_RDWR, O_CREAT, O_APPEND, O_DSYNC } = constants;
 const appendDurably = O_RDWR | O_CREAT | O_APPEND | O_DSYNC;
 const lineFeed = Buffer.from('\n');
+
+/** Appends all bytes. By callbacks: the promises of `node:fs` cost as much as what they wait for. */
+function writeWhole(file: number, bytes: Uint8Array, done: (error: Error | null) => void): void {
+  write(file, bytes, (error, written) => {
+    if (error === null && written < bytes.length) writeWhole(file, bytes.subarray(written), done);
+    else done(error);
+  });
+}
+
 /** Milliseconds that a record waits for others where nothing waits for it. */
 const longestPatience = 20;
 

@@ -1,5 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
+/** Observations that wait at most. */
+const most = 64;
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** What is read when somebody asks for the metrics. */
@@ -31,6 +33,7 @@ export interface Watched {
  */
 export class Metrics {
   readonly #registry = new Registry();
+  readonly #waiting: (() => void)[] = [];
   readonly #attestations = this.#histogram('attestation_seconds', 'Attestations of services by result', [
     'result',
   ]);
@@ -60,7 +63,7 @@ export class Metrics {
 
   /** From the finished handshake to the answer. `result` is `configured` or the code of the refusal. */
   attested(result: string, milliseconds: number): void {
-    this.#attestations.observe({ result }, milliseconds / 1000);
+    this.#later(() => this.#attestations.observe({ result }, milliseconds / 1000));
   }
 
   /** `route` is a row of the table of routes, or `none`. */
@@ -69,7 +72,7 @@ export class Metrics {
   }
 
   judged(format: string, outcome: string, milliseconds: number): void {
-    this.#verdicts.observe({ format, outcome }, milliseconds / 1000);
+    this.#later(() => this.#verdicts.observe({ format, outcome }, milliseconds / 1000));
   }
 
   lookedUp(outcome: 'found' | 'failed', milliseconds: number): void {
@@ -77,7 +80,7 @@ export class Metrics {
   }
 
   audited(milliseconds: number): void {
-    this.#syncs.observe(milliseconds / 1000);
+    this.#later(() => this.#syncs.observe(milliseconds / 1000));
   }
 
   committed(milliseconds: number): void {
@@ -131,7 +134,19 @@ export class Metrics {
 
   /** In Prometheus' text format. */
   text(): Promise<string> {
+    this.#settle();
     return this.#registry.metrics();
+  }
+
+  /** What is counted at each start waits for more of its kind: in a row it takes a tenth of the time that each takes between other work. */
+  #later(count: () => void): void {
+    this.#waiting.push(count);
+    if (this.#waiting.length >= most) this.#settle();
+  }
+
+  #settle(): void {
+    for (const count of this.#waiting) count();
+    this.#waiting.length = 0;
   }
 
   #histogram(name: string, help: string, labelNames: string[]): Histogram {

@@ -1,7 +1,7 @@
 import type { Released } from '@ensconce/audit/event';
 import { EnsconceError } from '@ensconce/base/errors';
 import { resolveReference } from '@ensconce/policy/secret-format';
-import { secretUses, templateSecrets } from '@ensconce/policy/service-secrets';
+import { templateSecrets, usedSecrets } from '@ensconce/policy/service-secrets';
 import { imageOf, type Image, type Secret, type Service, type Session } from '@ensconce/policy/session';
 import {
   references,
@@ -143,10 +143,10 @@ const namesByService = new WeakMap<Session, Map<string, ReadonlySet<string>>>();
 /** The same set each time, as long as the session is the same. */
 function namesFor(session: Session, service: Service): ReadonlySet<string> {
   const known = namesByService.get(session) ?? new Map<string, ReadonlySet<string>>();
-  namesByService.set(session, known);
-  const names =
-    known.get(service.name) ?? new Set(secretUses(session, service).map(({ secret }) => secret.name));
-  known.set(service.name, names);
+  const found = known.get(service.name);
+  if (found !== undefined) return found;
+  const names = usedSecrets(session, service);
+  namesByService.set(session, known.set(service.name, names));
   return names;
 }
 
@@ -164,7 +164,8 @@ export function lookupIn(
     {
       now,
       self: { software_identity: measurement },
-      names: neededSecrets(session, names),
+      // Only tokens are signed for those alone.
+      names: session.secrets.some(({ kind }) => kind === 'jwt') ? neededSecrets(session, names) : names,
       inTemplates: new Set(inTemplates.map(({ name }) => name)),
     },
   );

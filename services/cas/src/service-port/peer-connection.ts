@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual, type X509Certificate } from 'node:crypto';
+import { hash, timingSafeEqual, type X509Certificate } from 'node:crypto';
 import { fromHex } from '@ensconce/base/bytes';
 import { reportData } from '@ensconce/wire/binding';
 import { X509Error } from '@ensconce/x509/errors';
@@ -7,31 +7,24 @@ import { CasError } from '../errors.ts';
 
 /** What is known of the connection, from this side's own TLS stack. */
 export interface PeerConnection {
-  readonly certificate: X509Certificate | undefined;
+  /** SubjectPublicKeyInfo (DER) of the client's certificate, where it showed one: see {@link publicKeyOf}. */
+  readonly publicKey: Uint8Array | undefined;
   readonly exporter: Uint8Array;
   /** The 32 bytes that this connection's challenge held. */
   readonly nonce: Uint8Array;
 }
 
 /** The key of the connection is made anew by every process: it names that process. */
-export function instanceOf({ certificate }: PeerConnection): string {
-  if (certificate === undefined) {
-    throw new CasError('CAS_PROTOCOL', 'attest: a client certificate expected on the connection, none shown');
-  }
-  return createHash('sha256').update(publicKeyOf(certificate)).digest('hex');
-}
+export const instanceOf = (connection: PeerConnection): string => hash('sha256', keyOf(connection));
 
 /** What evidence must hold that was made for this connection, this config id and this CAS (docs/protocol/binding.md). */
 export function expectedReportData(
   connection: PeerConnection,
   of: { readonly configId: string; readonly casPublicKey: Uint8Array },
 ): Uint8Array {
-  if (connection.certificate === undefined) {
-    throw new CasError('CAS_PROTOCOL', 'attest: a client certificate expected on the connection, none shown');
-  }
   return reportData({
     role: 'service-to-cas',
-    publicKey: publicKeyOf(connection.certificate),
+    publicKey: keyOf(connection),
     exporter: connection.exporter,
     nonce: connection.nonce,
     configId: of.configId,
@@ -39,8 +32,13 @@ export function expectedReportData(
   });
 }
 
-/** As it stands in the certificate: to have OpenSSL write it anew takes as long as a signature. */
-function publicKeyOf(certificate: X509Certificate): Uint8Array {
+function keyOf({ publicKey }: PeerConnection): Uint8Array {
+  if (publicKey !== undefined) return publicKey;
+  throw new CasError('CAS_PROTOCOL', 'attest: a client certificate expected on the connection, none shown');
+}
+
+/** The key as it stands in the certificate: to have OpenSSL write it anew takes as long as a signature. */
+export function publicKeyOf(certificate: X509Certificate): Uint8Array {
   try {
     return subjectPublicKeyInfo(certificate.raw);
   } catch (cause) {

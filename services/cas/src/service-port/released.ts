@@ -1,4 +1,5 @@
 import type { Released } from '@ensconce/audit/event';
+import { secretsByName } from '@ensconce/policy/secret-format';
 import type { Secret } from '@ensconce/policy/session';
 import type { Lookup } from '@ensconce/policy/substitution';
 import type { StoredSession } from '../sessions/session-record.ts';
@@ -40,8 +41,8 @@ export class ReleaseList {
   list(): Released[] {
     const sessions = [...new Set([...this.#secrets.keys(), ...this.#volumes.keys()])].toSorted();
     return sessions.map((session) => ({
-      session,
       secrets: [...(this.#secrets.get(session) ?? [])].toSorted(),
+      session,
       volumes: [...(this.#volumes.get(session) ?? [])].toSorted(),
     }));
   }
@@ -60,11 +61,9 @@ export class ReleaseList {
 
 /** The secret that a reference means: one of that name, else the one before the last dot (`redis.crt`). */
 function secretOf({ session }: StoredSession, name: string): Secret | undefined {
-  const exact = session.secrets.find((secret) => secret.name === name);
+  const secrets = secretsByName(session);
   const dot = name.lastIndexOf('.');
-  return (
-    exact ?? (dot < 0 ? undefined : session.secrets.find((secret) => secret.name === name.slice(0, dot)))
-  );
+  return secrets.get(name) ?? (dot < 0 ? undefined : secrets.get(name.slice(0, dot)));
 }
 
 function add(lists: Map<string, Set<string>>, session: string, name: string): void {

@@ -10,7 +10,7 @@ import { FrameConnection } from '@ensconce/wire/frames';
 import { attestedEvidence } from '../audit/attested-evidence.ts';
 import { CasError, publicError } from '../errors.ts';
 import { tracedContext, type Observer } from '../observe/observer.ts';
-import { newRequestId } from '../observe/request-id.ts';
+import { requestIdSize } from '../observe/request-id.ts';
 import type { Trace } from '../observe/tracing.ts';
 import type { State } from '../state/state.ts';
 import { VolumeDesk } from '../volumes/serve-volumes.ts';
@@ -24,7 +24,7 @@ import {
   type AttestedService,
   type Proof,
 } from './attest-service.ts';
-import type { PeerConnection } from './peer-connection.ts';
+import { publicKeyOf, type PeerConnection } from './peer-connection.ts';
 import { InsecureWithoutEvidence } from './without-evidence.ts';
 import type { Progress } from './service-port.ts';
 
@@ -58,7 +58,9 @@ export async function serveService(
   progress: Progress,
 ): Promise<void> {
   const { tracing } = shared.observer;
-  const requestId = newRequestId(shared.random);
+  // One draw for both: each costs as much as hashing a quote.
+  const drawn = shared.random(requestIdSize + nonceSize);
+  const requestId = toHex(drawn.subarray(0, requestIdSize));
   const log = shared.log.child({ request: requestId });
   const trace = tracing.begin('attestation', { request: requestId });
   const attestation: Attestation = { requestId, log, trace, began: performance.now() };
@@ -68,9 +70,10 @@ export async function serveService(
   const findings: Findings = {};
   let service: AttestedService;
   try {
-    const nonce = context.random(nonceSize);
+    const nonce = drawn.subarray(requestIdSize);
+    const certificate = socket.getPeerX509Certificate();
     const connection: PeerConnection = {
-      certificate: socket.getPeerX509Certificate(),
+      publicKey: certificate && publicKeyOf(certificate),
       exporter: socket.exportKeyingMaterial(exporterSize, exporterLabel, Buffer.alloc(0)),
       nonce,
     };
@@ -146,11 +149,11 @@ function supersede(context: ServeContext, frames: FrameConnection): void {
 }
 
 function releaseEvent({ id, proof, released }: AttestedService): AuditEvent {
-  const what = { session: id.session, service: id.service, released: [...released] };
-  if ('insecure' in proof) return { type: 'Service configured without evidence', ...what };
+  const what = { released: [...released], service: id.service, session: id.session };
+  if ('insecure' in proof) return { ...what, type: 'Service configured without evidence' };
   const { appraisal, claims, measurement } = proof;
   const evidence = attestedEvidence(appraisal.verdict, claims, measurement);
-  return { type: 'Service attested', ...what, evidence };
+  return { evidence, ...what, type: 'Service attested' };
 }
 
 async function refuse(
@@ -190,7 +193,7 @@ async function follow(
   frames: FrameConnection,
   { id, volumes, singleton }: AttestedService,
 ): Promise<void> {
-  const who = { session: id.session, service: id.service };
+  const who = { service: id.service, session: id.session };
   const { audit, store } = context.state;
   const unwatch =
     singleton === undefined
@@ -217,7 +220,7 @@ async function follow(
       } else {
         if (started) throw new CasError('CAS_PROTOCOL', 'event: started once expected, twice found');
         started = true;
-        await audit.note({ type: 'Service started', ...who }, store.sequence);
+        await audit.note({ ...who, type: 'Service started' }, store.sequence);
       }
     }
   } catch (error) {
@@ -230,7 +233,7 @@ async function follow(
   await desk.settled();
   try {
     // After a report the runtime waits for the end of the connection, otherwise nobody waits.
-    await audit.note({ type: 'Service exited', ...who, status }, store.sequence, status === null);
+    await audit.note({ ...who, status, type: 'Service exited' }, store.sequence, status === null);
   } catch (failure) {
     context.log.warn({ err: failure, ...who }, 'an exit could not be recorded');
   }

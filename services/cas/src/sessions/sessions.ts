@@ -7,6 +7,7 @@ import { defaultLimits } from '../limits.ts';
 import type { State } from '../state/state.ts';
 import type { Change } from '../store/store.ts';
 import { allows, type Binding } from './bindings.ts';
+import { SessionCache } from './session-cache.ts';
 import { SessionNames } from './session-names.ts';
 import {
   storedName,
@@ -17,18 +18,13 @@ import {
   type StoredVersion,
 } from './session-record.ts';
 
-/** Characters of session text whose parsed form stays in memory. */
-const cacheSize = 16 * 1024 * 1024;
-
 /** The sessions in the database. */
 export class Sessions {
   readonly #state: State;
   readonly names: SessionNames;
   /** How many names may be taken. */
   readonly limit: number;
-  /** Most recently used last. */
-  readonly #cache = new Map<string, StoredSession>();
-  #cached = 0;
+  readonly #cache = new SessionCache();
 
   constructor(state: State, limit = defaultLimits.sessions) {
     this.#state = state;
@@ -63,8 +59,9 @@ export class Sessions {
   /** The present version of a session or, where it was deleted, its tombstone. */
   findTaken(name: string): StoredSession | undefined {
     const cached = this.#cache.get(name);
-    const found = cached ?? this.#load(name);
-    if (found !== undefined) this.#remember(name, found);
+    if (cached !== undefined) return cached;
+    const found = this.#load(name);
+    if (found !== undefined) this.#cache.set(name, found);
     return found;
   }
 
@@ -90,7 +87,7 @@ export class Sessions {
     const versions = older.map((version) => versionChange(version));
     this.#state.store.commit([...changesOf(next), ...versions], audit);
     this.names.set(nameOf(next));
-    this.#remember(next.stored.name, next);
+    this.#cache.set(next.stored.name, next);
   }
 
   #load(name: string): StoredSession | undefined {
@@ -99,26 +96,7 @@ export class Sessions {
     const { id, secrets, session, sessionHash: _, ...stored } = v.parse(storedSession, value);
     return { id, stored, session: restoreSession(session), secrets: restoreSecretState(secrets) };
   }
-
-  #remember(name: string, session: StoredSession): void {
-    this.#forget(name);
-    this.#cache.set(name, session);
-    this.#cached += sizeOf(session);
-    for (const oldest of this.#cache.keys()) {
-      if (this.#cached <= cacheSize) break;
-      this.#forget(oldest);
-    }
-  }
-
-  #forget(name: string): void {
-    const session = this.#cache.get(name);
-    if (session !== undefined) this.#cached -= sizeOf(session);
-    this.#cache.delete(name);
-  }
 }
-
-/** What is small as text still costs memory. */
-const sizeOf = ({ stored }: StoredSession): number => stored.text.length + 2000;
 
 /** What stands in the database of a session's present version. Its secrets are held here, so that they need not be at each reading. */
 export function changesOf({ id, stored, session, secrets }: StoredSession): Change[] {

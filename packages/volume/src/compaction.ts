@@ -8,9 +8,8 @@ import type { Volume } from './volume.ts';
 const defaultDeadBytes = 64 * 1024 * 1024;
 /** How much is moved in one go, between requests. */
 const movedAtOnce = 64 * 1024 * 1024;
-/** Where there is no room: how much must be gained, and how much the directory's reserve lets be moved. */
+/** How much must be there to be gained where there is no room. */
 const tightDead = 4 * 1024 * 1024;
-const tightMoved = 8 * 1024 * 1024;
 
 /** Gives back the room of segments that hold little, by moving what they hold. */
 export class Compaction {
@@ -19,6 +18,8 @@ export class Compaction {
   readonly #contents: Contents;
   readonly #log: (line: string) => void;
   readonly #deadBytes: number;
+  /** How much is moved in one go where there is no room: what a segment holds at most, which the reserve has room for. */
+  readonly #tightMoved: number;
   #stopped = false;
 
   constructor(
@@ -26,6 +27,7 @@ export class Compaction {
     inodes: Inodes,
     contents: Contents,
     log: (line: string) => void,
+    segmentSize: number,
     deadBytes = defaultDeadBytes,
   ) {
     this.#volume = volume;
@@ -33,6 +35,7 @@ export class Compaction {
     this.#contents = contents;
     this.#log = log;
     this.#deadBytes = deadBytes;
+    this.#tightMoved = segmentSize;
   }
 
   /** Moves what little sparse segments hold, so that they can go. */
@@ -40,24 +43,26 @@ export class Compaction {
     this.#move(this.#volume.sparseSegments(this.#deadBytes, movedAtOnce));
   }
 
-  /** The same where the directory is full: what was written last gives its room back too. */
-  makeRoom(): void {
-    if (this.#stopped) return;
-    const move = (): void => this.#move(this.#volume.sparseSegments(tightDead, tightMoved, true));
+  /** The same where the directory is full: what was written last gives its room back too. False where nothing can be gained. */
+  makeRoom(): boolean {
+    if (this.#stopped) return false;
+    const sparse = (): ReadonlySet<number> => this.#volume.sparseSegments(tightDead, this.#tightMoved, true);
     if (this.#volume.deadInNewest < tightDead) {
-      move();
-      return;
+      const segments = sparse();
+      this.#move(segments);
+      return segments.size > 0;
     }
     try {
       this.#volume.startSegment();
     } catch (error) {
       this.#log(`no room can be made: ${error instanceof Error ? error.message : 'not an error was thrown'}`);
-      return;
+      return false;
     }
     this.#volume.commit((error) => {
       if (error) this.#log(`a commit failed: ${error.message}`);
-      else move();
+      else this.#move(sparse());
     }, true);
+    return true;
   }
 
   #move(segments: ReadonlySet<number>): void {

@@ -13,6 +13,7 @@ import { FreeSpace } from './free-space.ts';
 import type { Inode } from './inode.ts';
 import { Inodes } from './inodes.ts';
 import { fillAttributes } from './inode-attributes.ts';
+import { segmentSizeOn } from './frame.ts';
 import { targetKey } from './key.ts';
 import { Names } from './names.ts';
 import { blockSize, cellBytes } from './units.ts';
@@ -90,6 +91,7 @@ export class VolumeFilesystem implements Filesystem {
       this.#inodes,
       this.#contents,
       options.log,
+      segmentSizeOn(options.backing.space().total),
       options.deadBytes,
     );
     options.volume.prepare = () => this.#prepare();
@@ -143,8 +145,9 @@ export class VolumeFilesystem implements Filesystem {
     this.#dirtySince = -1;
     this.#volume.commit((error) => {
       if (!error) {
-        if (this.#space.full) this.#compaction.makeRoom();
-        else this.#compaction.run();
+        if (this.#space.holds(0, this.#contents.waiting)) this.#compaction.run();
+        // It goes on until there is room or nothing to gain: programs that were refused need not try in vain.
+        else if (this.#compaction.makeRoom()) this.#dirtySince = 0;
         return;
       }
       this.#options.log(`a commit failed: ${error.message}`);

@@ -1,11 +1,13 @@
 import type { Backing } from './backing.ts';
+import { segmentSizeOn } from './frame.ts';
 
-/** Free space that is left for metadata and commits, bytes. */
-export const reserve = 16 * 1024 * 1024;
 /** Bytes that may be written between two looks at the directory … */
-const stride = reserve / 4;
+const stride = 4 * 1024 * 1024;
 /** … and milliseconds that pass between them at most where something is written. */
 const interval = 20;
+
+/** Free space that is left for metadata, commits, and what a segment holds that is being emptied, bytes. */
+const reserveOn = (total: number): number => 2 * segmentSizeOn(total);
 
 /** Whether the backing directory has room for more data, looked at now and then. */
 export class FreeSpace {
@@ -18,11 +20,6 @@ export class FreeSpace {
     this.#backing = backing;
   }
 
-  /** What the last look found. */
-  get full(): boolean {
-    return this.#full;
-  }
-
   /** The next `holds` looks again, if the last look is a while ago; `now` in milliseconds, monotonic. */
   lookAgain(now: number): void {
     if (now < this.#lookAt) return;
@@ -33,7 +30,8 @@ export class FreeSpace {
   /** Whether there is room for `bytes`, while `waiting` bytes wait in memory. */
   holds(bytes: number, waiting: number): boolean {
     if (this.#untilLook <= 0) {
-      this.#full = this.#backing.space().free < reserve + waiting;
+      const { free, total } = this.#backing.space();
+      this.#full = free < reserveOn(total) + waiting;
       this.#untilLook = stride;
     }
     this.#untilLook -= bytes;
@@ -43,6 +41,6 @@ export class FreeSpace {
   /** Bytes that data may take, and bytes in all. */
   get(): { readonly available: number; readonly total: number } {
     const { free, total } = this.#backing.space();
-    return { available: Math.max(0, free - reserve), total };
+    return { available: Math.max(0, free - reserveOn(total)), total };
   }
 }

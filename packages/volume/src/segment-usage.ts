@@ -1,5 +1,10 @@
 import type { JournalWriter } from './journal.ts';
 
+/** A segment that holds less than so much of its size is sparse. */
+const mostLive = 0.75;
+/** Where there is no room every little counts. */
+const mostLiveWhereTight = 0.95;
+
 /** How many bytes of each segment the state refers to (docs/formats/volume.md, "Journal"). */
 export class SegmentUsage {
   /** Segments that have live bytes, or had when they were last stored. */
@@ -76,7 +81,7 @@ export class SegmentUsage {
       if (size === undefined) this.#sizes.set(segment, (size = sizeOf(segment)));
       lost += size - live;
       kept += live;
-      if (live < size * 0.75) sparse.push({ segment, live, size });
+      if (live < size * (tight ? mostLiveWhereTight : mostLive)) sparse.push({ segment, live, size });
     }
     const chosen = new Set<number>();
     if (lost < dead || (!tight && lost < kept / 2)) return chosen;

@@ -1,7 +1,7 @@
 import { concatBytes, equalBytes, utf8 } from '@ensconce/base/bytes';
 import type { Aead, AeadFactory } from './aead.ts';
 import { nonceSize, tagSize } from './aead.ts';
-import { blockBytes } from './backing.ts';
+import { blockBytes, blockStart } from './backing.ts';
 import type { Backing, BackingFile } from './backing.ts';
 import { VolumeError } from './errors.ts';
 import {
@@ -12,7 +12,7 @@ import {
   longestFrame,
   segmentHeaderSize,
   segmentName,
-  segmentSize,
+  segmentSizeOn,
 } from './frame.ts';
 import type { Location } from './frame.ts';
 import type { VolumeKeys } from './keys.ts';
@@ -52,7 +52,7 @@ export interface SegmentsOptions {
   readonly keys: VolumeKeys;
   readonly aead: AeadFactory;
   readonly random: (size: number) => Uint8Array;
-  /** Smaller than `segmentSize` in tests only. */
+  /** `segmentSizeOn` this directory unless given. */
   readonly segmentSize?: number;
 }
 
@@ -73,7 +73,8 @@ const windowSize = 256 * 1024;
  */
 export class Segments {
   readonly #options: SegmentsOptions;
-  readonly #limit: number;
+  /** Bytes before which segments end, known when one is made. */
+  #limit: number;
   readonly #open = new Map<number, OpenSegment>();
   readonly #nonce = new Uint8Array(nonceSize);
   readonly #nonceView = new DataView(this.#nonce.buffer);
@@ -106,7 +107,7 @@ export class Segments {
   constructor(options: SegmentsOptions) {
     this.#options = options;
     this.#buffer = this.#memory(bufferSize + longestFrame + 4 * frameOverhead + 2 * blockBytes);
-    this.#limit = options.segmentSize ?? segmentSize;
+    this.#limit = options.segmentSize ?? 0;
   }
 
   #memory(size: number): Uint8Array {
@@ -133,6 +134,7 @@ export class Segments {
   /** Makes the file of a new segment. Its header goes to the buffer when the segment becomes the current one. */
   #create(): WriteSegment {
     const { backing, keys, aead, random } = this.#options;
+    this.#limit ||= segmentSizeOn(backing.space().total);
     const salt = random(32);
     for (;;) {
       const number = this.next++;
@@ -476,10 +478,6 @@ export class Segments {
     this.#unsynced.clear();
     this.#current = undefined;
   }
-}
-
-function blockStart(offset: number): number {
-  return offset - (offset % blockBytes);
 }
 
 function blockEnd(offset: number): number {

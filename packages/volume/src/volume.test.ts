@@ -224,6 +224,44 @@ void test('a header opens with its key alone, and not with unknown versions or f
   assert.equal(headerFile, 'volume');
 });
 
+void test('a small full directory has room again when some of many files go, wherever they lie', () => {
+  const backing = new MemoryBacking();
+  backing.total = backing.free = 96 * 1024 * 1024;
+  const keeper = new MemoryTagKeeper();
+  create(backing, keeper);
+  const lines: string[] = [];
+  const log = (line: string): number => lines.push(line);
+  const options = { backing, keeper, volumeKey, aead, log };
+  const volume = Volume.open({ ...options, random: (size) => randomBytes(size) });
+  let time = 0;
+  const now = (): { seconds: number; nanoseconds: number } => ({ seconds: 1, nanoseconds: 0 });
+  const fs = new VolumeFilesystem({ volume, backing, now, log });
+  const data = Buffer.alloc(256 * 1024, 'x');
+  const write = (text: string): void => {
+    const entry = new Entry();
+    assert.equal(fs.mknod(root, name(text), 0o100644, 0, entry, caller), 0);
+    fs.write(entry.node, 0, 0, data.length, data, 0, 0);
+    fs.after();
+    fs.forget(entry.node, 1);
+  };
+  let count = 0;
+  assert.throws(
+    () => {
+      for (; ; count++, fs.tick((time += 30))) write(String(count));
+    },
+    { message: 'ENOSPC' },
+  );
+  assert.ok(count > 256, String(count));
+  // One in eight: no segment becomes empty by itself.
+  for (let i = 0; i < count; i += 8) assert.equal(fs.unlink(root, name(String(i))), 0);
+  for (let i = 0; i < 12; i++) fs.tick((time += 1000));
+  for (let i = 0; i < count / 20; i++) write(`again ${i}`);
+  volume.commitAndWait();
+  assert.deepEqual(checkVolume({ volume }).problems, []);
+  assert.deepEqual(lines, []);
+  volume.close();
+});
+
 void test('a full directory has room again when files go, also what lies in the newest segment', () => {
   const backing = new MemoryBacking();
   const keeper = new MemoryTagKeeper();

@@ -20,6 +20,7 @@ export class MemoryBacking implements Backing {
   /** What the disk was told to begin with. */
   readonly begun: { readonly name: string; readonly position: number; readonly length: number }[] = [];
   free = 1e12;
+  total = 1e12;
 
   constructor(files: ReadonlyMap<string, Uint8Array> = new Map()) {
     this.files = new Map(files);
@@ -65,7 +66,10 @@ export class MemoryBacking implements Backing {
   }
 
   remove(name: string): void {
-    if (!this.files.delete(name)) throw failure('ENOENT', name);
+    const bytes = this.files.get(name);
+    if (!bytes) throw failure('ENOENT', name);
+    this.files.delete(name);
+    this.free += bytes.length;
     this.steps.push({ kind: 'remove', name });
   }
 
@@ -80,7 +84,7 @@ export class MemoryBacking implements Backing {
   }
 
   space(): { free: number; total: number } {
-    return { free: this.free, total: 1e12 };
+    return { free: this.free, total: this.total };
   }
 }
 

@@ -213,8 +213,8 @@ void describe('volumes of confidential containers', needsContainers, () => {
     for (const name of [...names.filter((other) => /^(?:volume|head)/.test(other)), last]) {
       const changed = copyOf(newest);
       const content = readFileSync(join(changed, name));
-      // At the end of a segment stands the state that CAS knows.
-      const at = name === last ? content.length - 30 : content.length >> 1;
+      // At the end of a segment stands the state that CAS knows, and after it zeros.
+      const at = name === last ? content.findLastIndex((byte) => byte !== 0) : content.length >> 1;
       content[at] = (content[at] as number) ^ 1;
       writeFileSync(join(changed, name), content);
       refused(await world.run(image, on(changed, 'get')), /Caused by: /);

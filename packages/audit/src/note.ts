@@ -52,7 +52,9 @@ export function parseNote(note: string): {
     const match = signatureLine.exec(line);
     if (match === null) throw malformed('a line that is no signature');
     try {
-      return { name: match[1] as string, bytes: Uint8Array.fromBase64(match[2] as string) };
+      // Strict: one signature has one text.
+      const bytes = Uint8Array.fromBase64(match[2] as string, { lastChunkHandling: 'strict' });
+      return { name: match[1] as string, bytes };
     } catch {
       throw malformed('a signature that is not base64');
     }

@@ -92,7 +92,7 @@ export class Placement {
     // Also those who wait for the disk: the clients of a database do so in turn.
     const changed = asker !== this.#asker;
     this.#asker = asker;
-    this.#notice(changed);
+    this.#countTurn(changed);
     if (waited) return;
     if (this.#count++ === 0) this.#took = this.#largeReads = 0;
     else this.#took += took;
@@ -130,7 +130,8 @@ export class Placement {
     return Atomics.load(this.#options.cells, placementCell.beside) === 0;
   }
 
-  #notice(changed: boolean): void {
+  /** Finds out whether several ask at a time. */
+  #countTurn(changed: boolean): void {
     if (changed) this.#turns++;
     if (this.#turns > mostChanges) {
       this.#several = true;

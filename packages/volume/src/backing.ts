@@ -18,11 +18,6 @@ import type { DiskCalls } from './disk-calls.ts';
 /** Bytes that a disk takes as a whole, and that files are written in past the page cache. */
 export const blockBytes = 4096;
 
-/** The beginning of the block in which a file has this offset. */
-export function blockStart(offset: number): number {
-  return offset - (offset % blockBytes);
-}
-
 /**
  * The directory that holds a volume: the attacker's. Every name, length and byte that comes from it is untrusted.
  * Methods throw what `node:fs` throws (`code` ENOENT, ENOSPC, EIO …).

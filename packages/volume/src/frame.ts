@@ -1,5 +1,4 @@
 import { tagSize } from './aead.ts';
-import { blockStart } from './backing.ts';
 
 /** Sizes and numbers of docs/formats/volume.md, "Segments". */
 export const frameType = { unit: 1, page: 2, journal: 3, commit: 4, link: 5 } as const;
@@ -12,16 +11,16 @@ export const segmentHeaderSize = 64;
 /** A segment ends before this many bytes: at most 2²¹ frames, and so at most 2²¹ messages, under its key. */
 export const segmentSize = 64 * 1024 * 1024;
 const smallestLimit = 8 * 1024 * 1024;
+export const linkSize = 4;
+export const smallestSegment = segmentHeaderSize + frameOverhead + linkSize;
 
 /**
  * Before how many bytes a segment ends in a directory of `total` bytes: what one segment holds has to find room elsewhere before the
  * segment can go, also where the directory is full.
  */
 export function segmentSizeOn(total: number): number {
-  return Math.min(segmentSize, Math.max(smallestLimit, blockStart(total / 256)));
+  return Math.min(segmentSize, Math.max(smallestLimit, Math.floor(total / 256)));
 }
-export const linkSize = 4;
-export const smallestSegment = segmentHeaderSize + frameOverhead + linkSize;
 
 /** Where a frame is and what it must be: its parent holds this, up to the root. */
 export interface Location {

@@ -1,7 +1,7 @@
 import { concatBytes, equalBytes, utf8 } from '@ensconce/base/bytes';
 import type { Aead, AeadFactory } from './aead.ts';
 import { nonceSize, tagSize } from './aead.ts';
-import { blockBytes, blockStart } from './backing.ts';
+import { blockBytes } from './backing.ts';
 import type { Backing, BackingFile } from './backing.ts';
 import { VolumeError } from './errors.ts';
 import {
@@ -353,7 +353,7 @@ export class Segments {
     return this.#segment(number).file.size();
   }
 
-  /** The sealed bytes (header, ciphertext, tag) of a frame, from the buffer if they have not been written yet. */
+  /** The sealed bytes (header, ciphertext, tag) of a frame, from the buffer as long as they are there. */
   #sealed(number: number, offset: number, size: number, into: Uint8Array): boolean {
     const current = this.#current;
     if (current && current.number === number && offset >= current.base) {
@@ -478,6 +478,10 @@ export class Segments {
     this.#unsynced.clear();
     this.#current = undefined;
   }
+}
+
+function blockStart(offset: number): number {
+  return offset - (offset % blockBytes);
 }
 
 function blockEnd(offset: number): number {

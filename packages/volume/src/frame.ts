@@ -9,7 +9,7 @@ export const frameOverhead = frameHeaderSize + tagSize;
 export const longestFrame = 64 * 1024;
 export const segmentHeaderSize = 64;
 /** A segment ends before this many bytes: at most 2²¹ frames, and so at most 2²¹ messages, under its key. */
-export const segmentSize = 64 * 1024 * 1024;
+const segmentSize = 64 * 1024 * 1024;
 const smallestLimit = 8 * 1024 * 1024;
 export const linkSize = 4;
 export const smallestSegment = segmentHeaderSize + frameOverhead + linkSize;

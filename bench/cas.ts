@@ -30,7 +30,7 @@ const atOnce = 16;
 const warmUpRounds = 4;
 /** No round takes longer. */
 const longestRound = 60;
-const latencyRounds = 5;
+const latencyRounds = 7;
 
 interface Round {
   /** Per second, as the clock on the wall has it: load generators and server share the machine. */

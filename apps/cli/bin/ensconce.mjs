@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { nodeOptions } from './node-options.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..', '..');
@@ -21,7 +22,10 @@ if (process.execPath === node) {
   // Variables that make Node or the loader run or trust something else than this program does.
   const loader = /^(?:NODE_|LD_|GLIBC_TUNABLES$|OPENSSL_)/;
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !loader.test(name)));
-  const child = spawn(node, [program, ...process.argv.slice(2)], { stdio: 'inherit', env });
+  const child = spawn(node, [...nodeOptions(process.argv.slice(2)), program, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env,
+  });
   // A terminal sends SIGINT to both processes; the others reach only this one.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

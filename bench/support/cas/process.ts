@@ -1,6 +1,7 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { nodeOptions } from '../../../apps/cli/bin/node-options.mjs';
 import type { Load, LoadResult } from './load.ts';
 
 const here = import.meta.dirname;
@@ -47,6 +48,7 @@ async function serve(args: readonly string[], cwd: string): Promise<Server> {
 export const serveCas = (folder: string, name: string, options: readonly string[] = []): Promise<Server> =>
   serve(
     [
+      ...nodeOptions(['cas', 'serve']),
       ensconce,
       'cas',
       'serve',
@@ -75,7 +77,7 @@ export async function runProgram(name: string, args: readonly string[]): Promise
   if (status !== 0) throw new Error(`bench: ${name}: exit code 0 expected, ${status} found`);
 }
 
-/** Processes that make load together. */
+/** Processes that make load together. Their pauses would count as the server's, so they collect garbage as it does. */
 export class LoadGenerators {
   readonly #children: readonly ChildProcess[];
 
@@ -84,7 +86,8 @@ export class LoadGenerators {
   }
 
   static async start(count: number, vendor: string): Promise<LoadGenerators> {
-    const children = Array.from({ length: count }, () => fork(join(here, 'load.ts'), [vendor]));
+    const execArgv = nodeOptions(['cas', 'serve']);
+    const children = Array.from({ length: count }, () => fork(join(here, 'load.ts'), [vendor], { execArgv }));
     await Promise.all(children.map((child) => once(child, 'message')));
     return new LoadGenerators(children);
   }

@@ -164,3 +164,31 @@ void test('whatever the bytes, a reader gets a value or an error of ours', async
     }),
   );
 });
+
+void test('the end of a connection is no error to who follows it, and one to who must have an answer', async () => {
+  const { socket, frames } = connection(100);
+  const frame = frames.next();
+  socket.emit('data', encodeFrame({ type: 'last' }));
+  assert.deepEqual(await frame, { type: 'last' });
+  const end = frames.next();
+  socket.emit('close');
+  assert.equal(await end, undefined);
+  assert.equal(await frames.next(), undefined);
+  await assert.rejects(frames.receive(), { code: 'FRAME_CLOSED' });
+  assert.throws(() => frames.send({}), { code: 'FRAME_CLOSED' });
+});
+
+void test('what came before the end is still read', async () => {
+  const { socket, frames } = connection(100);
+  socket.emit('data', encodeFrame(1));
+  socket.emit('close');
+  assert.equal(await frames.next(), 1);
+  assert.equal(await frames.next(), undefined);
+});
+
+void test('a connection that failed is an error to who follows it', async () => {
+  const { socket, frames } = connection(100);
+  socket.emit('error', new Error('reset'));
+  socket.emit('close');
+  await assert.rejects(frames.next(), { code: 'FRAME_CLOSED' });
+});

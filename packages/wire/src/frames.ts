@@ -27,6 +27,13 @@ export function encodeFrame(value: Json): Buffer {
   return frame;
 }
 
+/** Who waits for a frame: gets its value, or an error, or hears that there will be none. */
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+  readonly end: () => void;
+}
+
 /**
  * JSON frames over a stream (docs/protocol/frames.md). The peer is untrusted: a frame longer than `limit` bytes, or a
  * second unread one beyond `limit` bytes in all, ends the connection. Values stay `unknown` until a schema has read them.
@@ -40,7 +47,9 @@ export class FrameConnection {
   #start = 0;
   #end = 0;
   #failure: Error | undefined;
-  #waiting: { resolve: (value: unknown) => void; reject: (error: Error) => void } | undefined;
+  /** The other side ended the connection, and nothing was wrong with it. */
+  #ended = false;
+  #waiting: Waiting | undefined;
 
   constructor(socket: FrameSocket, what: string, limit: number) {
     this.#socket = socket;
@@ -50,16 +59,28 @@ export class FrameConnection {
     socket.on('error', (cause) =>
       this.#fail(new FrameError('FRAME_CLOSED', `${what}: the connection failed`, { cause })),
     );
-    socket.on('close', () =>
-      this.#fail(new FrameError('FRAME_CLOSED', `${what}: the other side closed the connection`)),
-    );
+    socket.on('close', () => this.#finish());
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
+    this.#settle()?.reject(this.#failure);
+  }
+
+  #finish(): void {
+    if (this.#failure !== undefined) return;
+    this.#ended = true;
+    this.#settle()?.end();
+  }
+
+  #settle(): Waiting | undefined {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    waiting?.reject(this.#failure);
+    return waiting;
+  }
+
+  #closed(): FrameError {
+    return new FrameError('FRAME_CLOSED', `${this.#what}: the other side closed the connection`);
   }
 
   #refuseSize(announced: number): void {
@@ -114,13 +135,10 @@ export class FrameConnection {
   }
 
   #deliver(): void {
-    const waiting = this.#waiting;
-    if (waiting === undefined) return;
+    if (this.#waiting === undefined) return;
     try {
       const next = this.#next();
-      if (next === undefined) return;
-      this.#waiting = undefined;
-      waiting.resolve(next.value);
+      if (next !== undefined) this.#settle()?.resolve(next.value);
     } catch (error) {
       this.#fail(error as Error);
       this.#socket.destroy();
@@ -128,27 +146,22 @@ export class FrameConnection {
   }
 
   send(value: Json): void {
+    this.sendEncoded(encodeFrame(value));
+  }
+
+  /** Sends what {@link encodeFrame} gave. */
+  sendEncoded(frame: Uint8Array): void {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#socket.write(encodeFrame(value));
+    if (this.#ended) throw this.#closed();
+    this.#socket.write(frame);
   }
 
   /** The next frame's value. One reader at a time; `timeout` in milliseconds, without it waits as long as the connection lives. */
   receive(timeout?: number): Promise<unknown> {
-    if (this.#waiting !== undefined) throw new RangeError('two readers on one frame connection');
+    this.#refuseSecondReader();
     return new Promise((resolve, reject) => {
-      const timer =
-        timeout === undefined
-          ? undefined
-          : setTimeout(() => {
-              this.#fail(
-                new FrameError(
-                  'FRAME_TIMEOUT',
-                  `${this.#what}: an answer within ${timeout} ms expected, none came`,
-                ),
-              );
-              this.#socket.destroy();
-            }, timeout);
-      this.#waiting = {
+      const timer = timeout === undefined ? undefined : setTimeout(() => this.#refuseDelay(timeout), timeout);
+      this.#wait({
         resolve: (value) => {
           clearTimeout(timer);
           resolve(value);
@@ -157,10 +170,38 @@ export class FrameConnection {
           clearTimeout(timer);
           reject(error);
         },
-      };
-      this.#deliver();
-      if (this.#waiting !== undefined && this.#failure !== undefined) this.#fail(this.#failure);
+        end: () => {
+          clearTimeout(timer);
+          reject(this.#closed());
+        },
+      });
     });
+  }
+
+  /** The next frame's value, or undefined where the connection ends first: to those who follow a peer to its end, that is no error. */
+  next(): Promise<unknown> {
+    this.#refuseSecondReader();
+    return new Promise((resolve, reject) => {
+      this.#wait({ resolve, reject, end: () => resolve(undefined) });
+    });
+  }
+
+  #refuseSecondReader(): void {
+    if (this.#waiting !== undefined) throw new RangeError('two readers on one frame connection');
+  }
+
+  #wait(waiting: Waiting): void {
+    this.#waiting = waiting;
+    this.#deliver();
+    if (this.#failure !== undefined) this.#fail(this.#failure);
+    else if (this.#ended) this.#finish();
+  }
+
+  #refuseDelay(timeout: number): void {
+    this.#fail(
+      new FrameError('FRAME_TIMEOUT', `${this.#what}: an answer within ${timeout} ms expected, none came`),
+    );
+    this.#socket.destroy();
   }
 
   close(): void {

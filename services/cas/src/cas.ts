@@ -30,6 +30,7 @@ import { watchedCas } from './observe/watched.ts';
 import type { EvidenceVerifier } from './evidence/verifier.ts';
 import { defaultLimits, type CasLimits } from './limits.ts';
 import type { Listen } from './listen.ts';
+import { Answers } from './service-port/answers.ts';
 import { KnownDescriptions } from './service-port/known-descriptions.ts';
 import { OneTimePasswords } from './service-port/one-time-passwords.ts';
 import { nothingInsecure, type InsecurePermissions } from './service-port/permissions.ts';
@@ -239,6 +240,7 @@ export async function startCas(options: CasOptions): Promise<Cas> {
       volumeTags: new VolumeTags({ state, writes, random }),
       values,
       configurations: new PreparedConfigurations(),
+      answers: new Answers(),
       verifier,
       watermarks,
       random,

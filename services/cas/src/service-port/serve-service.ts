@@ -24,6 +24,7 @@ import {
   type AttestedService,
   type Proof,
 } from './attest-service.ts';
+import type { Answers } from './answers.ts';
 import { publicKeyOf, type PeerConnection } from './peer-connection.ts';
 import { InsecureWithoutEvidence } from './without-evidence.ts';
 import type { Progress } from './service-port.ts';
@@ -36,6 +37,7 @@ export interface ServeContext extends AttestContext {
   readonly random: Random;
   readonly log: Logger;
   readonly observer: Observer;
+  readonly answers: Answers;
   /** Milliseconds for the evidence to come. */
   readonly timeout: number;
   /** Called before simulated evidence is used: makes the mark in the database durable. */
@@ -107,13 +109,7 @@ async function release(
     context.state.audit.append(releaseEvent(service), context.state.store.sequence),
   );
   const insecure = 'insecure' in proof;
-  const answer: AttestAnswer = {
-    type: 'configured',
-    configuration,
-    simulated,
-    ...(insecure && { insecureWithoutEvidence: true }),
-  };
-  frames.send(answer);
+  frames.sendEncoded(context.answers.of(configuration, { simulated, insecure }));
   context.observer.metrics.attested('configured', performance.now() - began);
   trace.end({ result: 'configured', simulated });
   const who = { session: id.session, service: id.service };
@@ -209,7 +205,11 @@ async function follow(
   try {
     let started = false;
     while (status === null) {
-      const frame = await frames.receive();
+      const frame = await frames.next();
+      if (frame === undefined) {
+        context.log.info(who, 'service connection ended');
+        break;
+      }
       if (desk.take(frame)) continue;
       const parsed = v.safeParse(serviceEvent, frame);
       if (!parsed.success)

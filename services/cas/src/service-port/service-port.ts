@@ -6,6 +6,7 @@ import { attestationProtocol } from '@ensconce/wire/attestation';
 import { Busy } from '../state/busy.ts';
 import type { CasIdentity } from '../state/state.ts';
 import { closer, listen, type Listen } from '../listen.ts';
+import { arrivals } from './arrivals.ts';
 
 export interface ServicePortLimits {
   /** Connections that are open at once, attested ones included. */
@@ -73,11 +74,12 @@ export class ServicePort {
       rejectUnauthorized: false,
       handshakeTimeout: limits.timeout,
     });
-    server.maxConnections = limits.connections;
+    const listener = arrivals((socket) => server.emit('connection', socket));
+    listener.maxConnections = limits.connections;
     const pending = new Busy();
     const judging = new Busy();
-    const close = closer(server, () => judging.idle(options.drain));
-    const port = new ServicePort(close, pending, await listen(server, options.listen, 'service port'));
+    const close = closer(listener, () => judging.idle(options.drain));
+    const port = new ServicePort(close, pending, await listen(listener, options.listen, 'service port'));
     server.on('tlsClientError', (error, socket) => {
       options.onHandshakeFailure();
       log.debug({ err: error.message }, 'service handshake failed');

@@ -1,0 +1,23 @@
+import { createServer, type Server, type Socket } from 'node:net';
+
+/**
+ * A server that begins connections in the order in which they come, one in each turn of the event loop, after what earlier ones
+ * have to do. Begun as they come, all that are under way share the processor, and those that came first end last with the others.
+ */
+export function arrivals(begin: (socket: Socket) => void): Server {
+  let waiting: Socket[] = [];
+  let next = 0;
+  const beginNext = (): void => {
+    const socket = waiting[next++] as Socket;
+    if (next < waiting.length) setImmediate(beginNext);
+    else {
+      waiting = [];
+      next = 0;
+    }
+    if (!socket.destroyed) begin(socket);
+  };
+  // Nothing is read before it begins, so whoever begins finds all of it.
+  return createServer({ pauseOnConnect: true }, (socket) => {
+    if (waiting.push(socket) === 1) setImmediate(beginNext);
+  });
+}

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { signMessage } from '@ensconce/policy/signature';
 import { runningCas, type RunningCas } from '../test/running-cas.ts';
 
 const mrenclave = 'ca'.repeat(32);
@@ -109,7 +111,28 @@ void test('a board deletes a session: by signatures in a file, and by signatures
   assert.equal(first.code, 0, first.stderr);
   const tooFew = await run('session', 'delete', 'board', '--signed', file, '--yes');
   assert.match(tooFew.stderr, /it does not exist, or this identity may not do that with it/);
-  await run('session', 'sign-deletion', 'board', '--signed', file, '--key', two, '-o', file);
+  const [message, signature, publicKey] = ['message', 'signature', 'two.pub'].map((of) =>
+    join(folder, of),
+  ) as [string, string, string];
+  writeFileSync(publicKey, createPublicKey(readFileSync(two)).export({ type: 'spki', format: 'pem' }));
+  const elsewhere = (expires: string, ...rest: string[]): ReturnType<typeof run> => {
+    const about = ['--signed', file, '--signer', publicKey, '--expires', expires];
+    return run('session', 'sign-deletion', 'board', ...about, ...rest);
+  };
+  const moment = '2100-01-31T00:00:00Z';
+  const asked = await elsewhere(moment, '--message', message);
+  assert.equal(asked.code, 0, asked.stderr);
+  assert.match(asked.stderr, /^to be signed by .*; expires 2100-01-31T00:00:00Z\n$/);
+  writeFileSync(signature, signMessage(readFileSync(message), createPrivateKey(readFileSync(two))));
+  const added = ['--signature', signature, '-o', file];
+  assert.match((await elsewhere('2100-02-01T00:00:00Z', ...added)).stderr, /another found/);
+  for (const misuse of [
+    ['--message', message, ...added],
+    ['--key', two, ...added],
+  ])
+    assert.equal((await elsewhere(moment, ...misuse)).code, 2);
+  assert.equal((await elsewhere('7d', ...added)).code, 2);
+  assert.equal((await elsewhere(moment, ...added)).code, 0);
   const wrong = await run('session', 'delete', 'other', '--signed', file, '--yes');
   assert.match(wrong.stderr, /the deletion of session 'other' expected, that of 'board' found/);
   const deleted = await run('session', 'delete', 'board', '--signed', file, '--yes');

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { creatorFromSigner } from '@ensconce/policy/key-hash';
-import { addSignature, versionOf } from '@ensconce/policy/signature';
-import { CliError } from '../errors.ts';
+import { versionOf } from '@ensconce/policy/signature';
 import { writeOutput } from '../output/write-file.ts';
+import { readSignature } from '../sign/elsewhere.ts';
 import { placeCreator } from '../sign/place.ts';
-import { scopeOf, withScopeOptions, type ScopeOptions } from '../sign/scope.ts';
+import { withScopeOptions, type ScopeOptions } from '../sign/scope.ts';
 import { formatSigned, loadSignedFile } from '../sign/signed-file.ts';
 import { readText } from '../sign/signer.ts';
 import { withTemplateOptions, type TemplateOptions } from '../state/session-file.ts';
@@ -31,29 +30,11 @@ export const sessionAddSignature: Verb = {
       .requiredOption('--signature <file>', 'the signature: 64 bytes for Ed25519, DER for P-384 with SHA-384')
       .option('-o, --output <file>', 'where the signed session goes; standard output if absent')
       .action((name: string, options: Options) => {
-        if (typeof options.expires === 'number')
-          throw new CliError(
-            'CLI_USAGE',
-            '--expires: the moment that the message was made with expected, a duration found',
-          );
-        const pem = readText(options.signer);
-        const file = placeCreator(loadSignedFile(io, name, options), creatorFromSigner(pem));
-        const signature = addSignature(
-          versionOf(file.session),
-          scopeOf(io, options),
-          pem,
-          readSignature(options.signature),
-        );
+        const signer = creatorFromSigner(readText(options.signer));
+        const file = placeCreator(loadSignedFile(io, name, options), signer);
+        const signature = readSignature(io, versionOf(file.session), options, options.signature);
         const others = file.signatures.filter((one) => one.signer !== signature.signer);
         writeOutput(io, options.output, formatSigned(file.text, [...others, signature]));
       });
   },
 };
-
-function readSignature(file: string): Uint8Array {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new CliError('CLI_FILE', `${file}: a readable signature expected`, { cause });
-  }
-}

@@ -1,8 +1,8 @@
 import { creatorFromSigner } from '@ensconce/policy/key-hash';
-import { signatureMessage, versionOf } from '@ensconce/policy/signature';
-import { writeWhole } from '../output/write-file.ts';
+import { versionOf } from '@ensconce/policy/signature';
+import { writeMessage } from '../sign/elsewhere.ts';
 import { placeCreator } from '../sign/place.ts';
-import { scopeOf, withScopeOptions, type ScopeOptions } from '../sign/scope.ts';
+import { withScopeOptions, type ScopeOptions } from '../sign/scope.ts';
 import { loadSignedFile } from '../sign/signed-file.ts';
 import { readText } from '../sign/signer.ts';
 import { withTemplateOptions, type TemplateOptions } from '../state/session-file.ts';
@@ -24,12 +24,8 @@ export const sessionMessage: Verb = {
       .action(
         (name: string, options: TemplateOptions & ScopeOptions & { signer: string; output: string }) => {
           const signer = creatorFromSigner(readText(options.signer));
-          const file = placeCreator(loadSignedFile(io, name, options), signer);
-          const scope = scopeOf(io, options);
-          writeWhole(options.output, signatureMessage(versionOf(file.session), scope));
-          io.stderr(
-            `to be signed by ${signer.keyHash}; expires ${scope.expires.toISOString().slice(0, 19)}Z\n`,
-          );
+          const { session } = placeCreator(loadSignedFile(io, name, options), signer);
+          writeMessage(io, versionOf(session), options, options.output);
         },
       );
   },

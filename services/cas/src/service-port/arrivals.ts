@@ -18,6 +18,8 @@ export function arrivals(begin: (socket: Socket) => void): Server {
   };
   // Nothing is read before it begins, so whoever begins finds all of it.
   return createServer({ pauseOnConnect: true }, (socket) => {
+    // A connection that fails is closed all the same; without a listener the error would end the process.
+    socket.on('error', () => {});
     if (waiting.push(socket) === 1) setImmediate(beginNext);
   });
 }

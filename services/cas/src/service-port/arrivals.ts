@@ -5,16 +5,11 @@ import { createServer, type Server, type Socket } from 'node:net';
  * have to do. Begun as they come, all that are under way share the processor, and those that came first end last with the others.
  */
 export function arrivals(begin: (socket: Socket) => void): Server {
-  let waiting: Socket[] = [];
-  let next = 0;
+  const waiting: Socket[] = [];
   const beginNext = (): void => {
-    const socket = waiting[next++] as Socket;
-    if (next < waiting.length) setImmediate(beginNext);
-    else {
-      waiting = [];
-      next = 0;
-    }
-    if (!socket.destroyed) begin(socket);
+    const socket = waiting.shift();
+    if (waiting.length > 0) setImmediate(beginNext);
+    if (socket !== undefined && !socket.destroyed) begin(socket);
   };
   // Nothing is read before it begins, so whoever begins finds all of it.
   return createServer({ pauseOnConnect: true }, (socket) => {

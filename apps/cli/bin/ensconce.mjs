@@ -22,10 +22,8 @@ if (process.execPath === node) {
   // Variables that make Node or the loader run or trust something else than this program does.
   const loader = /^(?:NODE_|LD_|GLIBC_TUNABLES$|OPENSSL_)/;
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !loader.test(name)));
-  const child = spawn(node, [...nodeOptions(process.argv.slice(2)), program, ...process.argv.slice(2)], {
-    stdio: 'inherit',
-    env,
-  });
+  const args = process.argv.slice(2);
+  const child = spawn(node, [...nodeOptions(args), program, ...args], { stdio: 'inherit', env });
   // A terminal sends SIGINT to both processes; the others reach only this one.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

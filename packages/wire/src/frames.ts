@@ -47,7 +47,7 @@ export class FrameConnection {
   #start = 0;
   #end = 0;
   #failure: Error | undefined;
-  /** The other side ended the connection, and nothing was wrong with it. */
+  /** The connection is over, and nothing was wrong with it. */
   #ended = false;
   #waiting: Waiting | undefined;
 

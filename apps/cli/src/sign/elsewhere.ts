@@ -10,17 +10,16 @@ import { CliError } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { writeWhole } from '../output/write-file.ts';
 import { scopeOf, type ScopeOptions } from './scope.ts';
-import { readText } from './signer.ts';
 
 /** Somebody who signs elsewhere, by hand: the message is taken to him, the signature brought back. */
 export interface ElsewhereOptions extends ScopeOptions {
-  /** File of his public key, PEM. */
-  readonly signer: string;
+  /** His public key, PEM. */
+  readonly publicKey: string;
 }
 
 /** Writes what he has to sign, and tells the moment that the signature has to be added with. */
 export function writeMessage(io: Io, of: SessionChange, options: ElsewhereOptions, output: string): void {
-  const { keyHash } = creatorFromSigner(readText(options.signer));
+  const { keyHash } = creatorFromSigner(options.publicKey);
   const scope = scopeOf(io, options);
   writeWhole(output, signatureMessage(of, scope));
   io.stderr(`to be signed by ${keyHash}; expires ${scope.expires.toISOString().slice(0, 19)}Z\n`);
@@ -38,7 +37,7 @@ export function readSignature(
       'CLI_USAGE',
       '--expires: the moment that the message was made with expected, a duration found',
     );
-  return addSignature(of, scopeOf(io, options), readText(options.signer), bytesOf(file));
+  return addSignature(of, scopeOf(io, options), options.publicKey, bytesOf(file));
 }
 
 function bytesOf(file: string): Uint8Array {

@@ -45,7 +45,7 @@ export function withSignerOptions(command: Command): Command {
       '--external-signer <program>',
       'a program that signs: the message comes on its standard input, it writes the signature (64 bytes for Ed25519, DER for P-384 with SHA-384)',
     )
-    .option('--signer <file>', 'public key of --external-signer, PEM');
+    .option('--signer <file>', 'public key of a signer whose private key is elsewhere, PEM');
 }
 
 /** The signer that the options name, else this command's own key. Throws `CLI_USAGE` where they name half a signer, or two. */

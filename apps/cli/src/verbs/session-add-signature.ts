@@ -30,9 +30,10 @@ export const sessionAddSignature: Verb = {
       .requiredOption('--signature <file>', 'the signature: 64 bytes for Ed25519, DER for P-384 with SHA-384')
       .option('-o, --output <file>', 'where the signed session goes; standard output if absent')
       .action((name: string, options: Options) => {
-        const signer = creatorFromSigner(readText(options.signer));
-        const file = placeCreator(loadSignedFile(io, name, options), signer);
-        const signature = readSignature(io, versionOf(file.session), options, options.signature);
+        const publicKey = readText(options.signer);
+        const file = placeCreator(loadSignedFile(io, name, options), creatorFromSigner(publicKey));
+        const elsewhere = { ...options, publicKey };
+        const signature = readSignature(io, versionOf(file.session), elsewhere, options.signature);
         const others = file.signatures.filter((one) => one.signer !== signature.signer);
         writeOutput(io, options.output, formatSigned(file.text, [...others, signature]));
       });

@@ -23,9 +23,10 @@ export const sessionMessage: Verb = {
       .requiredOption('-o, --output <file>', 'where the message goes')
       .action(
         (name: string, options: TemplateOptions & ScopeOptions & { signer: string; output: string }) => {
-          const signer = creatorFromSigner(readText(options.signer));
+          const publicKey = readText(options.signer);
+          const signer = creatorFromSigner(publicKey);
           const { session } = placeCreator(loadSignedFile(io, name, options), signer);
-          writeMessage(io, versionOf(session), options, options.output);
+          writeMessage(io, versionOf(session), { ...options, publicKey }, options.output);
         },
       );
   },

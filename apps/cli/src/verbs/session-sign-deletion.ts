@@ -7,7 +7,7 @@ import { readSignature, writeMessage, type ElsewhereOptions } from '../sign/else
 import { identityOf } from '../sign/pending.ts';
 import { scopeOf, withScopeOptions, type ScopeOptions } from '../sign/scope.ts';
 import { loadSignedDeletion } from '../sign/signed-deletion.ts';
-import { signerOf, withSignerOptions, type Signer, type SignerOptions } from '../sign/signer.ts';
+import { readText, signerOf, withSignerOptions, type Signer, type SignerOptions } from '../sign/signer.ts';
 import { withCas } from '../state/attested-cas.ts';
 import type { Verb } from '../verb.ts';
 
@@ -82,8 +82,9 @@ function signerElsewhere(options: Options): SignerElsewhere | undefined {
       'CLI_USAGE',
       '--message, --signature: --signer expected beside it, as who signs elsewhere, and no other signer',
     );
-  if (signature === undefined && message !== undefined) return { ...options, signer, message };
-  if (signature !== undefined && message === undefined) return { ...options, signer, signature };
+  const who = { ...options, publicKey: readText(signer) };
+  if (signature === undefined && message !== undefined) return { ...who, message };
+  if (signature !== undefined && message === undefined) return { ...who, signature };
   throw new CliError('CLI_USAGE', '--message or --signature expected, both found');
 }
 

@@ -7,6 +7,7 @@ import {
   lineHash,
   parseRecord,
   sessionPlace,
+  type AuditFormat,
   type AuditRecord,
   type SessionPlace,
 } from './record.ts';
@@ -35,13 +36,14 @@ const knownMembers = v.object({ previous: v.string(), sessions: v.array(sessionP
 export class LogChain {
   readonly #sha256: Sha256;
   readonly #heads = new Map<string, SessionHead>();
-  /** Of format 2, read from its first record on. */
+  /** Read from the log's first record on; empty in format 1. */
   readonly tree: GrowingTree;
   /** `sequence` of the first record read; undefined in an empty log. */
   first: number | undefined;
   sequence = 0;
   hash = firstPrevious;
-  format: 1 | 2 | undefined;
+  /** Of the newest record that was read in full. */
+  format: AuditFormat | undefined;
   /** The oldest commit that the database can be at. */
   oldestCommit = 0;
   readonly lost: LostCommits[] = [];
@@ -63,7 +65,7 @@ export class LogChain {
 
   /**
    * Takes the next line, untrusted; returns its record and the hashes that it adds to the tree. Throws `AUDIT_FORM`, `AUDIT_CHAIN`,
-   * `AUDIT_MISSING`. Signatures are left to the caller: that of the last record covers all before it.
+   * `AUDIT_MISSING`. Signatures are left to the caller: one covers all records before it.
    */
   add(line: Uint8Array): { readonly record: AuditRecord; readonly hashes: readonly Uint8Array[] } {
     const record = this.#parse(line);
@@ -81,10 +83,12 @@ export class LogChain {
     } else if (previous !== this.hash) {
       throw this.#broken(`predecessor ${this.hash}`, previous);
     }
-    this.format ??= record.format;
-    if (record.format !== this.format) throw this.#broken(`format ${this.format}`, String(record.format));
+    const format = this.format ?? record.format;
+    const goesOn = record.format === format || (format === 2 && record.format === 3);
+    if (!goesOn) throw this.#broken(`format ${format}`, String(record.format));
+    this.format = record.format;
     const known = v.safeParse(auditEvent, record.event);
-    if (record.format === 2) this.#checkPlaces(record, known.success ? known.output : undefined);
+    if (record.format !== 1) this.#checkPlaces(record, known.success ? known.output : undefined);
     this.#countCommits(record);
     this.first ??= sequence;
     const hashes = this.#advance(line, sequence, record.sessions);
@@ -105,7 +109,6 @@ export class LogChain {
     }
     if (known.previous !== this.hash) throw this.#broken(`predecessor ${this.hash}`, known.previous);
     this.first ??= sequence;
-    this.format = 2;
     return this.#advance(line, sequence, known.sessions);
   }
 
@@ -125,8 +128,8 @@ export class LogChain {
   #advance(line: Uint8Array, sequence: number, sessions: readonly SessionPlace[]): readonly Uint8Array[] {
     for (const { session, number } of sessions) this.#heads.set(session, { count: number, last: sequence });
     this.sequence = sequence;
-    this.hash = lineHash(this.#sha256, line, this.format ?? 2);
-    return this.format === 2 ? this.tree.append(fromHex(this.hash)) : [];
+    this.hash = lineHash(this.#sha256, line, this.format ?? 3);
+    return this.format === 1 ? [] : this.tree.append(fromHex(this.hash));
   }
 
   #checkPlaces({ sequence, sessions: places }: AuditRecord, event: AuditEvent | undefined): void {

@@ -9,6 +9,7 @@ import { linesOf } from './chain.ts';
 import { auditEvent } from './event.ts';
 import { judgeLog, type LogJudgement, type LogToJudge } from './log.ts';
 import { lineLimit, parseRecord } from './record.ts';
+import { writeRecords } from './write.ts';
 
 const judge = (text: string, log: Omit<LogToJudge, 'crypto' | 'sha256' | 'lines'>): Promise<LogJudgement> =>
   judgeLog({ crypto: nodeCrypto, sha256, lines: linesOf(chunksOf(text), lineLimit), ...log });
@@ -134,6 +135,41 @@ void test('a torn last line was never acknowledged and does not count', async ()
   assert.equal(judgement.problem, undefined);
 });
 
+void test('records that were written together are held by the signature of the last', async () => {
+  const log = written();
+  log.addUnsigned(read('a'), 2);
+  log.addUnsigned(attested('b', ['a']), 2);
+  log.add(read('b'), 2);
+  const kept = await log.checkpoint();
+  const { end, problem } = await judge(log.text, { casIdentity: log.identity, kept });
+  assert.deepEqual([problem, end?.sequence], [undefined, 9]);
+  const lines = log.text.trimEnd().split('\n');
+  const text = (count: number): string =>
+    lines
+      .slice(0, count)
+      .map((line) => `${line}\n`)
+      .join('');
+  // The write was cut short, so none of it counts, and who saw it whole notices.
+  const cut = await judge(text(8), { casIdentity: log.identity });
+  assert.deepEqual([kindOf(cut), cut.end?.sequence], ['end-unknown', 6]);
+  assert.equal(kindOf(await judge(text(8), { casIdentity: log.identity, kept })), 'cut-at-end');
+  const changed = text(9).replace('"service":"app"', '"service":"axp"');
+  assert.equal(kindOf(await judge(changed, { casIdentity: log.identity })), 'broken');
+  assert.equal(kindOf(await judge(`${text(7)}no record\n`, { casIdentity: log.identity })), 'broken');
+});
+
+void test('no more records go without a signature than CAS writes together', async () => {
+  const log = written();
+  for (let i = 0; i < writeRecords - 1; i++) log.addUnsigned(read('a'), 2);
+  log.add(read('a'), 2);
+  assert.equal(kindOf(await judge(log.text, { casIdentity: log.identity })), 'end-unknown');
+  const more = written();
+  for (let i = 0; i < writeRecords; i++) more.addUnsigned(read('a'), 2);
+  more.add(read('a'), 2);
+  const { problem } = await judge(more.text, { casIdentity: more.identity });
+  assert.match(problem?.reason ?? '', /a signature after at most 1024 records/);
+});
+
 void test('an event that a newer CAS writes does not break the log', async () => {
   const log = written();
   const event = { type: 'Moon landed', session: 'a' } as never;
@@ -204,24 +240,33 @@ void test('a log of the first format still holds', async () => {
   assert.equal(kindOf(mixed), 'broken');
 });
 
-void test('a log of the present format holds as long as it is supported', async () => {
-  const text = readFileSync(
-    new URL('../../../test/golden/audit/ensconce-audit-2.jsonl', import.meta.url),
-    'utf8',
-  );
-  const casIdentity = '27447cfb653fb0e3b0482f2a7442fd1ed259f8467b52aab85a39261fa779e383';
-  const unknown: string[] = [];
-  const judgement = await judge(text, {
-    casIdentity,
+const supported = {
+  'ensconce-audit-2.jsonl': {
+    casIdentity: '27447cfb653fb0e3b0482f2a7442fd1ed259f8467b52aab85a39261fa779e383',
     last: { sequence: 11, hash: 'b048f62b5f5a21a506101c69c012da069e90f4db1d2a2f93b75f5661003eb491' },
-    onRecord: ({ event }) => {
-      if (!v.safeParse(auditEvent, event).success) unknown.push(event.type);
-    },
+    root: 'DGnHMu6XdfI8KE3DRjQmrhSALVuEoqpAEHmPFGq4z48=',
+  },
+  // Its first records are of format 2.
+  'ensconce-audit-3.jsonl': {
+    casIdentity: '318fc62aeeaecf96615d3468aef49fab619d346bdeec7b6784b7647dbe866d24',
+    last: { sequence: 11, hash: 'e1aefe85d041ea45b9022b3b482ce16314c480644cdbe80bba3db180d3c02b8f' },
+    root: 'EhWOwcjZy8NvnSPeLcI3PCO+jzusSyu/1EwCukn0H+U=',
+  },
+};
+
+for (const [name, { casIdentity, last, root }] of Object.entries(supported)) {
+  void test(`${name} holds as long as its format is supported`, async () => {
+    const text = readFileSync(new URL(`../../../test/golden/audit/${name}`, import.meta.url), 'utf8');
+    const unknown: string[] = [];
+    const judgement = await judge(text, {
+      casIdentity,
+      last,
+      onRecord: ({ event }) => {
+        if (!v.safeParse(auditEvent, event).success) unknown.push(event.type);
+      },
+    });
+    assert.equal(judgement.problem?.reason, undefined);
+    assert.equal(Buffer.from(judgement.head?.root ?? []).toString('base64'), root);
+    assert.deepEqual(unknown, []);
   });
-  assert.equal(judgement.problem?.reason, undefined);
-  assert.equal(
-    Buffer.from(judgement.head?.root ?? []).toString('base64'),
-    'DGnHMu6XdfI8KE3DRjQmrhSALVuEoqpAEHmPFGq4z48=',
-  );
-  assert.deepEqual(unknown, []);
-});
+}

@@ -7,6 +7,7 @@ import { endorsementSchema, openEndorsement, type AuditKey } from './endorsement
 import { AuditError } from './errors.ts';
 import type { TreeHead } from './proof.ts';
 import { checkSignature, type AuditRecord } from './record.ts';
+import { writes } from './write.ts';
 import type { Sha256 } from './tree.ts';
 
 /** Where somebody saw the log stand earlier: the number of a record and its hash, hex. */
@@ -47,7 +48,7 @@ export interface LogJudgement {
   readonly problem: { readonly kind: LogProblem; readonly reason: string } | undefined;
   /** The last record; undefined where nothing of the log can be believed. */
   readonly end: LogMark | undefined;
-  /** Of a log of format 2 that was read from its beginning. */
+  /** Of a log that was read from its beginning; formats before 2 have none. */
   readonly head: TreeHead | undefined;
   readonly key: AuditKey | undefined;
 }
@@ -83,14 +84,18 @@ async function read(log: LogToJudge): Promise<LogJudgement> {
   let newest: AuditRecord | undefined;
   let rootAtKept: Uint8Array | undefined;
   let hashAtLast: string | undefined;
-  for await (const line of log.lines) {
-    const { record } = chain.add(line);
-    if (record.event.type === 'CAS started') key = await keyIn(log, record, key);
-    // The tree of a log without its beginning is another one.
-    if (chain.first === 1 && chain.tree.size === log.kept?.size) rootAtKept = chain.tree.root();
-    if (chain.sequence === log.last?.sequence) hashAtLast = chain.hash;
-    newest = record;
-    log.onRecord?.(record);
+  for await (const { lines, signed } of writes(log.lines)) {
+    // Cut short while it was written: like a torn line, never acknowledged.
+    if (!signed) break;
+    for (const line of lines) {
+      const { record } = chain.add(line);
+      if (record.event.type === 'CAS started') key = await keyIn(log, record, key);
+      // The tree of a log without its beginning is another one.
+      if (chain.first === 1 && chain.tree.size === log.kept?.size) rootAtKept = chain.tree.root();
+      if (chain.sequence === log.last?.sequence) hashAtLast = chain.hash;
+      newest = record;
+      log.onRecord?.(record);
+    }
   }
   if (newest === undefined)
     throw new AuditError('AUDIT_FORM', 'audit log: records expected, an empty file found');
@@ -105,7 +110,7 @@ async function read(log: LogToJudge): Promise<LogJudgement> {
   return {
     problem: problemOf(log, chain, rootAtKept, hashAtLast),
     end: { sequence: chain.sequence, hash: chain.hash },
-    head: whole && chain.format === 2 ? { size: chain.tree.size, root: chain.tree.root() } : undefined,
+    head: whole && chain.format !== 1 ? { size: chain.tree.size, root: chain.tree.root() } : undefined,
     key,
   };
 }

@@ -29,18 +29,25 @@ export const sessionPlace = v.strictObject({
 export type SessionPlace = v.InferOutput<typeof sessionPlace>;
 
 /** The members in the order of canonical JSON: `signature` stands last, so what is signed is the line without it. */
-const record2 = v.strictObject({
+const members = {
   at: v.string(),
   commit: count,
   event,
-  format: v.literal('ensconce-audit/2'),
   previous: hash,
   sequence: number,
   sessions: v.array(sessionPlace),
-  signature,
+};
+
+const record3 = v.strictObject({
+  ...members,
+  format: v.literal('ensconce-audit/3'),
+  signature: v.optional(signature),
 });
 
-/** The format before there were trees and sessions' numbers; only read. */
+/** The format in which each record was signed; a log may go on in format 3. */
+const record2 = v.strictObject({ ...members, format: v.literal('ensconce-audit/2'), signature });
+
+/** The format before there were trees and sessions' numbers. */
 const record1 = v.strictObject({
   format: v.literal('ensconce-audit/1'),
   sequence: number,
@@ -51,11 +58,13 @@ const record1 = v.strictObject({
   signature,
 });
 
-const anyRecord = v.variant('format', [record1, record2]);
+const anyRecord = v.variant('format', [record1, record2, record3]);
 
-/** A record that stands in a line of either format. */
+export type AuditFormat = 1 | 2 | 3;
+
+/** A record that stands in a line of any format. */
 export interface AuditRecord {
-  readonly format: 1 | 2;
+  readonly format: AuditFormat;
   readonly sequence: number;
   /** RFC 3339, UTC; the clock of the host of CAS. */
   readonly at: string;
@@ -65,10 +74,14 @@ export interface AuditRecord {
   readonly previous: string;
   readonly event: { readonly type: string; readonly [member: string]: unknown };
   readonly sessions: readonly SessionPlace[];
+  /** Undefined where one of a later record that was written together with this one covers both. */
+  readonly signature: RecordSignature | undefined;
+}
+
+export interface RecordSignature {
   /** 64 bytes. */
-  readonly signature: Uint8Array;
-  /** What the signature covers. */
-  readonly signed: Uint8Array;
+  readonly value: Uint8Array;
+  readonly covers: Uint8Array;
 }
 
 /** What CAS puts into a record. */
@@ -81,24 +94,32 @@ export interface NewRecord {
   readonly sessions: readonly SessionPlace[];
 }
 
-/** The line of a record; `sign` is Ed25519 by the audit key. */
-export function encodeRecord(record: NewRecord, sign: (data: Uint8Array) => Uint8Array): Uint8Array {
+/** The line of a record that another one is written together with, and signed for. */
+export function encodeRecord(record: NewRecord): Uint8Array {
   const { at, commit, event: told, previous, sequence, sessions } = record;
   // In the order of canonical JSON, which is then written fastest; so do those who tell of frequent events.
-  const signed = canonicalJson({
+  return canonicalJson({
     at,
     commit,
     event: told,
-    format: 'ensconce-audit/2',
+    format: 'ensconce-audit/3',
     previous,
     sequence,
     sessions,
   });
-  return concatBytes(signed.subarray(0, -1), utf8(`,"signature":"${sign(signed).toBase64()}"}`));
 }
 
-/** Bytes of `,"signature":"…"}`. */
-const signatureSize = 104;
+/** The line of the last of the records that are written together; `sign` is Ed25519 by the audit key. */
+export function signRecord(line: Uint8Array, sign: (data: Uint8Array) => Uint8Array): Uint8Array {
+  return concatBytes(line.subarray(0, -1), utf8(`,"signature":"${sign(line).toBase64()}"}`));
+}
+
+/** Whether a line of format 2 or 3 ends with a signature, which need not be right: the list of sessions stands last otherwise. */
+export const isSigned = (line: Uint8Array): boolean => line.at(-2) === quote;
+const quote = 0x22;
+
+/** Bytes that a signature adds to a line: `,"signature":"…"`. */
+export const signatureSize = 103;
 const closing = utf8('}');
 
 /** Reads an untrusted line, without its line feed; says nothing about signature and place. Throws `AUDIT_FORM`. */
@@ -113,18 +134,23 @@ export function parseRecord(line: Uint8Array): AuditRecord {
   const parsed = v.safeParse(anyRecord, value);
   if (!parsed.success) throw new AuditError('AUDIT_FORM', `audit record: ${describeIssue(parsed.issues[0])}`);
   const { output } = parsed;
-  if (output.format === 'ensconce-audit/2') {
+  if (output.format !== 'ensconce-audit/1') {
     const { at, commit, previous, sequence, sessions } = output;
     return {
-      format: 2,
+      format: output.format === 'ensconce-audit/2' ? 2 : 3,
       sequence,
       at,
       commit,
       previous,
       event: output.event,
       sessions,
-      signature: Uint8Array.fromBase64(output.signature),
-      signed: concatBytes(line.subarray(0, -signatureSize), closing),
+      signature:
+        output.signature === undefined
+          ? undefined
+          : {
+              value: Uint8Array.fromBase64(output.signature),
+              covers: concatBytes(line.subarray(0, -signatureSize - closing.length), closing),
+            },
     };
   }
   const { signature: signatureText, ...signed } = output;
@@ -136,21 +162,24 @@ export function parseRecord(line: Uint8Array): AuditRecord {
     previous: output.previous,
     event: output.event,
     sessions: [],
-    signature: Uint8Array.fromBase64(signatureText),
-    signed: canonicalJson(signed as unknown as Json),
+    signature: {
+      value: Uint8Array.fromBase64(signatureText),
+      covers: canonicalJson(signed as unknown as Json),
+    },
   };
 }
 
-/** The hash by which the next record and the tree know a line: in format 2 that of a leaf, in format 1 the plain one. */
-export function lineHash(sha256: Sha256, line: Uint8Array, format: 1 | 2): string {
-  return toHex(sha256(format === 2 ? leafInput(line) : line));
+/** The hash by which the next record and the tree know a line: that of a leaf, in format 1 the plain one. */
+export function lineHash(sha256: Sha256, line: Uint8Array, format: AuditFormat): string {
+  return toHex(sha256(format === 1 ? line : leafInput(line)));
 }
 
-/** Holds the signature of a record. Throws `AUDIT_SIGNATURE`. */
-export async function checkSignature(key: AuditKey, record: AuditRecord): Promise<void> {
-  if (await key.verify(record.signature, record.signed)) return;
+/** Holds the signature of a record. Throws `AUDIT_SIGNATURE`, also where there is none. */
+export async function checkSignature(key: AuditKey, { sequence, signature }: AuditRecord): Promise<void> {
+  if (signature !== undefined && (await key.verify(signature.value, signature.covers))) return;
   throw new AuditError(
     'AUDIT_SIGNATURE',
-    `audit log: record ${record.sequence}: a signature by the audit key of CAS ${key.casIdentity} expected, another one found`,
+    `audit log: record ${sequence}: a signature by the audit key of CAS ${key.casIdentity} expected, ` +
+      `${signature === undefined ? 'none' : 'another one'} found`,
   );
 }

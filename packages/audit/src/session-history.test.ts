@@ -22,7 +22,7 @@ function written(): WrittenLog {
   const log = new WrittenLog();
   for (let i = 0; i < 20; i++) {
     log.add(read('a'));
-    log.add(attested('b', i % 3 === 0 ? ['a'] : []));
+    log.addUnsigned(attested('b', i % 3 === 0 ? ['a'] : []));
     log.add(read('c'));
   }
   log.add(read('a', true));

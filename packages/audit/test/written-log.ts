@@ -13,7 +13,7 @@ import {
 } from '../src/endorsement.ts';
 import { sessionsOf, type AuditEvent } from '../src/event.ts';
 import { signNote } from '../src/note.ts';
-import { encodeRecord, parseRecord, type SessionPlace } from '../src/record.ts';
+import { encodeRecord, parseRecord, signRecord, type SessionPlace } from '../src/record.ts';
 import { statementName, statementText, type ProvedRecord } from '../src/session-history.ts';
 import { inclusionProof, type Sha256, type StoredTree } from '../src/tree.ts';
 
@@ -61,22 +61,31 @@ export class WrittenLog {
 
   /** `change` lies about the places of the sessions. */
   add(event: AuditEvent, commit = 0, change?: (places: SessionPlace[]) => SessionPlace[]): void {
+    this.#take(signRecord(this.#encode(event, commit, change), this.sign));
+  }
+
+  /** A record that is written together with the next. */
+  addUnsigned(event: AuditEvent, commit = 0): void {
+    this.#take(this.#encode(event, commit));
+  }
+
+  #encode(
+    event: AuditEvent,
+    commit: number,
+    change?: (places: SessionPlace[]) => SessionPlace[],
+  ): Uint8Array {
     const places = sessionsOf(event).map((session) => {
       const { count = 0, last = 0 } = this.#chain.head(session) ?? {};
       return { session, number: count + 1, previous: last };
     });
-    const line = encodeRecord(
-      {
-        at: '2026-11-25T12:00:00.000Z',
-        commit,
-        event,
-        previous: this.#chain.hash,
-        sequence: this.#chain.sequence + 1,
-        sessions: change?.(places) ?? places,
-      },
-      this.sign,
-    );
-    this.#take(line);
+    return encodeRecord({
+      at: '2026-11-25T12:00:00.000Z',
+      commit,
+      event,
+      previous: this.#chain.hash,
+      sequence: this.#chain.sequence + 1,
+      sessions: change?.(places) ?? places,
+    });
   }
 
   #take(line: Uint8Array): void {

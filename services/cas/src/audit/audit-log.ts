@@ -6,8 +6,15 @@ import { toHex } from '@ensconce/base/bytes';
 import type { SessionHead } from '@ensconce/audit/chain';
 import { sessionsOf, type AuditEvent } from '@ensconce/audit/event';
 import type { TreeHead } from '@ensconce/audit/proof';
-import { encodeRecord, lineLimit } from '@ensconce/audit/record';
+import {
+  encodeRecord,
+  lineLimit,
+  signatureSize,
+  signRecord,
+  type SessionPlace,
+} from '@ensconce/audit/record';
 import { leafInput, type GrowingTree, type StoredTree } from '@ensconce/audit/tree';
+import { writeBytes, writeRecords } from '@ensconce/audit/write';
 import { CasError } from '../errors.ts';
 import { syncFolder } from '../store/key-sealer.ts';
 import type { AuditPosition } from '../store/store.ts';
@@ -38,31 +45,53 @@ export interface AuditSink {
 }
 
 interface Waiting {
-  readonly line: Buffer;
-  readonly leaf: Uint8Array;
-  readonly position: AuditPosition;
-  readonly sessions: readonly string[];
-  readonly written: () => void;
+  readonly event: AuditEvent;
+  readonly commit: number;
+  readonly at: string;
+  readonly written: (position: AuditPosition) => void;
   readonly failed: (error: unknown) => void;
 }
 
+/** A record as it goes to the disk. */
+class Line {
+  readonly bytes: Uint8Array;
+  readonly sequence: number;
+  readonly places: readonly SessionPlace[];
+  readonly waiting: Waiting;
+  #leaf: Uint8Array | undefined;
+
+  constructor(bytes: Uint8Array, sequence: number, places: readonly SessionPlace[], waiting: Waiting) {
+    this.bytes = bytes;
+    this.sequence = sequence;
+    this.places = places;
+    this.waiting = waiting;
+  }
+
+  /** The hash in the tree. */
+  get leaf(): Uint8Array {
+    return (this.#leaf ??= sha256(leafInput(this.bytes)));
+  }
+
+  signed(signing: (data: Uint8Array) => Uint8Array): Line {
+    return new Line(signRecord(this.bytes, signing), this.sequence, this.places, this.waiting);
+  }
+}
+
 /**
- * The audit log: JSON lines, numbered, each with the hash of the one before and a signature, and a tree over them (docs/formats/audit-log.md).
- * Records that wait together share one sync.
+ * The audit log: JSON lines, numbered, each with the hash of the one before, signed, and a tree over them (docs/formats/audit-log.md).
+ * Records that wait together share one way to the disk and one signature.
  */
 export class AuditLog {
   readonly path: string;
   readonly #options: AuditLogOptions;
   readonly #file: FileHandle;
-  /** Of what is on the disk: sessions' numbers, tree, size. */
+  /** All of what is on the disk. */
   readonly #heads: Map<string, SessionHead>;
   readonly #durable: GrowingTree;
   readonly #tree: TreeFile;
   #size: number;
-  /** Of what was handed out, the queue included. */
   #sequence: number;
   #hash: string;
-  readonly #queuedHeads = new Map<string, SessionHead>();
   #queue: Waiting[] = [];
   #writing: Promise<void> | undefined;
   /** Whether something waits for what is in the queue. */
@@ -113,7 +142,7 @@ export class AuditLog {
     return this.#sink?.countsCommits === true ? this.append({ type: 'State committed' }, commit) : undefined;
   }
 
-  /** The last record that was appended. */
+  /** The last record on the disk. */
   get position(): AuditPosition {
     return { sequence: this.#sequence, hash: this.#hash };
   }
@@ -176,39 +205,9 @@ export class AuditLog {
    */
   note(event: AuditEvent, commit: number, patient = false): Promise<AuditPosition> {
     if (this.#failure !== undefined) return Promise.reject(writeFailed(this.#failure));
-    const sessions = sessionsOf(event);
-    const sequence = this.#sequence + 1;
-    const places = sessions.map((session) => {
-      const { count, last } = this.#queuedHeads.get(session) ?? this.sessionHead(session);
-      return { number: count + 1, previous: last, session };
-    });
-    const record = {
-      at: this.#options.now().toISOString(),
-      commit,
-      event,
-      previous: this.#hash,
-      sequence,
-      sessions: places,
-    };
-    const line = encodeRecord(record, (data) => sign(null, data, this.#options.key));
-    if (line.length > lineLimit) {
-      return Promise.reject(new RangeError(`audit record: ${lineLimit} bytes at most, ${line.length} found`));
-    }
-    const leaf = sha256(leafInput(line));
-    this.#sequence = sequence;
-    this.#hash = toHex(leaf);
-    for (const { session, number } of places)
-      this.#queuedHeads.set(session, { count: number, last: sequence });
-    const position = this.position;
-    return new Promise((resolve, reject) => {
-      this.#queue.push({
-        line: Buffer.concat([line, lineFeed]),
-        leaf,
-        position,
-        sessions,
-        written: () => resolve(position),
-        failed: reject,
-      });
+    const at = this.#options.now().toISOString();
+    return new Promise((written, failed) => {
+      this.#queue.push({ event, commit, at, written, failed });
       this.#write(patient);
     });
   }
@@ -237,36 +236,70 @@ export class AuditLog {
       clearTimeout(this.#patience);
       this.#patience = undefined;
       this.#urgent = false;
-      const batch = this.#queue;
-      this.#queue = [];
+      const batch = this.#encode();
+      if (this.#queue.length > 0) this.#urgent = true;
+      if (batch.length === 0) continue;
       try {
         if (this.#failure !== undefined) throw this.#failure;
         const began = performance.now();
-        const lines = Buffer.concat(batch.map((entry) => entry.line));
+        const lines = Buffer.concat(batch.flatMap(({ bytes }) => [bytes, lineFeed]));
         await new Promise<void>((resolve, reject) => {
           writeWhole(this.#file.fd, lines, (error) => (error === null ? resolve() : reject(error)));
         });
         this.onSync(performance.now() - began);
-        for (const entry of batch) this.#settle(entry);
-        for (const entry of batch) entry.written();
+        for (const line of batch) this.#settle(line);
+        for (const { leaf, sequence, waiting } of batch) waiting.written({ sequence, hash: toHex(leaf) });
         this.onGrowth();
       } catch (error) {
         // What is on the disk is unknown now, so the chain cannot go on before a restart has read it again.
         this.#failure = error;
-        for (const entry of batch) entry.failed(writeFailed(error));
+        for (const { waiting } of batch) waiting.failed(writeFailed(error));
       }
     }
     this.#writing = undefined;
   }
 
-  /** What is on the disk counts for proofs and for the numbers that CAS states. */
-  #settle({ line, leaf, position: { sequence }, sessions }: Waiting): void {
-    this.#size += line.length;
-    this.#tree.append(this.#size, this.#durable.append(leaf));
-    for (const session of sessions) {
-      this.#heads.set(session, { count: this.sessionHead(session).count + 1, last: sequence });
-      if (this.#queuedHeads.get(session)?.last === sequence) this.#queuedHeads.delete(session);
+  /** Takes from the queue what is written together, and makes its lines, the last one signed. What cannot be a record is refused. */
+  #encode(): Line[] {
+    const lines: Line[] = [];
+    const heads = new Map<string, SessionHead>();
+    let size = 0;
+    let taken = 0;
+    for (const waiting of this.#queue) {
+      if (taken === writeRecords || size > writeBytes - lineLimit) break;
+      taken++;
+      const { event, commit, at } = waiting;
+      const sequence = this.#sequence + lines.length + 1;
+      const before = lines.at(-1);
+      const previous = before === undefined ? this.#hash : toHex(before.leaf);
+      const places = sessionsOf(event).map((session) => {
+        const { count, last } = heads.get(session) ?? this.sessionHead(session);
+        return { number: count + 1, previous: last, session };
+      });
+      try {
+        const bytes = encodeRecord({ at, commit, event, previous, sequence, sessions: places });
+        if (bytes.length > unsignedLimit)
+          throw new RangeError(`audit record: ${unsignedLimit} bytes at most, ${bytes.length} found`);
+        lines.push(new Line(bytes, sequence, places, waiting));
+        size += bytes.length;
+        for (const { session, number } of places) heads.set(session, { count: number, last: sequence });
+      } catch (error) {
+        waiting.failed(error);
+      }
     }
+    this.#queue = this.#queue.slice(taken);
+    const last = lines.pop();
+    if (last !== undefined) lines.push(last.signed((data) => sign(null, data, this.#options.key)));
+    return lines;
+  }
+
+  /** What is on the disk counts for proofs and for the numbers that CAS states. */
+  #settle({ bytes, leaf, sequence, places }: Line): void {
+    this.#size += bytes.length + lineFeed.length;
+    this.#tree.append(this.#size, this.#durable.append(leaf));
+    this.#sequence = sequence;
+    this.#hash = toHex(leaf);
+    for (const { session, number } of places) this.#heads.set(session, { count: number, last: sequence });
   }
 }
 
@@ -274,6 +307,8 @@ export class AuditLog {
 const { O_RDWR, O_CREAT, O_APPEND, O_DSYNC } = constants;
 const appendDurably = O_RDWR | O_CREAT | O_APPEND | O_DSYNC;
 const lineFeed = Buffer.from('\n');
+/** Any record may have to be the one that is signed. */
+const unsignedLimit = lineLimit - signatureSize;
 
 /** Appends all bytes. By callbacks: the promises of `node:fs` cost as much as what they wait for. */
 function writeWhole(file: number, bytes: Uint8Array, done: (error: Error | null) => void): void {

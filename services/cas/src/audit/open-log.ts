@@ -4,6 +4,7 @@ import { LogChain, linesOf } from '@ensconce/audit/chain';
 import { AuditError } from '@ensconce/audit/errors';
 import { lineLimit, parseRecord, type AuditRecord } from '@ensconce/audit/record';
 import type { Sha256 } from '@ensconce/audit/tree';
+import { writes } from '@ensconce/audit/write';
 import { CasError } from '../errors.ts';
 import type { AuditPosition } from '../store/store.ts';
 import { TreeFile } from './tree-file.ts';
@@ -14,7 +15,7 @@ export const sha256: Sha256 = (data) => hash('sha256', data, 'buffer');
 export interface OpenedLog {
   readonly chain: LogChain;
   readonly tree: TreeFile;
-  /** Bytes of complete lines; what follows them is a torn write that was never acknowledged. */
+  /** Bytes of whole writes; what follows them was torn and never acknowledged. */
   readonly size: number;
 }
 
@@ -42,17 +43,22 @@ export async function openLog(log: LogToOpen): Promise<OpenedLog> {
     let size = 0;
     let anchored: string | undefined;
     let newest: AuditRecord | undefined;
-    for await (const line of linesOf(createReadStream(path, { highWaterMark: 1_048_576 }), lineLimit)) {
-      if (chain.sequence === 0) checkFormat(path, line);
-      size += line.length + 1;
-      if (chain.sequence < (anchor?.sequence ?? 0)) {
-        tree.append(size, chain.addKnown(line));
-      } else {
-        const { record, hashes } = chain.add(line);
-        tree.append(size, hashes);
-        newest = record;
+    const lines = linesOf(createReadStream(path, { highWaterMark: 1_048_576 }), lineLimit);
+    for await (const write of writes(lines)) {
+      for (const line of write.lines) {
+        if (chain.sequence === 0) checkFormat(path, line);
+        const known = chain.sequence < (anchor?.sequence ?? 0);
+        if (!known && !write.signed) break;
+        size += line.length + 1;
+        if (known) {
+          tree.append(size, chain.addKnown(line));
+        } else {
+          const { record, hashes } = chain.add(line);
+          tree.append(size, hashes);
+          newest = record;
+        }
+        if (chain.sequence === anchor?.sequence) anchored = chain.hash;
       }
-      if (chain.sequence === anchor?.sequence) anchored = chain.hash;
     }
     if (anchor !== undefined && anchor.sequence > 0 && anchored !== anchor.hash) {
       throw new CasError(
@@ -63,7 +69,7 @@ export async function openLog(log: LogToOpen): Promise<OpenedLog> {
       );
     }
     // The chain hangs on this one: what it signs holds the hash of all before it.
-    if (newest !== undefined && !verify(null, newest.signed, createPublicKey(log.key), newest.signature))
+    if (newest !== undefined && !isSignedBy(log.key, newest))
       throw corrupt(
         path,
         `record ${newest.sequence}: a signature by the audit key expected, another one found`,
@@ -83,7 +89,11 @@ export async function openLog(log: LogToOpen): Promise<OpenedLog> {
   }
 }
 
-/** The first line alone says of what format a log is. */
+function isSignedBy(key: KeyObject, { signature }: AuditRecord): boolean {
+  return signature !== undefined && verify(null, signature.covers, createPublicKey(key), signature.value);
+}
+
+/** The first line says whether there is a tree over a log. */
 function checkFormat(path: string, line: Uint8Array): void {
   let format: number;
   try {
@@ -91,10 +101,10 @@ function checkFormat(path: string, line: Uint8Array): void {
   } catch (cause) {
     throw corrupt(path, 'record 1: one of the documented form expected', cause);
   }
-  if (format === 2) return;
+  if (format !== 1) return;
   throw new CasError(
     'CAS_AUDIT_FORMAT',
-    `audit log ${path}: format ensconce-audit/2 expected, ensconce-audit/${format} found`,
+    `audit log ${path}: format ensconce-audit/2 or 3 expected, ensconce-audit/${format} found`,
     {
       hint:
         'this state is of an earlier version under development: keep the folder (ensconce cas verify-audit-log still reads its log), ' +

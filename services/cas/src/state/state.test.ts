@@ -164,6 +164,53 @@ void test('a record whose writing was cut short was never acknowledged, and is r
   await close(await open(folder));
 });
 
+void test('records whose common write was cut short between them were never acknowledged, and are removed', async (t) => {
+  const folder = await filled(t);
+  const before = logOf(folder);
+  const state = await open(folder);
+  const read = (session: string): Promise<unknown> =>
+    state.audit.append(
+      { type: 'Session read', session, identity: null, secretsShown: false, secrets: [] },
+      state.store.sequence,
+    );
+  await Promise.all([read('a'), read('b'), read('c')]);
+  await close(state);
+  const whole = logOf(folder);
+  const signatures = whole.slice(before.length).map((line) => line.includes(',"signature":'));
+  assert.deepEqual(signatures, [false, false, true]);
+  writeLog(folder, whole.slice(0, -1));
+  await close(await open(folder));
+  assert.deepEqual(logOf(folder), before);
+  // Nobody signed for this one either.
+  writeLog(folder, [...whole, whole[before.length] as string]);
+  await close(await open(folder));
+  assert.deepEqual(logOf(folder), whole);
+});
+
+void test('a record that the database knows stays, also where the signature for it is gone', async (t) => {
+  const folder = await filled(t);
+  const state = await open(folder);
+  const commit = state.store.sequence + 1;
+  const [announced] = await Promise.all([
+    state.audit.append({ type: 'Session created', session: 'd', identity: null }, commit),
+    state.audit.append(
+      { type: 'Session read', session: 'a', identity: null, secretsShown: false, secrets: [] },
+      commit - 1,
+    ),
+  ]);
+  state.store.commit([{ table: 'session', name: 'd', value: {} }], announced);
+  await close(state);
+  const whole = logOf(folder);
+  writeLog(folder, whole.slice(0, -1));
+  const again = await open(folder);
+  assert.deepEqual(logOf(folder), whole.slice(0, -1));
+  await change(again, 'e');
+  await close(again);
+  await close(await open(folder));
+  writeLog(folder, whole.slice(0, -2));
+  await assert.rejects(open(folder), refusedWith('CAS_AUDIT_CORRUPT'));
+});
+
 void test('a change that was announced and not made does not stop CAS', async (t) => {
   const folder = await filled(t);
   const state = await open(folder);

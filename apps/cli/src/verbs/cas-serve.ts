@@ -19,6 +19,7 @@ import { loadIdentity } from '../state/cli-state.ts';
 import { insecureVendor } from '../state/simulated-vendor.ts';
 import { causeChain } from '@ensconce/base/errors';
 import { collateralSource } from '../state/collateral-source.ts';
+import { LogLines } from '../output/log-lines.ts';
 import { stopped } from '../output/stopped.ts';
 import { listenAddress } from '../output/listen-address.ts';
 import { positive } from '../output/positive.ts';
@@ -129,82 +130,89 @@ export const casServe: Verb = {
       .option('--log-level <level>', 'trace, debug, info, warn or error', 'info')
       .option('--json', 'write JSON')
       .action(async (options: Options) => {
-        const vendor = await insecureVendor(io, options.insecureAcceptSimulation);
-        const log = pino(
-          { level: options.logLevel, base: { service: 'cas' } },
-          { write: (line: string) => io.stderr(line) },
-        );
-        const metrics = new Metrics();
-        if (options.metricsListen !== undefined) metrics.watchProcess();
-        const endpoint = options.otlpEndpoint ?? io.environment['OTEL_EXPORTER_OTLP_ENDPOINT'];
-        const cas = await startCas({
-          state: options.state,
-          sealer: insecureKeyFile(options.state),
-          clientListen: options.listenClient ?? { host: '0.0.0.0', port: 8081 },
-          serviceListen: options.listenService ?? { host: '0.0.0.0', port: 18_765 },
-          las: options.las === undefined ? undefined : { socket: options.las, timeout: lasTimeout },
-          verifier: evidenceVerifier({
-            collateral: collateralSource(io, join(options.state, 'collateral'), options),
-            insecureSimulatedVendor: vendor,
-            onLookUp: (outcome, milliseconds) => metrics.lookedUp(outcome, milliseconds),
-            onFailure: (platform, error) =>
-              log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
-          }),
-          azure: {
-            authority: options.azureAuthority,
-            vaults: options.azureVault,
-            certificateAuthorities:
-              options.azureCa === undefined ? undefined : readFileSync(options.azureCa, 'utf8'),
-          },
-          insecure: {
-            modeNone: options.insecureAcceptModeNone === true,
-            debugMode: options.insecureAcceptDebug === true,
-          },
-          maaTokens: maaClient(options.maaProvider ?? []),
-          clientPolicy:
-            options.requireAttestedClients === undefined
-              ? undefined
-              : loadSession(io, options.requireAttestedClients, { env: {} }).session,
-          creators: await creatorsOf(io, options),
-          auditors: new Set(options.auditor),
-          limits: { sessions: options.maxSessions },
-          auditSink: sinkOf(options.ownerConfig),
-          metrics,
-          metricsListen: options.metricsListen,
-          tracing: await openTracing(endpoint, log),
-          now: io.now,
-          random: io.random,
-          log,
-        });
-        const client = formatAddress({ host: cas.clientAddress.address, port: cas.clientAddress.port });
-        const service = formatAddress({ host: cas.serviceAddress.address, port: cas.serviceAddress.port });
-        const simulated = vendor !== undefined;
-        const metricsAt =
-          cas.metricsAddress &&
-          formatAddress({ host: cas.metricsAddress.address, port: cas.metricsAddress.port });
-        writeResult(
-          io,
-          options,
-          {
-            identity: cas.identity,
-            client,
-            service,
-            acceptsSimulation: simulated,
-            ...(metricsAt === undefined ? {} : { metrics: metricsAt }),
-          },
-          () =>
-            [
-              `CAS ${cas.identity} is ready${simulated ? ', and accepts SIMULATED evidence' : ''}`,
-              `clients:  ${client}`,
-              `services: ${service}`,
-              ...(metricsAt === undefined ? [] : [`metrics:  ${metricsAt}`]),
-            ].join('\n'),
-        );
-        await stopped(io.signal);
-        await cas.close();
+        const lines = new LogLines(io.stderr);
+        // Also where an error that nobody expected ends the process.
+        process.once('exit', lines.flush);
+        try {
+          await serve(io, options, pino({ level: options.logLevel, base: { service: 'cas' } }, lines));
+        } finally {
+          process.off('exit', lines.flush);
+          lines.flush();
+        }
       });
   },
 };
+
+async function serve(io: Io, options: Options, log: Logger): Promise<void> {
+  const vendor = await insecureVendor(io, options.insecureAcceptSimulation);
+  const metrics = new Metrics();
+  if (options.metricsListen !== undefined) metrics.watchProcess();
+  const endpoint = options.otlpEndpoint ?? io.environment['OTEL_EXPORTER_OTLP_ENDPOINT'];
+  const cas = await startCas({
+    state: options.state,
+    sealer: insecureKeyFile(options.state),
+    clientListen: options.listenClient ?? { host: '0.0.0.0', port: 8081 },
+    serviceListen: options.listenService ?? { host: '0.0.0.0', port: 18_765 },
+    las: options.las === undefined ? undefined : { socket: options.las, timeout: lasTimeout },
+    verifier: evidenceVerifier({
+      collateral: collateralSource(io, join(options.state, 'collateral'), options),
+      insecureSimulatedVendor: vendor,
+      onLookUp: (outcome, milliseconds) => metrics.lookedUp(outcome, milliseconds),
+      onFailure: (platform, error) =>
+        log.warn({ platform, reason: causeChain(error) }, 'collateral could not be had'),
+    }),
+    azure: {
+      authority: options.azureAuthority,
+      vaults: options.azureVault,
+      certificateAuthorities:
+        options.azureCa === undefined ? undefined : readFileSync(options.azureCa, 'utf8'),
+    },
+    insecure: {
+      modeNone: options.insecureAcceptModeNone === true,
+      debugMode: options.insecureAcceptDebug === true,
+    },
+    maaTokens: maaClient(options.maaProvider ?? []),
+    clientPolicy:
+      options.requireAttestedClients === undefined
+        ? undefined
+        : loadSession(io, options.requireAttestedClients, { env: {} }).session,
+    creators: await creatorsOf(io, options),
+    auditors: new Set(options.auditor),
+    limits: { sessions: options.maxSessions },
+    auditSink: sinkOf(options.ownerConfig),
+    metrics,
+    metricsListen: options.metricsListen,
+    tracing: await openTracing(endpoint, log),
+    now: io.now,
+    random: io.random,
+    log,
+  });
+  const client = formatAddress({ host: cas.clientAddress.address, port: cas.clientAddress.port });
+  const service = formatAddress({ host: cas.serviceAddress.address, port: cas.serviceAddress.port });
+  const simulated = vendor !== undefined;
+  const metricsAt =
+    cas.metricsAddress && formatAddress({ host: cas.metricsAddress.address, port: cas.metricsAddress.port });
+  writeResult(
+    io,
+    options,
+    {
+      identity: cas.identity,
+      client,
+      service,
+      acceptsSimulation: simulated,
+      ...(metricsAt === undefined ? {} : { metrics: metricsAt }),
+    },
+    () =>
+      [
+        `CAS ${cas.identity} is ready${simulated ? ', and accepts SIMULATED evidence' : ''}`,
+        `clients:  ${client}`,
+        `services: ${service}`,
+        ...(metricsAt === undefined ? [] : [`metrics:  ${metricsAt}`]),
+      ].join('\n'),
+  );
+  await stopped(io.signal);
+  await cas.close();
+}
 
 /** Loaded only where traces are wanted: what does not run cannot fail. */
 async function openTracing(endpoint: string | undefined, log: Logger): Promise<Tracing | undefined> {

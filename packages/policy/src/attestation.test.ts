@@ -5,6 +5,7 @@ import { guestConfigId, guestHostData, imageRegister } from '@ensconce/measureme
 import { servicePolicy, type Exchange, type ServicePolicy } from './attestation.ts';
 import { PolicyError } from './errors.ts';
 import { parseSessionOrThrow } from './parse.ts';
+import { restoreTerms, termsOf } from './start-terms.ts';
 
 const a = 'aa'.repeat(32);
 const b = 'bb'.repeat(32);
@@ -13,7 +14,14 @@ const exchange: Exchange = { reportData: 'not-checked', casIdentity };
 
 function policyOf(rest: string, more: Partial<Exchange> = {}): ServicePolicy {
   const session = parseSessionOrThrow(`name: s\nversion: "0.3"\n${rest}`);
-  return servicePolicy(session, 'app', { ...exchange, ...more });
+  const policy = servicePolicy(session, 'app', { ...exchange, ...more });
+  const kept = restoreTerms(JSON.parse(JSON.stringify(termsOf(session, 'app'))));
+  assert.deepEqual(
+    servicePolicy(kept, 'app', { ...exchange, ...more }),
+    policy,
+    'its terms alone judge alike',
+  );
+  return policy;
 }
 
 const any = { minimum: 0, maximum: 65_535 };

@@ -11,9 +11,8 @@ import {
   type AttestationSigner,
   type AttestationVariant,
   type SecurityAttestation,
-  type Service,
-  type Session,
 } from './session.ts';
+import type { ServiceTerms, StartTerms } from './start-terms.ts';
 
 /** What is known of the exchange that a session itself does not say. */
 export interface Exchange {
@@ -54,7 +53,7 @@ const day = 86_400_000;
  * The attestation of a service as a policy for its evidence. References must have been put in before
  * (`resolveFragments`). Throws `POLICY_UNKNOWN_SERVICE`.
  */
-export function servicePolicy(session: Session, serviceName: string, exchange: Exchange): ServicePolicy {
+export function servicePolicy(session: StartTerms, serviceName: string, exchange: Exchange): ServicePolicy {
   const service = findService(session, serviceName);
   const { security } = session;
   const { attestation } = security;
@@ -92,7 +91,7 @@ export function servicePolicy(session: Session, serviceName: string, exchange: E
 }
 
 /** A toleration that is a reference still is none. With `maa-managed-tcb` the provider of mode `maa` judges the platform's state. */
-function toleratedBy(session: Session): Pick<AppraisalPolicy, 'tolerate' | 'ignoreAdvisories'> {
+function toleratedBy(session: StartTerms): Pick<AppraisalPolicy, 'tolerate' | 'ignoreAdvisories'> {
   const { attestation } = session.security;
   const tolerate = tolerations.filter((name) => attestation.tolerate.includes(name));
   if (attestation.mode === 'maa' && tolerate.includes('maa-managed-tcb')) {
@@ -110,7 +109,7 @@ function toleratedBy(session: Session): Pick<AppraisalPolicy, 'tolerate' | 'igno
 }
 
 /** OR of the variants, each an AND of its factors. One that holds a reference still is left out of the OR: nothing satisfies it. */
-function enclavesOf(session: Session, service: Service): readonly SgxIdentity[] {
+function enclavesOf(session: StartTerms, service: ServiceTerms): readonly SgxIdentity[] {
   const restriction = imageOf(session, service)?.mrenclaves;
   const variants = restriction !== undefined && service.attestation.length === 0 ? [{}] : service.attestation;
   return variants.flatMap((variant) => identitiesOf(variant, restriction));
@@ -151,8 +150,8 @@ function signerOf(signer: AttestationSigner): Extract<SgxIdentity, { mrsigner: s
  * (docs/formats/measurement.md).
  */
 function guestsOf(
-  session: Session,
-  service: Service,
+  session: StartTerms,
+  service: ServiceTerms,
   exchange: Exchange,
 ): { readonly tdx: readonly TdxIdentity[]; readonly snp: readonly SnpIdentity[] } {
   const { casIdentity } = exchange;
@@ -182,7 +181,10 @@ function guestsOf(
 }
 
 /** Ids of machines, all of which are accepted; `undefined` for any machine. */
-function platformsOf(service: Service, own: readonly string[] | undefined): readonly string[] | undefined {
+function platformsOf(
+  service: ServiceTerms,
+  own: readonly string[] | undefined,
+): readonly string[] | undefined {
   const pinned = service.chips?.filter((id) => !isReference(id));
   return own === undefined ? pinned : own.filter((id) => pinned?.includes(id) !== false);
 }
@@ -190,7 +192,7 @@ function platformsOf(service: Service, own: readonly string[] | undefined): read
 const quotingEnclave = /^INTEL_QE_ID:([0-9a-fA-F]{32})$/;
 
 /** A key of the former SCONE quoting enclave names no machine that exists any more. */
-function quotingEnclavesOf(service: Service): readonly string[] | undefined {
+function quotingEnclavesOf(service: ServiceTerms): readonly string[] | undefined {
   return service.platforms?.flatMap((platform) => {
     const id = quotingEnclave.exec(platform)?.[1];
     return id === undefined ? [] : [id.toLowerCase()];
@@ -198,7 +200,7 @@ function quotingEnclavesOf(service: Service): readonly string[] | undefined {
 }
 
 /** What is a reference still, each once. */
-function unresolvedReferences(session: Session, service: Service): readonly string[] {
+function unresolvedReferences(session: StartTerms, service: ServiceTerms): readonly string[] {
   const { security } = session;
   const { attestation } = security;
   const texts: readonly unknown[] = [

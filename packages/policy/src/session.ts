@@ -325,7 +325,11 @@ export function withPredecessor(session: Session, predecessor: string | undefine
   return freeze({ ...session, predecessor });
 }
 
-export function findService(session: Session, name: string): Service {
+/** Throws `POLICY_UNKNOWN_SERVICE`. */
+export function findService<S extends Pick<Service, 'name'>>(
+  session: { readonly name: string; readonly services: readonly S[] },
+  name: string,
+): S {
   const service = session.services.find((candidate) => candidate.name === name);
   if (!service) {
     throw new PolicyError(
@@ -336,6 +340,9 @@ export function findService(session: Session, name: string): Service {
   return service;
 }
 
-export function imageOf(session: Session, service: Service): Image | undefined {
+export function imageOf<I extends Pick<Image, 'name'>>(
+  session: { readonly images: readonly I[] },
+  service: Pick<Service, 'imageName'>,
+): I | undefined {
   return session.images.find((image) => image.name === service.imageName);
 }

@@ -3,7 +3,7 @@ import type { Session } from '@ensconce/policy/session';
 import type { Lookup } from '@ensconce/policy/substitution';
 import { pkcs12 } from './pkcs12.ts';
 import { secretLookup } from './render.ts';
-import { storedOf, type SecretState } from './stored.ts';
+import { storedOf, type SecretState, type Stored } from './stored.ts';
 import { issueToken, type SelfClaims } from './token.ts';
 
 export interface DeliveryOptions {
@@ -30,18 +30,8 @@ export async function deliveryLookup(
   const { secrets } = state;
   const lookup = secretLookup(session, state);
   const made = new Map<string, Uint8Array>();
-  const texts = [session.services, session.images];
-  const mentioned = mentions(texts, `:${pkcs12Format}`);
-  for (const { name } of session.secrets) {
-    const stored = storedOf(secrets, name, 'x509');
-    const { pkcs8 } = stored ?? {};
-    if (!stored || pkcs8 === undefined) continue;
-    const asked =
-      options.inTemplates?.has(name) === true ||
-      (mentioned && mentions(texts, `$$SCONE::${name}:${pkcs12Format}`));
-    if (!asked) continue;
-    made.set(`${name}:${pkcs12Format}`, await pkcs12({ ...stored, pkcs8 }));
-  }
+  for (const [name, certificate] of asPkcs12(session, state, options.inTemplates))
+    made.set(`${name}:${pkcs12Format}`, await pkcs12(certificate));
   const before: Lookup = (reference) =>
     made.get(`${reference.name}:${reference.format}`) ?? lookup(reference);
   for (const secret of session.secrets) {
@@ -55,6 +45,38 @@ export async function deliveryLookup(
     made.set(`${secret.name}:`, utf8(await issueToken(secret, { key, now, self, lookup: before })));
   }
   return before;
+}
+
+/**
+ * The same lookup where it needs nothing that is made for each delivery, which tokens and PKCS #12 files are: what it gives
+ * changes with session and state alone. Undefined where it does.
+ */
+export function constantLookup(
+  session: Session,
+  state: SecretState,
+  inTemplates?: ReadonlySet<string>,
+): Lookup | undefined {
+  const tokens = session.secrets.some(({ kind }) => kind === 'jwt');
+  if (tokens || asPkcs12(session, state, inTemplates).length > 0) return undefined;
+  return secretLookup(session, state);
+}
+
+/** The certificates that a service may get as PKCS #12. */
+function asPkcs12(
+  session: Session,
+  { secrets }: SecretState,
+  inTemplates: ReadonlySet<string> | undefined,
+): readonly (readonly [name: string, Stored<'x509'> & { readonly pkcs8: string }])[] {
+  const texts = [session.services, session.images];
+  const mentioned = mentions(texts, `:${pkcs12Format}`);
+  return session.secrets.flatMap(({ name }) => {
+    const stored = storedOf(secrets, name, 'x509');
+    const { pkcs8 } = stored ?? {};
+    if (!stored || pkcs8 === undefined) return [];
+    const asked =
+      inTemplates?.has(name) === true || (mentioned && mentions(texts, `$$SCONE::${name}:${pkcs12Format}`));
+    return asked ? [[name, { ...stored, pkcs8 }] as const] : [];
+  });
 }
 
 /** Whether a text in `value` has `words` in it. */

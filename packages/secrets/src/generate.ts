@@ -70,6 +70,39 @@ export async function renewSecrets(
   return { version: 1, secrets: { ...Object.fromEntries(kept), ...Object.fromEntries(changed) } };
 }
 
+/**
+ * Whether {@link renewSecrets} would give this very state back for those names, as long as no certificate is due ({@link nextRenewal}).
+ * `false` where something comes from elsewhere, or is made anew each time. Throws `SECRETS_VALUE` as that would.
+ *
+ * @param names with all that they are made of (`neededSecrets`).
+ */
+export function isSettled(session: Session, { secrets }: SecretState, names: ReadonlySet<string>): boolean {
+  return session.secrets.every((secret) => {
+    const { name, kind, privateKey, issuer } = secret;
+    if (!names.has(name)) return true;
+    if (isImported(secret) || !Object.hasOwn(secrets, name)) return false;
+    const key = privateKey === undefined ? undefined : storedOf(secrets, privateKey, 'private-key');
+    const by = issuer === undefined ? undefined : storedOf(secrets, issuer, 'x509');
+    if ((privateKey !== undefined && key === undefined) || (issuer !== undefined && by === undefined))
+      return false;
+    if (kind === 'public-key') {
+      const made = createPublic(secret, key);
+      return made === undefined || made.spki === storedOf(secrets, name, kind)?.spki;
+    }
+    if (!isCertificate(secret)) return true;
+    const certificate = storedOf(secrets, name, 'x509');
+    return certificate !== undefined && fits(certificate, secret, key, by);
+  });
+}
+
+/** When the first certificate of these is due, milliseconds since 1970; infinite where none ever is. One that could not be renewed in time stays due. */
+export function nextRenewal({ secrets }: SecretState): number {
+  const times = Object.values(secrets).flatMap((secret) =>
+    secret.kind === 'x509' && secret.renew !== undefined ? [Date.parse(secret.renew)] : [],
+  );
+  return Math.min(...times);
+}
+
 async function createIndependent(
   secret: Secret,
   options: GenerateOptions,
@@ -200,6 +233,15 @@ function isGood(
   now: Date,
 ): boolean {
   if (before.renew !== undefined && Date.parse(before.renew) <= now.getTime()) return false;
+  return fits(before, secret, key, issuer);
+}
+
+function fits(
+  before: Stored<'x509'>,
+  secret: Secret,
+  key: Stored<'private-key'> | undefined,
+  issuer: Stored<'x509'> | undefined,
+): boolean {
   if (key !== undefined && before.pkcs8 !== key.pkcs8) return false;
   return issuer === undefined || before.issuers[0] === issuer.certificate || isWholeChain(secret);
 }

@@ -1,5 +1,5 @@
 import type { Session } from '@ensconce/policy/session';
-import type { SecretState } from '@ensconce/secrets/stored';
+import { nextRenewal } from '@ensconce/secrets/generate';
 import type { StoredSession } from './session-record.ts';
 
 /**
@@ -30,12 +30,4 @@ function standsAlone({ secrets, secretConfig }: Session): boolean {
       return imported === undefined && importAkv === undefined && kind !== 'aad-token';
     })
   );
-}
-
-/** Milliseconds since 1970. A certificate that could not be renewed in time is looked at each time. */
-function nextRenewal({ secrets }: SecretState): number {
-  const times = Object.values(secrets).flatMap((secret) =>
-    secret.kind === 'x509' && secret.renew !== undefined ? [Date.parse(secret.renew)] : [],
-  );
-  return Math.min(...times);
 }

@@ -31,7 +31,8 @@ for (let next = 1; next < total;) {
     const session = { ...first.session, name };
     const text = first.stored.text.replace(sessionName(0), name);
     const stored = { ...first.stored, name, text, hash: sessionHash(session) };
-    changes.push(...changesOf({ ...first, id: toHex(randomBytes(16)), stored, session }));
+    const copy = { ...first, id: toHex(randomBytes(16)), stored, session };
+    changes.push(...changesOf(copy, state.store.nextVersionOf('session', name)));
     const identity = stored.creator.keyHash;
     records.push(state.audit.append({ type: 'Session created', session: name, identity }, commit));
   }

@@ -27,6 +27,18 @@ export function encodeFrame(value: Json): Buffer {
   return frame;
 }
 
+/** The frame of a JSON value whose UTF-8 is there already, in parts. */
+export function frameOf(...json: readonly Uint8Array[]): Buffer {
+  const size = json.reduce((sum, part) => sum + part.length, 0);
+  const frame = Buffer.allocUnsafe(headerSize + size);
+  let at = frame.writeUInt32BE(size, 0);
+  for (const part of json) {
+    frame.set(part, at);
+    at += part.length;
+  }
+  return frame;
+}
+
 /** Who waits for a frame: gets its value, or an error, or hears that there will be none. */
 interface Waiting {
   readonly resolve: (value: unknown) => void;

@@ -5,7 +5,7 @@ import { exportedValue, exportsTo, type Importer } from '@ensconce/secrets/expor
 import type { StoredSecret } from '@ensconce/secrets/stored';
 import { CasError } from '../errors.ts';
 import { secretsFailure } from '../sessions/secrets-failure.ts';
-import { ReleaseList } from '../service-port/released.ts';
+import { ReleaseList } from '../starts/released.ts';
 import type { Binding, Bindings } from '../sessions/bindings.ts';
 import type { SecretValues } from '../sessions/secret-values.ts';
 import type { ClientIdentity } from '../sessions/session-access.ts';

@@ -1,6 +1,5 @@
 import { EnsconceError } from '@ensconce/base/errors';
-import type { Resolved } from '@ensconce/policy/fragments';
-import type { Service } from '@ensconce/policy/session';
+import type { Security, Service } from '@ensconce/policy/session';
 import { substituteSecrets, type Lookup } from '@ensconce/policy/substitution';
 import { fromBase32 } from '@ensconce/secrets/base32';
 import type { Attest } from '@ensconce/wire/attestation';
@@ -11,8 +10,8 @@ import { nameOf, type ConfigId } from './config-id.ts';
 import type { OneTimePasswords, Spent } from './one-time-passwords.ts';
 
 export interface Admission {
-  readonly resolved: Resolved;
-  readonly service: Service;
+  readonly security: Security;
+  readonly service: Pick<Service, 'oneTimePasswordSharedSecret'>;
   /** The secrets of the session; asked for only where they are needed. */
   readonly lookup: () => Promise<Lookup>;
   readonly message: Attest;
@@ -28,7 +27,7 @@ export interface AdmissionContext {
 
 /** What whoever starts a service must know: the access token and a one-time password, where the session asks for them. */
 export async function admit(context: AdmissionContext, admission: Admission): Promise<void> {
-  const { security } = admission.resolved.session;
+  const { security } = admission;
   const token = await substituted(admission, security.serviceAccessToken, 'service_access_token');
   checkAccessToken(token, admission.message.serviceAccessToken);
   const shared = await substituted(

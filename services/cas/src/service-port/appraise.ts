@@ -1,5 +1,5 @@
 import { servicePolicy, type Exchange, type ServicePolicy } from '@ensconce/policy/attestation';
-import type { Resolved } from '@ensconce/policy/fragments';
+import type { ResolvedTerms } from '@ensconce/policy/start-terms';
 import { appraise, type Appraisal } from '@ensconce/verify/appraisal';
 import type { Check } from '@ensconce/verify/check';
 import type { SgxClaims } from '@ensconce/verify/sgx/claims';
@@ -18,7 +18,7 @@ export interface Appraised {
 
 /** Holds genuine evidence against the attestation policy of a service; what it returns is accepted. */
 export function appraiseService(
-  resolved: Resolved,
+  resolved: ResolvedTerms,
   service: string,
   verdict: Verdict,
   exchange: Exchange,
@@ -56,7 +56,7 @@ interface Explained {
 function explain(
   failure: Check,
   verdict: Verdict,
-  { unresolved }: Resolved,
+  { unresolved }: ResolvedTerms,
   policy: ServicePolicy,
   exchange: Exchange,
 ): Explained {

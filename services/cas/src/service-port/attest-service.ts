@@ -1,50 +1,39 @@
 import * as v from 'valibot';
-import type { AttestedEvidence, Released } from '@ensconce/audit/event';
+import type { AttestedEvidence } from '@ensconce/audit/event';
 import { describeIssue } from '@ensconce/base/issue';
 import type { ImageDescription } from '@ensconce/measurement/image';
-import type { Resolved } from '@ensconce/policy/fragments';
-import { findService, type Service } from '@ensconce/policy/session';
-import type { Lookup } from '@ensconce/policy/substitution';
+import { findService } from '@ensconce/policy/session';
 import type { Verdict } from '@ensconce/verify/verdict';
 import type { Appraisal } from '@ensconce/verify/appraisal';
 import { attest, type Attest } from '@ensconce/wire/attestation';
-import type { Configuration } from '@ensconce/wire/configuration';
 import type { EvidenceFormat } from '@ensconce/wire/evidence-format';
 import { CollateralError } from '@ensconce/collateral/errors';
 import type { WatermarkStore } from '@ensconce/collateral/watermarks';
+import type { StartRecord } from '../starts/start-record.ts';
 import { attestedEvidence } from '../audit/attested-evidence.ts';
 import { CasError } from '../errors.ts';
 import { checkMaaToken, type MaaPolicy, type MaaTokens } from '../evidence/maa.ts';
 import type { OwnPlatforms } from '../evidence/own-platform.ts';
 import type { EvidenceVerifier } from '../evidence/verifier.ts';
-import type { SecretValues } from '../sessions/secret-values.ts';
-import { resolvedSession } from '../sessions/resolved-session.ts';
-import type { Sessions } from '../sessions/sessions.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
-import type { GivenVolume } from '../volumes/given-volumes.ts';
-import type { VolumeTags } from '../volumes/volume-tags.ts';
 import { admit } from './admit.ts';
 import { appraiseService, untrustworthy } from './appraise.ts';
-import { configure, lookupIn, secretsFor } from './configure.ts';
+import type { Delivered } from './configure.ts';
 import { nameOf, parseConfigId, type ConfigId } from './config-id.ts';
 import { measuredImage, unmeasuredImage, type DescriptionContext } from './described-image.ts';
 import { checkBinding, expectedReportData, instanceOf, type PeerConnection } from './peer-connection.ts';
-import type { PreparedConfigurations } from './prepared-configurations.ts';
 import { genuineClaims, type ServiceClaims } from './genuine.ts';
 import type { OneTimePasswords } from './one-time-passwords.ts';
 import type { InsecurePermissions } from './permissions.ts';
 import type { SingleService, Singletons } from './singletons.ts';
+import { fromRecord, fromSession, type SourceContext, type StartSource } from './start-source.ts';
 import { withoutEvidence, type InsecureWithoutEvidence } from './without-evidence.ts';
 
-export interface AttestContext extends DescriptionContext {
+export interface AttestContext extends DescriptionContext, SourceContext {
   readonly verifier: EvidenceVerifier;
   readonly watermarks: WatermarkStore;
-  readonly sessions: Sessions;
-  readonly volumeTags: VolumeTags;
-  readonly configurations: Pick<PreparedConfigurations, 'of'>;
   /** SubjectPublicKeyInfo (DER) of CAS. */
   readonly casPublicKey: Uint8Array;
-  readonly values: SecretValues;
   readonly permissions: InsecurePermissions;
   readonly oneTimePasswords: OneTimePasswords;
   readonly singletons: Singletons;
@@ -61,13 +50,9 @@ export type Proof =
   | { readonly insecure: InsecureWithoutEvidence };
 
 /** A service that may have the configuration of a session that admits it. */
-export interface AttestedService {
+export interface AttestedService extends Delivered {
   readonly id: ConfigId;
   readonly proof: Proof;
-  readonly configuration: Configuration;
-  readonly volumes: readonly GivenVolume[];
-  /** What of which session is in the configuration. */
-  readonly released: readonly Released[];
   /** Where only the process that started last counts: which, by the key of its connections. */
   readonly singleton: { readonly of: SingleService; readonly instance: string } | undefined;
 }
@@ -103,69 +88,25 @@ export async function attestService(
   const proved =
     (await provedWithoutEvidence(context, message, id)) ??
     (await provedByEvidence(context, connection, message, id, findings));
-  const { found, resolved, description, measurement } = proved;
-  const service = findService(resolved.session, id.service);
-  const now = context.now();
-  const { stored, secrets, names } = await secretsFor(
-    context.values,
-    found,
-    service,
-    admissionTexts(resolved, service),
-  );
-  const lookup = (): Promise<Lookup> => lookupIn({ now, measurement }, stored.session, secrets, names);
-  await admit(context, { resolved, service, lookup, message, id, instance });
-  const { configuration, volumes, released } = await context.configurations.of(
-    {
-      stored,
-      secrets,
-      service,
-      description,
-      measurement,
-      values: context.values,
-      now,
-      volumes: {
-        tags: context.volumeTags,
-        find: (session) => context.sessions.find(session),
-        bind: (importer, exporter) => context.values.bind(importer, exporter),
-      },
-    },
-    configure,
-  );
-  const singleton = resolved.session.security.singletonEnclaves
-    ? { of: { sessionId: found.id, service: id.service, text: nameOf(id) }, instance }
+  const { source, description, measurement } = proved;
+  const { session: terms } = source.terms;
+  const service = findService(terms, id.service);
+  const start = await source.open({ description, measurement, now: context.now() });
+  const { security } = terms;
+  await admit(context, { security, service, lookup: start.lookup, message, id, instance });
+  const { configuration, volumes, released } = await start.deliver();
+  const singleton = security.singletonEnclaves
+    ? { of: { sessionId: source.id, service: id.service, text: nameOf(id) }, instance }
     : undefined;
   if (singleton !== undefined) {
     await context.singletons.claim(singleton.of, singleton.instance, message.again === true);
   }
-  checkPresent(context, found, stored);
+  start.checkPresent();
   return { id, proof: proved.proof, configuration, volumes, released, singleton };
 }
 
-/** Where references to what whoever starts the service must know may stand. */
-function admissionTexts({ session: { security } }: Resolved, service: Service): readonly string[] {
-  const { serviceAccessToken = '', attestation } = security;
-  return [
-    serviceAccessToken,
-    service.oneTimePasswordSharedSecret ?? attestation.oneTimePasswordSharedSecret ?? '',
-  ];
-}
-
-/** What was judged is what is given, and still counts: an update may take something back. */
-function checkPresent(context: AttestContext, judgedBy: StoredSession, given: StoredSession): void {
-  const { name, hash } = judgedBy.stored;
-  if (given.stored.hash === hash && context.sessions.find(name)?.stored.hash === hash) return;
-  throw new CasError(
-    'CAS_BUSY',
-    `session '${name}': one that stays as it is expected, it was updated meanwhile`,
-    {
-      hint: 'start the service again',
-    },
-  );
-}
-
 interface Proved {
-  readonly found: StoredSession;
-  readonly resolved: Resolved;
+  readonly source: StartSource;
   readonly proof: Proof;
   readonly description: ImageDescription;
   /** That of the description; of the image only where there is evidence. */
@@ -196,12 +137,13 @@ async function provedByEvidence(
   const encoded = Buffer.from(message.description, 'base64');
   const { description, measurement } = measuredImage(context, encoded, claims, id);
   findings.evidence = attestedEvidence(verdict, claims, measurement);
-  const found = findAdmitted(context, id);
+  const found = findStart(context, id);
   findings.session = id.session;
-  const resolved = await resolvedSession(context.sessions, found, context.values);
-  const { attestation } = resolved.session.security;
+  const source = 'of' in found ? fromRecord(context, found, id) : await fromSession(context, found, id);
+  const { terms } = source;
+  const { attestation } = terms.session.security;
   const { appraisal, policy } = appraiseService(
-    resolved,
+    terms,
     id.service,
     verdict,
     {
@@ -213,7 +155,7 @@ async function provedByEvidence(
     context.permissions,
   );
   if (policy.maa !== undefined) await checkProvider(context, policy.maa, claims, evidence);
-  return { found, resolved, proof: { appraisal, claims, measurement }, description, measurement };
+  return { source, proof: { appraisal, claims, measurement }, description, measurement };
 }
 
 /** Mode `maa`: beside the quote, the provider that the session names must vouch for it. */
@@ -238,13 +180,13 @@ async function provedWithoutEvidence(
   const insecure = withoutEvidence(context.permissions);
   const found = insecure === undefined ? undefined : context.sessions.find(id.session);
   if (insecure === undefined || found === undefined) return undefined;
-  const resolved = await resolvedSession(context.sessions, found, context.values);
-  const { attestation, reference } = resolved.session.security;
+  const source = await fromSession(context, found, id);
+  const { attestation, reference } = source.terms.session.security;
   if (attestation.mode !== 'none' || reference !== undefined || attestation.reference !== undefined)
     return undefined;
-  findAdmitted(context, id);
+  checkAdmitted(found, id);
   const image = unmeasuredImage(context, Buffer.from(message.description, 'base64'));
-  return { found, resolved, proof: { insecure }, ...image };
+  return { source, proof: { insecure }, ...image };
 }
 
 /** Collateral below what was seen before decides nothing: newer may say otherwise, and somebody holds it back. */
@@ -280,13 +222,16 @@ export function checkFormat(message: Pick<Attest, 'format' | 'certificates'>): v
   );
 }
 
-function findAdmitted(context: AttestContext, id: ConfigId): StoredSession {
-  const stored = context.sessions.find(id.session);
-  if (stored === undefined || !stored.session.services.some((service) => service.name === id.service)) {
-    throw untrustworthy(
-      `service '${id.session}/${id.service}': it does not exist, or its session does not admit this program`,
-      'check SCONE_CONFIG_ID, and that the session was created at this CAS',
-    );
-  }
-  return stored;
+function findStart(context: AttestContext, id: ConfigId): StoredSession | StartRecord {
+  const found = context.sessions.findForStart(id.session, id.service, context.now());
+  if (found === undefined || !('of' in found)) checkAdmitted(found, id);
+  return found;
+}
+
+function checkAdmitted(stored: StoredSession | undefined, id: ConfigId): asserts stored {
+  if (stored?.session.services.some(({ name }) => name === id.service) === true) return;
+  throw untrustworthy(
+    `service '${id.session}/${id.service}': it does not exist, or its session does not admit this program`,
+    'check SCONE_CONFIG_ID, and that the session was created at this CAS',
+  );
 }

@@ -2,19 +2,12 @@ import type { Released } from '@ensconce/audit/event';
 import { EnsconceError } from '@ensconce/base/errors';
 import { resolveReference } from '@ensconce/policy/secret-format';
 import { templateSecrets, usedSecrets } from '@ensconce/policy/service-secrets';
-import { imageOf, type Image, type Secret, type Service, type Session } from '@ensconce/policy/session';
-import {
-  references,
-  substituteCommand,
-  substituteSecrets,
-  substituteSecretsBytes,
-  type Lookup,
-} from '@ensconce/policy/substitution';
+import { imageOf, type Secret, type Service, type Session } from '@ensconce/policy/session';
+import { references, type Lookup } from '@ensconce/policy/substitution';
 import { unsupportedBy } from '@ensconce/policy/unsupported';
 import { deliveryLookup } from '@ensconce/secrets/delivery';
 import { SecretsError } from '@ensconce/secrets/errors';
 import { neededSecrets } from '@ensconce/secrets/needed';
-import { templateValues } from '@ensconce/secrets/template-values';
 import type { ImageDescription } from '@ensconce/measurement/image';
 import type { Configuration, ConfiguredVolume } from '@ensconce/wire/configuration';
 import { CasError } from '../errors.ts';
@@ -22,8 +15,10 @@ import { givenVolumes, type GivenVolume, type VolumeContext } from '../volumes/g
 import type { SecretValues, Values } from '../sessions/secret-values.ts';
 import { secretsFailure } from '../sessions/secrets-failure.ts';
 import type { StoredSession } from '../sessions/session-record.ts';
-import { defaultCapabilities } from './default-capabilities.ts';
-import { ReleaseList } from './released.ts';
+import { ReleaseList } from '../starts/released.ts';
+import { renderConfiguration } from '../starts/render-configuration.ts';
+import type { EncodedConfiguration } from '../starts/start-record.ts';
+import { checkLayers } from './measured-layers.ts';
 
 /** All that is known of an attested service. */
 export interface Delivery {
@@ -42,7 +37,7 @@ export interface Delivery {
 
 /** What leaves, and which volumes the service may ask about afterwards. */
 export interface Delivered {
-  readonly configuration: Configuration;
+  readonly configuration: Configuration | EncodedConfiguration;
   readonly volumes: readonly GivenVolume[];
   /** What of which session is in the configuration. */
   readonly released: readonly Released[];
@@ -85,24 +80,14 @@ export async function configure(delivery: Delivery): Promise<Delivered> {
       image.volumes,
     );
     for (const { owner } of volumes) released.addVolume(owner);
-    const configuration = {
-      session: session.name,
-      sessionHash: stored.stored.hash,
-      service: service.name,
-      command: [...substituteCommand(service.command, lookup)],
-      environment: Object.fromEntries(
-        Object.entries(service.environment).map(([name, value]) => [name, substituteSecrets(value, lookup)]),
-      ),
-      hostEnvironment: [...service.hostEnvironment],
-      pwd: service.pwd ?? '/',
-      user: service.user ?? '',
-      capabilities: [...(service.capabilities ?? defaultCapabilities)],
-      layers: layersOf(image, description, lookup, where),
-      injectionFiles: injectionFilesOf(image, lookup),
-      ...valuesForTemplates(session, inTemplates, secrets, lookup),
-      hostFiles: [...service.hostFiles],
-      ...(volumes.length > 0 && { volumes: volumes.map(configured) }),
-    };
+    checkLayers(
+      image.layers.map(({ root }) => root),
+      description,
+      image.name,
+      where,
+    );
+    const rendered = renderConfiguration({ stored, service, image, secrets, lookup, inTemplates });
+    const configuration = volumes.length > 0 ? { ...rendered, volumes: volumes.map(configured) } : rendered;
     return { configuration, volumes, released: released.list() };
   } catch (cause) {
     if (cause instanceof CasError || !(cause instanceof EnsconceError)) throw cause;
@@ -190,50 +175,3 @@ const configured = ({ name, path, policy, durability, key }: GivenVolume): Confi
   ...(durability && { durability }),
   key: Buffer.from(key, 'hex').toString('base64'),
 });
-
-function layersOf(
-  image: Image,
-  description: ImageDescription,
-  lookup: Lookup,
-  where: string,
-): Configuration['layers'] {
-  const measured = description.layers;
-  const listed = image.layers.map((layer) => layer.root);
-  if (listed.length !== measured.length || listed.some((root, i) => root !== measured[i])) {
-    throw new CasError(
-      'CAS_SERVICE_REFUSED',
-      `service '${where}': the ${measured.length} sealed layers that were measured expected in image '${image.name}', ` +
-        `${listed.length} others or in another order found`,
-      {
-        hint: 'the session is of another build of the image: update it with the one that ensconce image wrote',
-      },
-    );
-  }
-  return image.layers.map((layer) => ({
-    root: layer.root,
-    key: Buffer.from(substituteSecrets(layer.key, lookup), 'hex').toString('base64'),
-  }));
-}
-
-function injectionFilesOf(image: Image, lookup: Lookup): Configuration['injectionFiles'] {
-  return image.injectionFiles.map(({ path, content, mode }) => {
-    if (content === undefined) return { path, mode };
-    return { path, content: Buffer.from(substituteSecretsBytes(content, lookup)).toString('base64'), mode };
-  });
-}
-
-/** What the templates of the image may hold; the runtime puts it in, for they are sealed to CAS too. */
-function valuesForTemplates(
-  session: Session,
-  provided: readonly Secret[],
-  secrets: Values['secrets'],
-  lookup: Lookup,
-): Pick<Configuration, 'templateValues'> {
-  if (provided.length === 0) return {};
-  const values = Object.entries(templateValues(session, provided, secrets, lookup));
-  return {
-    templateValues: Object.fromEntries(
-      values.map(([key, value]) => [key, Buffer.from(value).toString('base64')]),
-    ),
-  };
-}

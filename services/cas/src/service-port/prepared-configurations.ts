@@ -1,16 +1,7 @@
-import { imageOf, type SecretKind, type Service, type Session } from '@ensconce/policy/session';
 import type { StoredSession } from '../sessions/session-record.ts';
+import { isConstant } from '../starts/constant.ts';
 import type { Delivered, Delivery } from './configure.ts';
 
-/** The kinds whose values change only with the stored session; whatever is not listed is delivered anew each time. */
-const constantKinds: ReadonlySet<SecretKind | undefined> = new Set([
-  'ascii',
-  'binary',
-  'private-key',
-  'public-key',
-  'x509',
-  'x509-ca',
-] as const);
 const perSession = 16;
 
 /**
@@ -34,16 +25,4 @@ export class PreparedConfigurations {
     prepared.set(key, delivered);
     return delivered;
   }
-}
-
-function isConstant(session: Session, service: Service): boolean {
-  return (
-    (imageOf(session, service)?.volumes.length ?? 0) === 0 &&
-    // Values that a vault keeps are the vault's to change.
-    session.secretConfig === undefined &&
-    session.secrets.every(
-      ({ kind, import: imported, importAkv }) =>
-        imported === undefined && importAkv === undefined && constantKinds.has(kind),
-    )
-  );
 }

@@ -52,3 +52,17 @@ void test('a new version takes the place of the one before, on trial and kept', 
   for (let i = 0; i < 100; i++) ask(cache, `three ${i}`);
   assert.equal(cache.get('a')?.stored.text, 'fourth');
 });
+
+void test('a session that was asked for without being read is kept when it is read soon after, and no later', () => {
+  const cache = new SessionCache();
+  assert.equal(cache.expects('a'), false);
+  cache.remember('a');
+  assert.equal(cache.expects('a'), true);
+  cache.set('a', sessionOf('a'));
+  assert.equal(cache.expects('a'), false);
+  for (let i = 0; i < 100; i++) ask(cache, `one ${i}`);
+  assert.equal(ask(cache, 'a'), 'in memory');
+  cache.remember('b');
+  for (let i = 0; i < 10_000; i++) cache.remember(`other ${i}`);
+  assert.equal(cache.expects('b'), false);
+});

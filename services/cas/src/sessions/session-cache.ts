@@ -29,6 +29,19 @@ export class SessionCache {
     return kept;
   }
 
+  /** Whether a session that is not in memory was asked for lately: {@link set} will keep it. */
+  expects(name: string): boolean {
+    return this.#names.has(name) || this.#earlierNames.has(name);
+  }
+
+  /** Remembers that a session was asked for which needed not be in memory for that. */
+  remember(name: string): void {
+    this.#names.add(name);
+    if (this.#names.size < generation) return;
+    this.#earlierNames = this.#names;
+    this.#names = new Set();
+  }
+
   /** A session that was read from the database, or that was written to it: then it takes the place of its earlier version. */
   set(name: string, session: StoredSession): void {
     const again = this.#names.delete(name) || this.#earlierNames.delete(name);
@@ -51,10 +64,7 @@ export class SessionCache {
     if (this.#onTrial.size <= trialSize) return;
     const [oldest = ''] = this.#onTrial.keys();
     this.#onTrial.delete(oldest);
-    this.#names.add(oldest);
-    if (this.#names.size < generation) return;
-    this.#earlierNames = this.#names;
-    this.#names = new Set();
+    this.remember(oldest);
   }
 
   /** Whether it was kept. */

@@ -6,6 +6,7 @@ import { CasError } from '../errors.ts';
 import { defaultLimits } from '../limits.ts';
 import type { State } from '../state/state.ts';
 import type { Change } from '../store/store.ts';
+import { readStartRecord, startRecords, type StartRecord } from '../starts/start-record.ts';
 import { allows, type Binding } from './bindings.ts';
 import { SessionCache } from './session-cache.ts';
 import { SessionNames } from './session-names.ts';
@@ -84,10 +85,54 @@ export class Sessions {
     audit: { sequence: number; hash: string },
     older: readonly StoredVersion[] = [],
   ): void {
+    const { store } = this.#state;
+    const changes = changesOf(next, store.nextVersionOf('session', next.stored.name));
     const versions = older.map((version) => versionChange(version));
-    this.#state.store.commit([...changesOf(next), ...versions], audit);
+    store.commit([...changes, ...this.#emptied(next, changes), ...versions], audit);
     this.names.set(nameOf(next));
     this.#cache.set(next.stored.name, next);
+  }
+
+  /**
+   * What a start of a service takes: the session as {@link find} has it or, where that is not in memory and was not asked for lately, the start
+   * record of the service, if there is one that holds now.
+   */
+  findForStart(name: string, service: string, now: Date): StoredSession | StartRecord | undefined {
+    const cached = this.#cache.get(name);
+    if (cached !== undefined) return cached.stored.deleted === undefined ? cached : undefined;
+    const record = this.#cache.expects(name) ? undefined : this.#startRecord(name, service, now);
+    if (record === undefined) return this.find(name);
+    this.#cache.remember(name);
+    return record;
+  }
+
+  #startRecord(session: string, service: string, now: Date): StartRecord | undefined {
+    const bytes = this.#state.store.read('start', startName(session, service));
+    const record = bytes && readStartRecord(bytes);
+    if (record === undefined || !this.#isPresent(session, record)) return undefined;
+    return record.until === null || now.getTime() < record.until ? record : undefined;
+  }
+
+  /** Whether a version of a session is the present one. */
+  isPresent(session: string, version: { readonly hash: string } | StartRecord): boolean {
+    if ('of' in version && this.#isPresent(session, version)) return true;
+    return this.find(session)?.stored.hash === version.hash;
+  }
+
+  /** Nothing was written in place of what the record was made of: no other version, no tombstone, no secret anew. */
+  #isPresent(session: string, { of }: StartRecord): boolean {
+    return this.#state.store.versionOf('session', session) === of;
+  }
+
+  /** What the version before gave in start records that this one does not have is gone with it. */
+  #emptied({ stored: { name } }: StoredSession, changes: readonly Change[]): Change[] {
+    const { store } = this.#state;
+    const written = new Set(changes.flatMap((change) => (change.table === 'start' ? [change.name] : [])));
+    const before = this.findTaken(name)?.session.services ?? [];
+    return before
+      .map((service) => startName(name, service.name))
+      .filter((start) => !written.has(start) && store.versionOf('start', start) !== undefined)
+      .map((start) => ({ table: 'start', name: start, bytes: new Uint8Array(0) }));
   }
 
   #load(name: string): StoredSession | undefined {
@@ -98,20 +143,35 @@ export class Sessions {
   }
 }
 
-/** What stands in the database of a session's present version. Its secrets are held here, so that they need not be at each reading. */
-export function changesOf({ id, stored, session, secrets }: StoredSession): Change[] {
+/**
+ * What stands in the database of a session's present version, and of its services. Its secrets are held here, so that they need not be at
+ * each reading.
+ *
+ * @param version number that the session's record gets ({@link Store.nextVersionOf}).
+ */
+export function changesOf(next: StoredSession, version: number): Change[] {
+  const { id, stored, session, secrets } = next;
   const value = {
     ...stored,
     id,
     ...storeSession(session),
     secrets: parseSecretState(secrets) as unknown as Json,
   } as Json;
+  const starts = [...startRecords(next, version)].map(([service, bytes]) => ({
+    table: 'start',
+    name: startName(stored.name, service),
+    bytes,
+  }));
   return [
     { table: 'session', name: stored.name, value },
     { table: 'session-name', name: stored.name, value: nameOf({ stored }) },
     versionChange(stored),
+    ...starts,
   ];
 }
+
+/** Names of services hold no slash. */
+const startName = (session: string, service: string): string => `${session}/${service}`;
 
 const versionChange = (version: StoredVersion): Change => ({
   table: 'session-version',

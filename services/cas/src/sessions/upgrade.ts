@@ -16,12 +16,15 @@ export function upgradeSessions(state: State, random: Random): void {
   for (const _ of state.store.all('session-name')) return;
   const changes = [...state.store.all('session')].flatMap((value) => {
     const { secrets, ...stored } = v.parse(withoutId, value);
-    return changesOf({
-      id: toHex(random(16)),
-      stored,
-      session: withCreator(parseSessionOrThrow(stored.text), stored.creator),
-      secrets: parseSecretState(secrets),
-    });
+    return changesOf(
+      {
+        id: toHex(random(16)),
+        stored,
+        session: withCreator(parseSessionOrThrow(stored.text), stored.creator),
+        secrets: parseSecretState(secrets),
+      },
+      state.store.nextVersionOf('session', stored.name),
+    );
   });
   if (changes.length > 0) state.store.commit(changes, undefined);
 }

@@ -51,6 +51,52 @@ void test('what was committed is there after reopening', (t) => {
   store.close();
 });
 
+void test('a record of bytes is read as it was written, and each record says how often it was', (t) => {
+  const path = join(folderOf(t), 'cas.db');
+  let store = openStore(path);
+  const bytes = randomBytes(100);
+  assert.equal(store.versionOf('start', 'a'), undefined);
+  assert.equal(store.nextVersionOf('start', 'a'), 1);
+  store.commit([{ table: 'start', name: 'a', bytes }], undefined);
+  assert.deepEqual(Buffer.from(store.read('start', 'a') ?? []), bytes);
+  assert.equal(store.read('start', 'b'), undefined);
+  assert.throws(() => store.get('start', 'a'));
+  store.commit([{ table: 'start', name: 'a', bytes: new Uint8Array() }], undefined);
+  store.close();
+  store = openStore(path);
+  assert.equal(store.read('start', 'a')?.length, 0);
+  assert.deepEqual([store.versionOf('start', 'a'), store.nextVersionOf('start', 'a')], [2, 3]);
+  store.close();
+});
+
+void test('a start record that was changed, taken away or put back is refused', (t) => {
+  const folder = folderOf(t);
+  const path = join(folder, 'cas.db');
+  const store = openStore(path);
+  const start = (text: string) => ({ table: 'start', name: 's/app', bytes: Buffer.from(text) });
+  store.commit([{ table: 'session', name: 's', value: 1 }, start('old')], undefined);
+  store.close();
+  const database = new DatabaseSync(path);
+  const before = database.prepare("SELECT body, version FROM record WHERE tab = 'start'").get();
+  database.close();
+  const { body, version } = before as { body: Uint8Array; version: number };
+  const again = openStore(path);
+  again.commit([{ table: 'session', name: 's', value: 2 }, start('new')], undefined);
+  again.close();
+  const changed = Uint8Array.from(body, (byte, i) => (i === 20 ? byte ^ 1 : byte));
+  for (const change of [
+    (file: string) => tamper(file, "UPDATE record SET body = ? WHERE tab = 'start'", changed),
+    (file: string) => tamper(file, "DELETE FROM record WHERE tab = 'start'"),
+    (file: string) =>
+      tamper(file, "UPDATE record SET body = ?, version = ? WHERE tab = 'start'", body, version),
+  ]) {
+    const copy = join(folder, 'copy.db');
+    copyFileSync(path, copy);
+    change(copy);
+    assert.throws(() => openStore(copy), refusedWith('CAS_STATE_CORRUPT'));
+  }
+});
+
 void test('a file of the version without rowids is read and written as it is', (t) => {
   const path = join(folderOf(t), 'cas.db');
   filled(path);

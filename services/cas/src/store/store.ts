@@ -6,12 +6,11 @@ import { CasError } from '../errors.ts';
 import { RecordCipher, type Random } from './record-cipher.ts';
 import { StateRoot } from './state-root.ts';
 
-/** One record to write. The value is JSON; keys and secrets in it are only ever on disk encrypted. */
-export interface Change {
-  readonly table: string;
-  readonly name: string;
-  readonly value: Json;
-}
+/** One record to write: JSON, or bytes of a form of their own. Keys and secrets in it are only ever on disk encrypted. */
+export type Change = { readonly table: string; readonly name: string } & (
+  | { readonly value: Json }
+  | { readonly bytes: Uint8Array }
+);
 
 /** Where the audit log stood when a state was written: a log that lacks this record has been cut. */
 export const auditPosition = v.strictObject({
@@ -110,8 +109,27 @@ export class Store {
     return this.#broken === undefined;
   }
 
+  /**
+   * How often the record was written, undefined where it never was. From memory, where it is authentic: what was made of a record
+   * can be held against this without reading that.
+   */
+  versionOf(table: string, name: string): number | undefined {
+    return this.#root.versionOf({ table, key: this.#cipher.nameKey(table, name) });
+  }
+
+  /** What {@link versionOf} is once the next commit has written the record. */
+  nextVersionOf(table: string, name: string): number {
+    return (this.versionOf(table, name) ?? 0) + 1;
+  }
+
   /** The value of a record, `unknown` until a schema has read it; undefined where there is none. */
   get(table: string, name: string): unknown {
+    const bytes = this.read(table, name);
+    return bytes && parsed(table, bytes);
+  }
+
+  /** The bytes of a record; undefined where there is none. */
+  read(table: string, name: string): Uint8Array | undefined {
     const key = this.#cipher.nameKey(table, name);
     const row = this.#select.get(table, key) as Row | undefined;
     if (row === undefined) {
@@ -126,7 +144,7 @@ export class Store {
     const rows = this.#database
       .prepare('SELECT tab, key, version, body FROM record WHERE tab = ?')
       .iterate(table) as Iterable<Row>;
-    for (const row of rows) yield this.#open(this.#held(row));
+    for (const row of rows) yield parsed(table, this.#open(this.#held(row)));
   }
 
   /**
@@ -186,7 +204,8 @@ export class Store {
       before === undefined ? undefined : (this.#select.get(change.table, key) as Row | undefined);
     const version = (before ?? 0) + 1;
     const place = { table: change.table, key, version };
-    const body = this.#cipher.seal(place, utf8(JSON.stringify(change.value)));
+    const plaintext = 'bytes' in change ? change.bytes : utf8(JSON.stringify(change.value));
+    const body = this.#cipher.seal(place, plaintext);
     if (body.length > recordLimit) throw new RangeError(`${change.table} record: too large`);
     this.#upsert.run(change.table, key, version, body);
     this.#root.set(place, body);
@@ -201,9 +220,8 @@ export class Store {
     throw corrupt(`${row.tab} record: the one that was written expected, another one found`);
   }
 
-  #open(row: Row): unknown {
-    const place = { table: row.tab, key: row.key, version: row.version };
-    return parseJson(this.#cipher.open(place, row.body), `${row.tab} record`, recordLimit);
+  #open(row: Row): Uint8Array {
+    return this.#cipher.open({ table: row.tab, key: row.key, version: row.version }, row.body);
   }
 
   /**
@@ -219,7 +237,7 @@ export class Store {
       count++;
       if (row.tab === headTable) {
         if (!equalBytes(row.key, headKey)) throw corrupt('one head expected, another one found');
-        head = { value: v.parse(headSchema, this.#open(row)), version: row.version };
+        head = { value: v.parse(headSchema, parsed(row.tab, this.#open(row))), version: row.version };
       } else {
         this.#root.set({ table: row.tab, key: row.key, version: row.version }, row.body);
       }
@@ -235,6 +253,9 @@ export class Store {
     return head;
   }
 }
+
+const parsed = (table: string, bytes: Uint8Array): unknown =>
+  parseJson(bytes, `${table} record`, recordLimit);
 
 function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: 1000 });

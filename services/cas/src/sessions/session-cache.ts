@@ -4,8 +4,11 @@ import type { StoredSession } from './session-record.ts';
 const keptSize = 16 * 1024 * 1024;
 /** Sessions on trial: some more than starts run at once, for each asks several times for its own. */
 const trialSize = 64;
-/** Names of a generation of sessions whose trial is over; those of two are remembered. */
-const generation = 2048;
+/**
+ * Names of a generation of sessions that were asked for; those of two are remembered. Of what is asked for evenly among many more, few come
+ * again so soon; what fits in memory does after some times.
+ */
+const generation = 512;
 
 /**
  * The sessions that are in memory in their parsed form. One that is asked for again soon after its trial is kept, the least recently used

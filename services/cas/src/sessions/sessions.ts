@@ -107,20 +107,22 @@ export class Sessions {
   }
 
   #startRecord(session: string, service: string, now: Date): StartRecord | undefined {
-    const bytes = this.#state.store.read('start', startName(session, service));
-    const record = bytes && readStartRecord(bytes);
-    if (record === undefined || !this.#isPresent(session, record)) return undefined;
+    const { store } = this.#state;
+    const bytes = store.read('start', startName(session, service));
+    const record = bytes && readStartRecord(bytes, store.sequence);
+    if (record === undefined || !this.#holds(session, record)) return undefined;
     return record.until === null || now.getTime() < record.until ? record : undefined;
   }
 
-  /** Whether a version of a session is the present one. */
+  /** Whether a version of a session, or that of which a start record is, is the present one. */
   isPresent(session: string, version: { readonly hash: string } | StartRecord): boolean {
-    if ('of' in version && this.#isPresent(session, version)) return true;
+    if ('of' in version && (version.asOf === this.#state.store.sequence || this.#holds(session, version)))
+      return true;
     return this.find(session)?.stored.hash === version.hash;
   }
 
   /** Nothing was written in place of what the record was made of: no other version, no tombstone, no secret anew. */
-  #isPresent(session: string, { of }: StartRecord): boolean {
+  #holds(session: string, { of }: StartRecord): boolean {
     return this.#state.store.versionOf('session', session) === of;
   }
 

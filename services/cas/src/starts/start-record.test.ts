@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSessionOrThrow } from '@ensconce/policy/parse';
+import { termsOf } from '@ensconce/policy/start-terms';
 import { createSecrets } from '@ensconce/secrets/state';
 import type { StoredSession } from '../sessions/session-record.ts';
 import { readStartRecord, startRecords } from './start-record.ts';
@@ -67,7 +68,20 @@ void test('the record has all that a start takes and nothing else', () => {
       `"environment":{"X":"73652263726574"},"hostEnvironment":[],"pwd":"/","user":"","capabilities":[${capabilities}],` +
       `"layers":[{"root":"${layer}","key":"${Buffer.alloc(32).toString('base64')}"}],"injectionFiles":[],"hostFiles":[]}`,
   ]);
-  const read = readStartRecord(bytes ?? new Uint8Array());
+  const {
+    services: [service],
+    images: [image],
+    ...session
+  } = termsOf(stored().session, 'app');
+  assert.deepEqual(
+    [session, service, image].map((terms) => Object.keys(terms ?? {}).join(' ')),
+    [
+      'name acceptSimulation minimumTcbDate advisoryGraceDays minimumEvaluationNumber ignoreAdvisoriesOf security',
+      'name imageName attestation platforms chips tdx snp oneTimePasswordSharedSecret',
+      'name mrenclaves',
+    ],
+  );
+  const read = readStartRecord(bytes ?? new Uint8Array(), 0);
   assert.deepEqual(
     [read?.of, read?.hash, read?.until, read?.terms.name],
     [7, 'f'.repeat(64), null, 'team/s'],
@@ -145,7 +159,7 @@ void test('a session of many services, or of large ones, has a bounded number of
 
 void test('what is empty or of another format is no record', () => {
   const bytes = startRecords(stored(), 1).get('app') ?? new Uint8Array();
-  assert.ok(readStartRecord(bytes));
-  assert.equal(readStartRecord(new Uint8Array()), undefined);
-  assert.equal(readStartRecord(Buffer.from('{}\n{}')), undefined);
+  assert.ok(readStartRecord(bytes, 0));
+  assert.equal(readStartRecord(new Uint8Array(), 0), undefined);
+  assert.equal(readStartRecord(Buffer.from('{}\n{}'), 0), undefined);
 });

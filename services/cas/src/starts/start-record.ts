@@ -15,8 +15,8 @@ import { ReleaseList } from './released.ts';
 import { renderConfiguration } from './render-configuration.ts';
 
 /**
- * Changes with whatever changes in what a start is judged by or given: a record of another format is not used. What this one looks
- * like is held by a test.
+ * Changes with whatever changes in what a start is judged by, given or refused for: a record of another format is not used. What this one
+ * looks like is held by a test.
  */
 const format = 1;
 /** Services of a session that have one; starts of further ones take the usual way. */
@@ -44,6 +44,8 @@ export interface StartRecord {
   readonly layers: readonly string[];
   readonly released: readonly Released[];
   readonly configuration: EncodedConfiguration;
+  /** Number of commits when it was read, {@link Store.sequence}: until there is another one, it holds. */
+  readonly asOf: number;
 }
 
 const head = v.strictObject({
@@ -121,12 +123,17 @@ function encoded(stored: StoredSession, service: Service, version: number): Uint
   return utf8(`${JSON.stringify(start)}\n${JSON.stringify(configuration)}`);
 }
 
-/** Reads a record that is authentic; undefined where it is of another format, or empty. */
-export function readStartRecord(bytes: Uint8Array): StartRecord | undefined {
+/**
+ * Reads a record that is authentic; undefined where it is of another format, or empty.
+ *
+ * @param asOf number of commits by now.
+ */
+export function readStartRecord(bytes: Uint8Array, asOf: number): StartRecord | undefined {
   const end = bytes.indexOf(newline);
   if (end < 0) return undefined;
   const read = v.safeParse(head, JSON.parse(fromUtf8(bytes.subarray(0, end))));
   if (!read.success) return undefined;
   const { format: _, terms, ...start } = read.output;
-  return { ...start, terms: restoreTerms(terms), configuration: { json: bytes.subarray(end + 1) } };
+  const configuration = { json: bytes.subarray(end + 1) };
+  return { ...start, terms: restoreTerms(terms), configuration, asOf };
 }

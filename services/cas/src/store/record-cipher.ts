@@ -1,7 +1,15 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+} from 'node:crypto';
 import { utf8 } from '@ensconce/base/bytes';
 import { encodeFields } from '@ensconce/base/fields';
 import { CasError } from '../errors.ts';
+import { scratchFields } from './scratch-fields.ts';
 
 /** Source of random bytes. */
 export type Random = (size: number) => Uint8Array;
@@ -22,15 +30,17 @@ const tagSize = 16;
  * back, so no counter on it may choose them. One database key therefore serves at most 2³² writes.
  */
 export class RecordCipher {
-  readonly #key: Uint8Array;
-  readonly #nameKey: Uint8Array;
+  readonly #key: KeyObject;
+  readonly #nameKey: KeyObject;
   readonly #random: Random;
 
   /** `databaseKey` is 32 bytes. */
   constructor(databaseKey: Uint8Array, random: Random) {
     if (databaseKey.length !== 32) throw new RangeError('database key: 32 bytes expected');
-    const derive = (purpose: string): Uint8Array =>
-      new Uint8Array(hkdfSync('sha256', databaseKey, new Uint8Array(0), `ensconce-cas/1 ${purpose}`, 32));
+    const derive = (purpose: string): KeyObject =>
+      createSecretKey(
+        new Uint8Array(hkdfSync('sha256', databaseKey, new Uint8Array(0), `ensconce-cas/1 ${purpose}`, 32)),
+      );
     this.#key = derive('records');
     this.#nameKey = derive('names');
     this.#random = random;
@@ -39,7 +49,7 @@ export class RecordCipher {
   /** The key under which the record of that name is stored. */
   nameKey(table: string, name: string): Uint8Array {
     return createHmac('sha256', this.#nameKey)
-      .update(encodeFields('name', [utf8(table), utf8(name)]))
+      .update(scratchFields('name', [table, name]) ?? encodeFields('name', [utf8(table), utf8(name)]))
       .digest();
   }
 
@@ -77,8 +87,10 @@ export class RecordCipher {
   }
 }
 
-function additionalData(place: RecordPlace): Uint8Array {
-  const version = new Uint8Array(8);
-  new DataView(version.buffer).setBigUint64(0, BigInt(place.version));
-  return encodeFields('ensconce-cas-record/1', [utf8(place.table), place.key, version]);
+/** Worthless after the next call of `scratchFields`: ciphers take in at once what they are given. */
+function additionalData({ table, key, version }: RecordPlace): Uint8Array {
+  const number = new Uint8Array(8);
+  new DataView(number.buffer).setBigUint64(0, BigInt(version));
+  const label = 'ensconce-cas-record/1';
+  return scratchFields(label, [table, key, number]) ?? encodeFields(label, [utf8(table), key, number]);
 }

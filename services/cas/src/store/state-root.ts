@@ -3,26 +3,18 @@ import { equalBytes, utf8 } from '@ensconce/base/bytes';
 import { encodeFields } from '@ensconce/base/fields';
 import { Bucket } from './bucket.ts';
 import type { RecordPlace } from './record-cipher.ts';
+import { scratchFields } from './scratch-fields.ts';
 
 const fanOut = 16;
 const depth = 3;
 const bucketCount = fanOut ** depth;
 
-const scratch = Buffer.allocUnsafeSlow(65_536);
-
-/** SHA-256 over `encodeFields(label, fields)`, whose bytes are not made anew for each of millions of records. Labels are ASCII. */
-function hash(label: string, fields: readonly Uint8Array[]): Uint8Array {
-  const size = fields.reduce((sum, field) => sum + 4 + field.length, 4 + label.length);
-  if (size > scratch.length) return digest('sha256', encodeFields(label, fields), 'buffer');
-  let at = scratch.writeUInt32BE(label.length, 0);
-  at += scratch.write(label, at, 'latin1');
-  for (const field of fields) {
-    at = scratch.writeUInt32BE(field.length, at);
-    scratch.set(field, at);
-    at += field.length;
-  }
-  return digest('sha256', scratch.subarray(0, size), 'buffer');
+/** SHA-256 over `encodeFields(label, fields)`. */
+function hash(label: string, fields: readonly (string | Uint8Array)[]): Uint8Array {
+  return digest('sha256', scratchFields(label, fields) ?? encodeFields(label, fields.map(bytesOf)), 'buffer');
 }
+
+const bytesOf = (field: string | Uint8Array): Uint8Array => (typeof field === 'string' ? utf8(field) : field);
 
 /**
  * One hash over all records: a tree of fixed shape, 4096 buckets by the first 12 bits of SHA-256(table, key), three
@@ -94,19 +86,7 @@ export class StateRoot {
   }
 }
 
-const tables = new Map<string, Uint8Array>();
-
-/** The bytes of a table's name. CAS has some ten; what the disk makes up besides is not remembered. */
-function bytesOf(table: string): Uint8Array {
-  const known = tables.get(table);
-  if (known !== undefined) return known;
-  const bytes = utf8(table);
-  if (tables.size < 32) tables.set(table, bytes);
-  return bytes;
-}
-
-const slotOf = ({ table, key }: Pick<RecordPlace, 'table' | 'key'>): Uint8Array =>
-  hash('slot', [bytesOf(table), key]);
+const slotOf = ({ table, key }: Pick<RecordPlace, 'table' | 'key'>): Uint8Array => hash('slot', [table, key]);
 
 const bucketOf = (slot: Uint8Array): number => (((slot[0] as number) << 8) | (slot[1] as number)) >> 4;
 
@@ -117,5 +97,5 @@ function nodeHash(below: readonly Uint8Array[], index: number): Uint8Array {
 function leafHash(place: RecordPlace, sealed: Uint8Array): Uint8Array {
   const version = new Uint8Array(8);
   new DataView(version.buffer).setBigUint64(0, BigInt(place.version));
-  return hash('leaf', [bytesOf(place.table), place.key, version, sealed]);
+  return hash('leaf', [place.table, place.key, version, sealed]);
 }

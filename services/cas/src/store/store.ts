@@ -40,11 +40,14 @@ export interface StoreOptions {
   readonly random: Random;
 }
 
-interface Row {
-  tab: string;
-  key: Uint8Array;
+interface Sealed {
   version: number;
   body: Uint8Array;
+}
+
+interface Row extends Sealed {
+  tab: string;
+  key: Uint8Array;
 }
 
 /**
@@ -69,9 +72,7 @@ export class Store {
     this.#cipher = new RecordCipher(options.databaseKey, options.random);
     this.#database = openDatabase(options.path);
     try {
-      this.#select = this.#database.prepare(
-        'SELECT tab, key, version, body FROM record WHERE tab = ? AND key = ?',
-      );
+      this.#select = this.#database.prepare('SELECT version, body FROM record WHERE tab = ? AND key = ?');
       this.#upsert = this.#database.prepare(
         'INSERT INTO record (tab, key, version, body) VALUES (?, ?, ?, ?) ' +
           'ON CONFLICT (tab, key) DO UPDATE SET version = excluded.version, body = excluded.body',
@@ -131,12 +132,12 @@ export class Store {
   /** The bytes of a record; undefined where there is none. */
   read(table: string, name: string): Uint8Array | undefined {
     const key = this.#cipher.nameKey(table, name);
-    const row = this.#select.get(table, key) as Row | undefined;
+    const row = this.#select.get(table, key) as Sealed | undefined;
     if (row === undefined) {
       if (this.#root.holds({ table, key, version: 0 }, undefined)) return undefined;
       throw corrupt(`${table} record: the one that was written expected, none found`);
     }
-    return this.#open(this.#held(row));
+    return this.#open(this.#held({ tab: table, key, version: row.version, body: row.body }));
   }
 
   /** All values of a table, in no particular order. */
@@ -201,7 +202,7 @@ export class Store {
     const key = this.#cipher.nameKey(change.table, change.name);
     const before = this.#root.versionOf({ table: change.table, key });
     const beforeRow =
-      before === undefined ? undefined : (this.#select.get(change.table, key) as Row | undefined);
+      before === undefined ? undefined : (this.#select.get(change.table, key) as Sealed | undefined);
     const version = (before ?? 0) + 1;
     const place = { table: change.table, key, version };
     const plaintext = 'bytes' in change ? change.bytes : utf8(JSON.stringify(change.value));

@@ -51,7 +51,7 @@ void test('an update in words: who may newly do what', () => {
       '  service app: file /k is new',
       '  secret three is new: a certificate that CAS makes, signed by itself',
       '+ anybody may newly read the public part of secret three',
-      '  secret one comes from elsewhere: 30 random characters that CAS makes',
+      '  secret one changes: 30 random characters that CAS makes',
       '+ session t may newly import secret one',
       '  secret two gets a new value, as at every update',
     ],
@@ -90,4 +90,17 @@ void test('what the ensconce map says of platforms, in words', () => {
       '+ service app: the accepted machines change',
     ],
   );
+});
+
+void test('anybody includes everybody who is named, and nobody is not somebody', () => {
+  const session = (read: string) => parseSessionOrThrow(before.replace('read: [CREATOR]', `read: [${read}]`));
+  const told = (from: string, to: string) =>
+    sessionDiff(session(from), session(to))
+      .filter(({ about, text }) => about === 'access' && text.includes('read'))
+      .map(({ widens, text }) => `${widens ? '+' : ' '} ${text}`);
+  assert.deepEqual(told('CREATOR', 'ANY'), ['+ anybody may newly read the session']);
+  assert.deepEqual(told('ANY', 'CREATOR'), ['  only the creator may read the session now, not anybody']);
+  assert.deepEqual(told('ANY', 'NONE'), ['  nobody may read the session any more']);
+  assert.deepEqual(told('NONE', 'CREATOR'), ['+ the creator may newly read the session']);
+  assert.deepEqual(told('CREATOR', 'NONE'), ['  the creator may no longer read the session']);
 });

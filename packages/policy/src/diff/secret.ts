@@ -43,7 +43,7 @@ function keepsValue(secret: Secret): boolean {
 function changedValue(old: Secret, now: Secret): string {
   if (old.kind !== now.kind)
     return `changes its kind from ${old.kind ?? 'an import'} to ${now.kind ?? 'an import'}`;
-  if (describeSource(old) !== describeSource(now)) return `comes from elsewhere: ${describeSource(now)}`;
+  if (describeSource(old) !== describeSource(now)) return `changes: ${describeSource(now)}`;
   if (!same(old.value, now.value)) return 'is given another value';
   return 'is made with other parameters';
 }

@@ -11,22 +11,31 @@ const rights: readonly (readonly [(session: Session) => AccessRule, string])[] =
 ];
 
 export function accessChanges(before: Session, after: Session): Change[] {
-  return rights.flatMap(([rule, words]) => {
-    const { added, removed } = compare(names(rule(before)), names(rule(after)));
-    return [
-      ...added.map((who): Change => ({
-        about: 'access',
-        widens: who !== 'nobody',
-        text: `${who} may newly ${words}`,
-      })),
-      ...removed.map((who): Change => ({
-        about: 'access',
-        widens: who === 'nobody',
-        text: `${who} may no longer ${words}`,
-      })),
-    ];
-  });
+  return rights.flatMap(([rule, words]) => ruleChanges(names(rule(before)), names(rule(after)), words));
 }
+
+/** Where anybody may, everybody named may as well; where nobody may, nobody is named. */
+function ruleChanges(before: readonly string[], after: readonly string[], words: string): Change[] {
+  const change = (text: string, widens: boolean): Change => ({ about: 'access', widens, text });
+  const [open, opens] = [before.includes(anybody), after.includes(anybody)];
+  if (open && opens) return [];
+  if (opens) return [change(`anybody may newly ${words}`, true)];
+  if (open) {
+    const named = after.filter((who) => who !== nobody);
+    const left =
+      named.length === 0
+        ? `nobody may ${words} any more`
+        : `only ${named.join(', ')} may ${words} now, not anybody`;
+    return [change(left, false)];
+  }
+  const { added, removed } = compare(before, after);
+  return [
+    ...added.filter((who) => who !== nobody).map((who) => change(`${who} may newly ${words}`, true)),
+    ...removed.filter((who) => who !== nobody).map((who) => change(`${who} may no longer ${words}`, false)),
+  ];
+}
+
+const [anybody, nobody] = ['anybody', 'nobody'];
 
 function names(rule: AccessRule): string[] {
   return rule.map((entry) => describeEntry(entry));

@@ -1,6 +1,7 @@
 /** Real CAS and LAS processes with state in a temporary folder, and the command as a user has it. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { nodeOptions } from '../../apps/cli/bin/node-options.mjs';
 import { repository } from '../images/places.ts';
 import { run, start, stop, type Finished, type Running, type StartOptions } from './processes.ts';
 
@@ -40,6 +41,8 @@ export async function startCas(folder: string, las: string, options: CasOptions 
   const running = start(
     process.execPath,
     [
+      // As bin/ensconce starts it.
+      ...nodeOptions(['cas', 'serve']),
       program,
       'cas',
       'serve',

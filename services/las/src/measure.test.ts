@@ -252,6 +252,11 @@ void test('a program of a checkout is measured by its sources and its Node, as i
   symlinkSync('/home/ensconce/apps', join(process.proc, 'cwd'));
   writeFileSync(join(process.proc, 'cmdline'), 'node\0cli/program.ts\0');
   assert.equal(measure(process).measurement, expected);
+  writeFileSync(
+    join(process.proc, 'cmdline'),
+    'node\0--max-semi-space-size=4\0--heap-growing-percent=300\0--v8-pool-size=1\0cli/program.ts\0cas\0serve\0',
+  );
+  assert.equal(measure(process).measurement, expected, 'as bin/ensconce starts a server');
 });
 
 const programRefusals: readonly (readonly [
@@ -262,6 +267,22 @@ const programRefusals: readonly (readonly [
     'an option of Node',
     ({ proc }) =>
       writeFileSync(join(proc, 'cmdline'), 'node\0--import=/tmp/x.mjs\0/home/ensconce/apps/cli/program.ts\0'),
+  ],
+  [
+    'another option among those for sizes',
+    ({ proc }) =>
+      writeFileSync(
+        join(proc, 'cmdline'),
+        'node\0--v8-pool-size=1\0--import=/tmp/x.mjs\0/home/ensconce/apps/cli/program.ts\0',
+      ),
+  ],
+  [
+    'an option that is no size',
+    ({ proc }) =>
+      writeFileSync(
+        join(proc, 'cmdline'),
+        'node\0--v8-pool-size=1 --import=x\0/home/ensconce/apps/cli/program.ts\0',
+      ),
   ],
   [
     'a loader variable',

@@ -144,15 +144,19 @@ function checkoutOf(root: string, path: string): string | undefined {
 /** Variables that make Node or the loader run other code than the program's. */
 const loaderVariables = /^(?:NODE_[A-Z_]+|LD_[A-Z_]+|GLIBC_TUNABLES|OPENSSL_[A-Z_]+)=/;
 
-/** A program of a checkout as bin/ensconce starts it: Node, the script, arguments. Options of Node may load other code. */
+/** Options of Node that say how much memory and how many threads it takes, as bin/ensconce gives them to a server. Others may load other code. */
+const sizes = /^--(?:max-semi-space-size|heap-growing-percent|v8-pool-size)=\d{1,4}$/;
+
+/** A program of a checkout as bin/ensconce starts it: Node, the script, arguments. */
 function measureCheckout(proc: string, cache: DigestCache): Measured {
-  const [executable = '', script = ''] = readFileSync(join(proc, 'cmdline'), 'utf8').split('\0');
+  const [executable = '', ...words] = readFileSync(join(proc, 'cmdline'), 'utf8').split('\0');
+  const script = words.find((word) => !sizes.test(word)) ?? '';
   const cwd = readlinkSync(join(proc, 'cwd'));
   const path = join('/', script.startsWith('/') ? script : join(cwd, script));
   const checkout = script === '' || script.startsWith('-') ? undefined : checkoutOf(join(proc, 'root'), path);
   if (checkout === undefined)
     refuse(
-      'a confidential container, or a program of an Ensconce checkout without options of Node',
+      'a confidential container, or a program of an Ensconce checkout without options of Node but sizes',
       JSON.stringify(`${executable} ${script}`.slice(0, 200)),
     );
   const environment = readFileSync(join(proc, 'environ'), 'latin1').split('\0');

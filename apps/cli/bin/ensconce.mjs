@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { nodeOptions } from './node-options.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -12,14 +12,13 @@ const root = join(here, '..', '..', '..');
 const node = join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
 const program = join(here, '..', 'src', 'program.ts');
 
-if (process.execPath === node) {
-  await import(pathToFileURL(program).href);
-} else if (!existsSync(node)) {
+if (!existsSync(node)) {
   console.error(`error: Node expected at ${node}, none found`);
   console.error('hint: run npm run setup in the folder of the project');
   process.exitCode = 1;
 } else {
-  // Variables that make Node or the loader run or trust something else than this program does.
+  // Variables that make Node or the loader run or trust something else than this program does. Left out, and the program started anew, also
+  // where this is the pinned Node: a process is measured by how it was started.
   const loader = /^(?:NODE_|LD_|GLIBC_TUNABLES$|OPENSSL_)/;
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !loader.test(name)));
   const args = process.argv.slice(2);

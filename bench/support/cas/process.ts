@@ -5,7 +5,7 @@ import { nodeOptions } from '../../../apps/cli/bin/node-options.mjs';
 import type { Load, LoadResult } from './load.ts';
 
 const here = import.meta.dirname;
-const ensconce = join(here, '..', '..', '..', 'apps', 'cli', 'bin', 'ensconce.mjs');
+const program = join(here, '..', '..', '..', 'apps', 'cli', 'src', 'program.ts');
 
 /** A server in a process of its own, and what it printed when it was ready. */
 export interface Server {
@@ -44,12 +44,12 @@ async function serve(args: readonly string[], cwd: string): Promise<Server> {
   };
 }
 
-/** `ensconce cas serve`, as its users start it. Its log goes to /dev/null. */
+/** `ensconce cas serve`, as bin/ensconce starts it. Its log goes to /dev/null. */
 export const serveCas = (folder: string, name: string, options: readonly string[] = []): Promise<Server> =>
   serve(
     [
       ...nodeOptions(['cas', 'serve']),
-      ensconce,
+      program,
       'cas',
       'serve',
       '--state',

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { serveWorker } from '@ensconce/fuse/worker';
 import { DirectoryBacking } from '@ensconce/volume/backing';
+import { evpDigests } from '@ensconce/volume/evp-digests';
 import { VolumeFilesystem } from '@ensconce/volume/filesystem';
 import { UnprotectedTagKeeper } from '@ensconce/volume/tag-keeper';
 import { Volume } from '@ensconce/volume/volume';
@@ -17,6 +18,7 @@ serveWorker((value, services) => {
     volumeKey: new Uint8Array(32),
     keeper: new UnprotectedTagKeeper(),
     aead: copyingAead,
+    digests: evpDigests(),
     random: randomBytes,
     log,
   });

@@ -162,7 +162,7 @@ export function runLoop(options: LoopOptions): void {
           if (state.over) return;
           break;
         }
-        if (++empty < patience.looks) break;
+        if (!placement?.hurries && ++empty < patience.looks) break;
         empty = 0;
         patience.exhausted();
         const timeout = pause();

@@ -19,8 +19,8 @@ export interface Native {
   /** sched_setaffinity(2) and sched_getaffinity(2) of a thread; `set` has one bit for each processor. */
   setAffinity(thread: number, set: Memory): number;
   getAffinity(thread: number, set: Memory): number;
-  /** sched_setscheduler(2) of a thread. */
-  setPolicy(thread: number, policy: number, parameters: Memory): number;
+  /** sched_setattr(2) of a thread, with a `struct sched_attr`. */
+  setAttributes(thread: number, attributes: Memory): number;
   mount(source: string, target: string, type: string, flags: number, options: string): number;
   umount2(target: string, flags: number): number;
   /** {@link pageMemory} */
@@ -39,6 +39,9 @@ export interface Koffi {
   load(path: null): { func(definition: string): CFunction };
   errno(): number;
 }
+
+/** SYS_sched_setattr of asm/unistd.h. */
+const setAttributesNumber = process.arch === 'arm64' ? 274 : 314;
 
 const require = createRequire(import.meta.url);
 const loaded = new Map<string, Koffi>();
@@ -89,7 +92,8 @@ export function loadNative(koffiPath?: string): Native {
   const eventfd = bind('int eventfd(unsigned int initial, int flags)');
   const setAffinity = bind('int sched_setaffinity(int thread, size_t size, const void *set)');
   const getAffinity = bind('int sched_getaffinity(int thread, size_t size, void *set)');
-  const setPolicy = bind('int sched_setscheduler(int thread, int policy, const void *parameters)');
+  // The C library has had a function of its own for it only since 2025.
+  const setAttributes = bind('long syscall(long number, long thread, const void *attributes, long flags)');
   const mount = bind(
     'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
   );
@@ -103,7 +107,7 @@ export function loadNative(koffiPath?: string): Native {
     eventfd: (initial, flags) => result(eventfd(initial, flags)),
     setAffinity: (thread, set) => result(setAffinity(thread, set.length, set)),
     getAffinity: (thread, set) => result(getAffinity(thread, set.length, set)),
-    setPolicy: (thread, policy, parameters) => result(setPolicy(thread, policy, parameters)),
+    setAttributes: (thread, attributes) => result(setAttributes(setAttributesNumber, thread, attributes, 0)),
     mount: (source, target, type, flags, options) => result(mount(source, target, type, flags, options)),
     pageMemory: (size, at) => pageMemory(koffi, size, at),
     umount2: (target, flags) => result(umount2(target, flags)),

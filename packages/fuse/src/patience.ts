@@ -1,7 +1,9 @@
 /** Never fewer looks than this. */
-const least = 8;
-/** After so many waits a long look is tried again. */
-const retry = 32;
+const least = 2;
+/** After so many waits a long look is tried again, and after twice as many each time that was in vain … */
+const firstRetry = 32;
+/** … but never after more. */
+const lastRetry = 2048;
 
 /**
  * How often the loop looks for the next request before it waits for it. Looking saves the time of falling asleep and being
@@ -11,6 +13,7 @@ export class Patience {
   readonly #most: number;
   #looks: number;
   #waits = 0;
+  #retry = firstRetry;
 
   constructor(most: number) {
     this.#most = this.#looks = most;
@@ -24,11 +27,17 @@ export class Patience {
   /** A request came after some looks without success. */
   paid(): void {
     this.#looks = Math.min(this.#most, this.#looks * 2);
+    this.#retry = firstRetry;
   }
 
   /** None came, and the loop waits. */
   exhausted(): void {
-    this.#looks =
-      ++this.#waits % retry === 0 ? this.#most : Math.max(Math.min(least, this.#most), this.#looks >> 1);
+    if (++this.#waits < this.#retry) {
+      this.#looks = Math.max(Math.min(least, this.#most), this.#looks >> 1);
+      return;
+    }
+    this.#waits = 0;
+    this.#looks = this.#most;
+    this.#retry = Math.min(lastRetry, this.#retry * 2);
   }
 }

@@ -3,8 +3,8 @@ import { beforeEach, describe, test } from 'node:test';
 import { PlacementGuard } from './placement-guard.ts';
 import { Placement, placementCell, placementCells } from './placement.ts';
 
-/** What was done to the thread: the processor it went to, or 'restored'. */
-let steps: (number | 'restored')[] = [];
+/** What was done to the thread: the processor it went to, or what else. */
+let steps: (number | 'hurries' | 'restored')[] = [];
 let clock = 0;
 let runsOn = new Map<number, number>();
 let cells: Int32Array;
@@ -16,6 +16,9 @@ const scheduling = {
   giveWayOn: (processor: number) => {
     steps.push(processor);
     return true;
+  },
+  hurry: () => {
+    steps.push('hurries');
   },
   restore: () => {
     steps.push('restored');
@@ -163,6 +166,44 @@ void describe('it goes apart', () => {
     ask(5, 32);
     placement.end();
     assert.deepEqual(steps, [1, 'restored']);
+  });
+});
+
+void describe('it hurries', () => {
+  /** Clients of a database: each writes `writes` times and flushes. */
+  const clients = (writes: number, turns: number): void => {
+    for (let i = 0; i < turns; i++) {
+      ask(5 + (i % 2), writes);
+      placement.served(5 + (i % 2), 0, true);
+    }
+  };
+
+  void test('while several wait for the flushes of each other', () => {
+    clients(1, 100);
+    assert.deepEqual([steps, placement.hurries, placement.beside], [['hurries'], true, false]);
+    ask(5, 100);
+    assert.deepEqual([steps, placement.hurries], [['hurries', 'restored', 1], false]);
+  });
+
+  void test('but not for one who flushes, however often', () => {
+    for (let i = 0; i < 200; i++) {
+      ask(5, 1, 2);
+      placement.served(5, 0, true);
+    }
+    assert.deepEqual([steps, placement.hurries], [[], false]);
+  });
+
+  void test('but not for several who seldom flush', () => {
+    clients(31, 20);
+    for (let i = 0; i < 320; i++) ask(5 + (i % 2), 1);
+    assert.equal(placement.hurries, false);
+    assert.ok(!steps.includes('hurries'));
+  });
+
+  void test('until the end', () => {
+    clients(1, 100);
+    placement.end();
+    assert.deepEqual([steps, placement.hurries], [['hurries', 'restored'], false]);
   });
 });
 

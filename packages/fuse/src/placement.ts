@@ -7,6 +7,8 @@ const span = 32;
 const shortSpan = 8;
 /** Changes of who asks that as many requests may have: one shell or `xargs` after another, but not two at a time. */
 const mostChanges = 4;
+/** Requests of a span that waited for the disk, if those who ask are the clients of a database. */
+const fewFlushes = 4;
 /** Reads of at least so many bytes come from the kernel's read-ahead, while the program goes on … */
 const largeRead = 64 * 1024;
 /** … and so many of them in a span make a stream, which two processors carry faster than one. */
@@ -24,7 +26,7 @@ export const placementCell = { beside: 0, served: 1, thread: 2, guarded: 3 } as 
 export const placementCells = 4;
 
 export interface PlacementOptions {
-  readonly scheduling: Pick<Scheduling, 'thread' | 'giveWayOn' | 'restore'>;
+  readonly scheduling: Pick<Scheduling, 'thread' | 'giveWayOn' | 'hurry' | 'restore'>;
   /** Shared with the {@link PlacementGuard}. */
   readonly cells: Int32Array;
   /** Calls the guard, who looks from then on. */
@@ -56,7 +58,9 @@ export class Placement {
   /** Requests since it was last judged whether several ask at a time, and how often they took turns. */
   #asked = 0;
   #turns = 0;
+  #flushes = 0;
   #several = false;
+  #hurries = false;
   #largeReads = 0;
   /** When the last request was answered, and how long the others of the span took. */
   #answered = 0;
@@ -92,13 +96,18 @@ export class Placement {
     // Also those who wait for the disk: the clients of a database do so in turn.
     const changed = asker !== this.#asker;
     this.#asker = asker;
-    this.#countTurn(changed);
+    this.#countTurn(changed, waited);
     if (waited) return;
     if (this.#count++ === 0) this.#took = this.#largeReads = 0;
     else this.#took += took;
     if (size >= largeRead) this.#largeReads++;
     if (changed && this.#beside) this.#follow();
     if (this.#count >= this.#span) this.#judge();
+  }
+
+  /** Whether the thread hurries: looking for requests would keep those from running who make them. */
+  get hurries(): boolean {
+    return this.#hurries;
   }
 
   /** Whoever asks has not asked again, though he had his turn: he may run elsewhere by now. */
@@ -122,7 +131,7 @@ export class Placement {
 
   /** The thread ends. */
   end(): void {
-    if (this.#beside) this.#apart();
+    if (this.#beside || this.#hurries) this.#apart();
   }
 
   /** Whether the guard was here. */
@@ -130,16 +139,21 @@ export class Placement {
     return Atomics.load(this.#options.cells, placementCell.beside) === 0;
   }
 
-  /** Finds out whether several ask at a time. */
-  #countTurn(changed: boolean): void {
+  /** Finds out whether several ask at a time, and whether they wait for each other's flushes. */
+  #countTurn(changed: boolean, waited: boolean): void {
     if (changed) this.#turns++;
+    if (waited) this.#flushes++;
     if (this.#turns > mostChanges) {
       this.#several = true;
       if (this.#beside) this.#apart();
     }
     if (++this.#asked < span) return;
     this.#several = this.#turns > mostChanges;
-    this.#asked = this.#turns = 0;
+    const hurries = this.#several && this.#flushes >= fewFlushes;
+    if (hurries && !this.#hurries) this.#options.scheduling.hurry();
+    else if (this.#hurries && !hurries) this.#options.scheduling.restore();
+    this.#hurries = hurries;
+    this.#asked = this.#turns = this.#flushes = 0;
   }
 
   #judge(): void {
@@ -179,13 +193,14 @@ export class Placement {
     Atomics.store(cells, placementCell.beside, 1);
     if (Atomics.load(cells, placementCell.guarded) === 0) this.#options.callGuard();
     this.#beside = true;
+    this.#hurries = false;
     this.#processor = processor;
     // The guard may have been quicker than the two calls.
     if (!scheduling.giveWayOn(processor) || this.#wasRescued) this.#apart();
   }
 
   #apart(): void {
-    this.#beside = false;
+    this.#beside = this.#hurries = false;
     this.#processor = -1;
     this.#options.scheduling.restore();
     Atomics.store(this.#options.cells, placementCell.beside, 0);

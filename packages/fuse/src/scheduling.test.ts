@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,6 +35,26 @@ void test('a thread gives way on one processor, and is as it was afterwards', { 
   }
   assert.deepEqual([allowed(), policy()], before);
 });
+
+void test(
+  'a thread that hurries comes before others, and is as it was afterwards',
+  { skip: cannotChange },
+  () => {
+    const scheduling = Scheduling.own(loadNative());
+    assert.ok(scheduling);
+    const nice = (): number => getPriority();
+    const before = [nice(), policy()];
+    try {
+      scheduling.hurry();
+      assert.deepEqual([nice(), policy()], [Math.max(-20, (before[0] as number) - 5), '0']);
+      assert.equal(scheduling.giveWayOn(0), true);
+      assert.equal(policy(), '5');
+    } finally {
+      scheduling.restore();
+    }
+    assert.deepEqual([nice(), policy()], before);
+  },
+);
 
 void test('the processor of a program is found whatever the program is called', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'ensconce-scheduling-'));

@@ -2,24 +2,36 @@ import { closeSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 import type { Native } from './native.ts';
 
-/** SCHED_OTHER and SCHED_IDLE of sched(7), and the flag that threads made later do not inherit them. */
-const policy = { other: 0, idle: 5, resetOnFork: 0x4000_0000 } as const;
+/** SCHED_OTHER and SCHED_IDLE of sched(7). */
+const policy = { other: 0, idle: 5 } as const;
+/** Size of `struct sched_attr` (sched_setattr(2)) in its first version, and where its fields are. */
+const attributesSize = 48;
+const attribute = { size: 0, policy: 4, flags: 8, nice: 16, runtime: 24 } as const;
+/** SCHED_FLAG_RESET_ON_FORK: threads made later do not inherit it. */
+const resetOnFork = 1;
+/** Who hurries has this much of a nice value less, and is done with a turn after so many nanoseconds: the least that the kernel takes. */
+const hurry = { nice: -5, slice: 100_000 } as const;
+const leastNice = -20;
 /** Bytes of a set of processors: 1024 of them, as in the C library. */
 const setSize = 128;
 
-/** How the kernel schedules one thread: on which processors, and whether it gives way to everybody else. */
+/** How the kernel schedules one thread: on which processors, and whether it gives way to everybody else or comes before them. */
 export class Scheduling {
   /** The kernel's id of the thread. */
   readonly thread: number;
   readonly #native: Native;
   readonly #all: Uint8Array;
   readonly #one = new Uint8Array(setSize);
-  readonly #noParameters = new Uint8Array(4);
+  readonly #nice: number;
+  readonly #attributes = new Uint8Array(attributesSize);
+  readonly #view = new DataView(this.#attributes.buffer);
 
-  private constructor(native: Native, thread: number, all: Uint8Array) {
+  private constructor(native: Native, thread: number, all: Uint8Array, nice: number) {
     this.#native = native;
     this.thread = thread;
     this.#all = all;
+    this.#nice = nice;
+    this.#view.setUint32(attribute.size, attributesSize, true);
   }
 
   /**
@@ -30,7 +42,7 @@ export class Scheduling {
   static own(native: Native): Scheduling | undefined {
     try {
       const nice = getPriority();
-      setPriority(Math.max(nice - 1, -20));
+      setPriority(Math.max(nice - 1, leastNice));
       setPriority(nice);
       const at = readStat('/proc/thread-self/stat', field.policy);
       if (at < 0 || stat[at] !== ordinary) return undefined;
@@ -45,7 +57,7 @@ export class Scheduling {
   static of(native: Native, thread: number): Scheduling | undefined {
     const all = new Uint8Array(setSize);
     if (!Number.isSafeInteger(thread) || native.getAffinity(thread, all) < 0) return undefined;
-    return new Scheduling(native, thread, all);
+    return new Scheduling(native, thread, all, getPriority(thread));
   }
 
   /** Moves the thread to this processor, where it gives way to everybody else; false where it may not run there. */
@@ -57,13 +69,29 @@ export class Scheduling {
     this.#one[at] = bit;
     return (
       this.#native.setAffinity(this.thread, this.#one) === 0 &&
-      this.#native.setPolicy(this.thread, policy.idle | policy.resetOnFork, this.#noParameters) === 0
+      this.#set(policy.idle, this.#nice, 0, resetOnFork)
     );
+  }
+
+  /**
+   * Has the thread run soon after it is woken, where others could run as well: for one that does little at a time, and that many
+   * wait for.
+   */
+  hurry(): void {
+    this.#set(policy.other, Math.max(this.#nice + hurry.nice, leastNice), hurry.slice, resetOnFork);
+  }
+
+  #set(policyOf: number, nice: number, slice: number, flags: number): boolean {
+    this.#view.setUint32(attribute.policy, policyOf, true);
+    this.#view.setUint32(attribute.flags, flags, true);
+    this.#view.setInt32(attribute.nice, nice, true);
+    this.#view.setUint32(attribute.runtime, slice, true);
+    return this.#native.setAttributes(this.thread, this.#attributes) === 0;
   }
 
   /** As it was at the beginning. */
   restore(): void {
-    this.#native.setPolicy(this.thread, policy.other, this.#noParameters);
+    this.#set(policy.other, this.#nice, 0, 0);
     this.#native.setAffinity(this.thread, this.#all);
   }
 }

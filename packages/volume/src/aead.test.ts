@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { nodeAead, tagSize } from './aead.ts';
+import { nodeDigests } from './digests.ts';
 import { evpAead } from './evp-aead.ts';
+import { evpDigests } from './evp-digests.ts';
 
 void test('the fast cipher and the reference give and take the same bytes', () => {
   const fast = evpAead();
@@ -54,4 +56,18 @@ void test('a fast cipher serves many messages, and many ciphers side by side', (
     assert.ok(plain.equals(out));
   }
   for (const cipher of ciphers) cipher.free();
+});
+
+void test('the fast digests and the reference give the same bytes', () => {
+  const fast = evpDigests();
+  const key32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+  fc.assert(
+    fc.property(key32, fc.uint8Array({ maxLength: 300 }), (key, message) => {
+      assert.deepEqual(Buffer.from(fast.sha256(message)), nodeDigests.sha256(message));
+      assert.deepEqual(Buffer.from(fast.hmac(key, message)), nodeDigests.hmac(key, message));
+    }),
+    { numRuns: 200 },
+  );
+  // OpenSSL would go on with the key before.
+  assert.throws(() => fast.hmac(new Uint8Array(0), new Uint8Array(1)), RangeError);
 });

@@ -1,9 +1,9 @@
-import { hash } from 'node:crypto';
-import { ByteReader, concatBytes } from '@ensconce/base/bytes';
+import { ByteReader } from '@ensconce/base/bytes';
 import { getLocation, locationSize, putLocation } from './frame.ts';
 import type { Location } from './frame.ts';
 
-export const commitRecordSize = 8 + 8 + 8 + 32 + 4 + 32 + locationSize;
+const rootAt = 8 + 8 + 8 + 32 + 4 + 32;
+export const commitRecordSize = rootAt + locationSize;
 
 /** What makes a state: the frame after everything that belongs to it (docs/formats/volume.md, "Commits"). */
 export interface CommitRecord {
@@ -12,27 +12,26 @@ export interface CommitRecord {
   readonly epoch: number;
   /** The tag of the state before. */
   readonly previous: Uint8Array;
-  /** How many of the journal frames right before this one belong to it, and SHA-256 of their tags in order. */
+  /** How many of the journal frames right before this one belong to it, and `VolumeKeys.journalDigest` of their tags. */
   readonly journalFrames: number;
   readonly journalDigest: Uint8Array;
   /** The root of the tree, if this is a checkpoint: replay starts from it. */
   readonly root: Location | undefined;
 }
 
-export function digestTags(tags: readonly Uint8Array[]): Uint8Array {
-  return hash('sha256', concatBytes(...tags), 'buffer');
-}
+const bytes = new Uint8Array(commitRecordSize);
+const view = new DataView(bytes.buffer);
 
+/** The bytes of a record, valid until the next call. */
 export function encodeCommit(commit: CommitRecord): Uint8Array {
-  const bytes = new Uint8Array(commitRecordSize);
-  const view = new DataView(bytes.buffer);
+  bytes.fill(0, rootAt);
   view.setUint32(0, commit.root ? 1 : 0, true);
   view.setBigUint64(8, BigInt(commit.sequence), true);
   view.setBigUint64(16, BigInt(commit.epoch), true);
   bytes.set(commit.previous, 24);
   view.setUint32(56, commit.journalFrames, true);
   bytes.set(commit.journalDigest, 60);
-  if (commit.root) putLocation(bytes, 92, commit.root);
+  if (commit.root) putLocation(bytes, rootAt, commit.root);
   return bytes;
 }
 
@@ -55,6 +54,6 @@ export function decodeCommit(bytes: Uint8Array): CommitRecord | undefined {
     previous,
     journalFrames,
     journalDigest,
-    root: kind === 1 ? getLocation(bytes, 92) : undefined,
+    root: kind === 1 ? getLocation(bytes, rootAt) : undefined,
   };
 }

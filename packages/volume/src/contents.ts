@@ -10,6 +10,7 @@ import {
   coveredBlocks,
   decodeCell,
   encodeCell,
+  insertReference,
   withoutBlocks,
 } from './units.ts';
 import type { UnitReference } from './units.ts';
@@ -204,27 +205,25 @@ export class Contents {
   /** Seals the waiting blocks of a cell: each run of them as one unit. */
   #flushCell(inode: Inode, waiting: WaitingCell): void {
     const { cell, data, present } = waiting;
-    const sealed: { blocks: number; unit: UnitReference }[] = [];
+    const before = this.#stored(inode.ino, cell);
+    const released: UnitReference[] = [];
+    let after = before;
     for (let first = 0; first < blocksPerCell; first++) {
       if ((present & (1 << first)) === 0) continue;
       let end = first + 1;
       while (end < blocksPerCell && present & (1 << end)) end++;
       const start = first * blockSize;
       const length = Math.min(end * blockSize, inode.size - cell * cellBytes) - start;
-      if (length > 0)
-        sealed.push({ blocks: end - first, unit: this.#seal(first, data.subarray(start, start + length)) });
+      if (length > 0) {
+        const unit = this.#seal(first, data.subarray(start, start + length));
+        const { kept, dropped } = withoutBlocks(after, first, end - first);
+        for (const reference of dropped) released.push(reference);
+        insertReference(kept, unit);
+        after = kept;
+      }
       first = end;
     }
-    if (sealed.length === 0) return;
-    const before = this.#stored(inode.ino, cell);
-    const released: UnitReference[] = [];
-    let after = before;
-    for (const { blocks, unit } of sealed) {
-      const { kept, dropped } = withoutBlocks(after, unit.first, blocks);
-      released.push(...dropped);
-      after = [...kept, unit];
-    }
-    this.#replace(inode, cell, before, after, released);
+    if (after !== before) this.#replace(inode, cell, before, after, released);
   }
 
   #seal(first: number, plain: Uint8Array): UnitReference {
@@ -242,15 +241,14 @@ export class Contents {
     };
   }
 
-  /** Changes what a cell refers to. Where that fails nothing has changed: units are given back last. */
+  /** Changes what a cell refers to, in the order of its blocks. Where that fails nothing has changed: units are given back last. */
   #replace(
     inode: Inode,
     cell: number,
     before: readonly UnitReference[],
-    after: UnitReference[],
+    after: readonly UnitReference[],
     released: readonly UnitReference[],
   ): void {
-    after.sort((a, b) => a.first - b.first);
     const difference = bitCount(coveredBlocks(after)) - bitCount(coveredBlocks(before));
     if (after.length > 0) this.#volume.put(cellKey(inode.ino, cell), encodeCell(after));
     else this.#volume.delete(cellKey(inode.ino, cell));

@@ -26,6 +26,7 @@ export function evpAead(koffiPath?: string): AeadFactory {
   const control = library.func('int EVP_CIPHER_CTX_ctrl(void *context, int type, int length, void *pointer)');
   const outLength = new Uint8Array(4);
   const nothing = new Uint8Array(tagSize);
+  const tag = new Uint8Array(tagSize);
 
   const check = (result: unknown): void => {
     if (result !== 1)
@@ -51,7 +52,8 @@ export function evpAead(koffiPath?: string): AeadFactory {
         check(update(sealing, null, outLength, aad, aad.length));
         if (plain.length > 0) check(update(sealing, out, outLength, plain, plain.length));
         check(final(sealing, nothing, outLength));
-        check(control(sealing, getTag, tagSize, out.subarray(plain.length, plain.length + tagSize)));
+        check(control(sealing, getTag, tagSize, tag));
+        for (let i = 0; i < tagSize; i++) out[plain.length + i] = tag[i] as number;
       },
       open(nonce, aad, sealed, out) {
         const length = sealed.length - tagSize;

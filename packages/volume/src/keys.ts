@@ -1,19 +1,23 @@
-import { createHmac, hkdfSync } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
 import { concatBytes, utf8 } from '@ensconce/base/bytes';
+import { nodeDigests } from './digests.ts';
+import type { Digests } from './digests.ts';
 
 /** The keys that a volume's master key gives. */
 export class VolumeKeys {
   readonly #data: Uint8Array;
   readonly #chain: Uint8Array;
   readonly #head: Uint8Array;
+  readonly #digests: Digests;
   readonly volumeId: Uint8Array;
   /** Seed of the hash by which directories are ordered, so that nobody outside can choose names that collide. */
   readonly nameSeed: number;
 
-  constructor(master: Uint8Array, volumeId: Uint8Array) {
+  constructor(master: Uint8Array, volumeId: Uint8Array, digests = nodeDigests) {
     const derive = (purpose: string): Uint8Array =>
       hkdf(master, volumeId, `ensconce volume ${purpose} v1`, 32);
     this.volumeId = volumeId;
+    this.#digests = digests;
     this.#data = derive('data');
     this.#chain = derive('chain');
     this.#head = derive('head');
@@ -32,9 +36,14 @@ export class VolumeKeys {
     return hkdf(this.#head, salt, concatBytes(utf8('ensconce volume head v1'), this.volumeId), 32);
   }
 
+  /** SHA-256 of the tags of a commit's journal frames, in order. */
+  journalDigest(tags: readonly Uint8Array[]): Uint8Array {
+    return this.#digests.sha256(concatBytes(...tags));
+  }
+
   /** The tag of the state that a commit record makes: HMAC-SHA256, so it commits to the key as well. */
   tag(commitRecord: Uint8Array): Uint8Array {
-    return createHmac('sha256', this.#chain).update(this.volumeId).update(commitRecord).digest();
+    return this.#digests.hmac(this.#chain, concatBytes(this.volumeId, commitRecord));
   }
 }
 

@@ -2,7 +2,7 @@ import { equalBytes } from '@ensconce/base/bytes';
 import type { AeadFactory } from './aead.ts';
 import type { Backing } from './backing.ts';
 import { readWhole } from './backing.ts';
-import { decodeCommit, digestTags } from './commit-record.ts';
+import { decodeCommit } from './commit-record.ts';
 import type { CommitRecord } from './commit-record.ts';
 import { VolumeError } from './errors.ts';
 import { frameOverhead, frameType, linkSize, segmentHeaderSize } from './frame.ts';
@@ -108,7 +108,7 @@ export function walk(head: Head, { segments, keys }: RecoveryOptions): Omit<Chai
         if (commits.length === 0 && !record.root) break;
         if (record.journalFrames > journal.length) break;
         const own = journal.length - record.journalFrames;
-        if (!equalBytes(digestTags(tags.slice(own)), record.journalDigest)) break;
+        if (!equalBytes(keys.journalDigest(tags.slice(own)), record.journalDigest)) break;
         const tag = keys.tag(plain);
         commits.push({ record, tag, start, frames, journal: journal.slice(own) });
         previous = tag;

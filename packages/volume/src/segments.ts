@@ -243,7 +243,7 @@ export class Segments {
     this.#buffer.set(this.#header, at);
     const end = body + plain.length + tagSize;
     segment.aead.seal(this.#nonce, this.#header, plain, this.#buffer.subarray(body, end));
-    this.lastTag.set(this.#buffer.subarray(end - tagSize, end));
+    for (let i = 0; i < tagSize; i++) this.lastTag[i] = this.#buffer[end - tagSize + i] as number;
     this.lastSegment = segment.number;
     this.lastOffset = segment.end;
     segment.end += plain.length + frameOverhead;

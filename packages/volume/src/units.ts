@@ -47,23 +47,27 @@ function malformed(): never {
   throw new VolumeError('VOLUME_DAMAGED', 'a cell of well-formed references expected, others found');
 }
 
+// Made in the same bytes again: a cell changes with almost every write.
+const encoded = new Uint8Array(blocksPerCell * unitReferenceSize);
+const encodedView = new DataView(encoded.buffer);
+
+/** The value of a cell, valid until the next call. */
 export function encodeCell(references: readonly UnitReference[]): Uint8Array {
-  const value = new Uint8Array(references.length * unitReferenceSize);
-  const view = new DataView(value.buffer);
-  references.forEach((reference, i) => {
-    const at = i * unitReferenceSize;
-    value[at] = reference.first;
-    value[at + 1] = reference.count;
-    value[at + 2] = reference.skip;
-    view.setUint32(at + 4, reference.length, true);
-    view.setUint32(at + 8, reference.segment, true);
-    view.setUint32(at + 12, reference.offset, true);
-    value.set(reference.tag, at + 16);
-  });
-  return value;
+  let at = 0;
+  for (const reference of references) {
+    encoded[at] = reference.first;
+    encoded[at + 1] = reference.count;
+    encoded[at + 2] = reference.skip;
+    encodedView.setUint32(at + 4, reference.length, true);
+    encodedView.setUint32(at + 8, reference.segment, true);
+    encodedView.setUint32(at + 12, reference.offset, true);
+    encoded.set(reference.tag, at + 16);
+    at += unitReferenceSize;
+  }
+  return encoded.subarray(0, at);
 }
 
-/** What remains of `references` without the blocks from `first`, and the units that are referred to no more. */
+/** What remains of `references` without the blocks from `first`, in the same order, and the units that are referred to no more. */
 export function withoutBlocks(
   references: readonly UnitReference[],
   first: number,
@@ -78,7 +82,8 @@ export function withoutBlocks(
       kept.push(reference);
       continue;
     }
-    touched.push(reference);
+    // A unit that was divided is referred to more than once, and dropped once.
+    if (!refersTo(touched, reference)) touched.push(reference);
     if (reference.first < first) kept.push({ ...reference, count: first - reference.first });
     if (referenceEnd > end)
       kept.push({
@@ -88,13 +93,25 @@ export function withoutBlocks(
         skip: reference.skip + end - reference.first,
       });
   }
-  const sameUnit = (a: UnitReference) => (b: UnitReference) =>
-    a.segment === b.segment && a.offset === b.offset;
-  // A unit that was divided is referred to more than once, and dropped once.
-  const dropped = touched.filter(
-    (reference, i) => !kept.some(sameUnit(reference)) && touched.findIndex(sameUnit(reference)) === i,
-  );
-  return { kept, dropped };
+  return { kept, dropped: touched.filter((reference) => !refersTo(kept, reference)) };
+}
+
+/** Whether one of `references` is to the same unit. */
+function refersTo(references: readonly UnitReference[], { segment, offset }: UnitReference): boolean {
+  for (const reference of references)
+    if (reference.offset === offset && reference.segment === segment) return true;
+  return false;
+}
+
+/** Puts a reference to its place among others, which are in the order of their blocks. */
+export function insertReference(references: UnitReference[], added: UnitReference): void {
+  let at = references.push(added) - 1;
+  for (; at > 0; at--) {
+    const before = references[at - 1] as UnitReference;
+    if (before.first < added.first) break;
+    references[at] = before;
+  }
+  references[at] = added;
 }
 
 /** Which blocks of the cell are held: bit n for block n. */

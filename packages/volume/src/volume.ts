@@ -1,7 +1,8 @@
 import { isZero } from '@ensconce/base/bytes';
 import type { AeadFactory } from './aead.ts';
 import type { Backing } from './backing.ts';
-import { digestTags, encodeCommit } from './commit-record.ts';
+import type { Digests } from './digests.ts';
+import { encodeCommit } from './commit-record.ts';
 import { VolumeError } from './errors.ts';
 import { frameOverhead, frameType, longestFrame, segmentOfName } from './frame.ts';
 import type { Location } from './frame.ts';
@@ -32,6 +33,8 @@ export interface VolumeOptions {
   readonly volumeKey: Uint8Array;
   readonly keeper: TagKeeper;
   readonly aead: AeadFactory;
+  /** Those of node:crypto unless given. */
+  readonly digests?: Digests;
   readonly random: (size: number) => Uint8Array;
   readonly log: (line: string) => void;
   /** When those who wait for a commit are told; `settled` unless given. */
@@ -161,7 +164,7 @@ export class Volume {
       );
     const header = { volumeId: random(16), master: random(32) };
     backing.replace(headerFile, encodeHeader(header, volumeKey, random(32)));
-    const keys = new VolumeKeys(header.master, header.volumeId);
+    const keys = new VolumeKeys(header.master, header.volumeId, options.digests);
     const granted = keeper.acquire(state, emptyTag);
     const epoch = granted === anyEpoch ? 1 : granted;
     if (epoch === undefined) throw superseded();
@@ -188,7 +191,7 @@ export class Volume {
   static open(options: VolumeOptions): Volume {
     const { backing, keeper, volumeKey } = options;
     const header = readVolumeHeader(backing, volumeKey, keeper);
-    const keys = new VolumeKeys(header.master, header.volumeId);
+    const keys = new VolumeKeys(header.master, header.volumeId, options.digests);
     for (let attempt = 0; attempt < 5; attempt++) {
       const segments = new Segments({ ...options, keys });
       const expected = keeper.read();
@@ -215,7 +218,7 @@ export class Volume {
    */
   static openReadOnly(options: VolumeOptions): Volume {
     const header = readVolumeHeader(options.backing, options.volumeKey, options.keeper);
-    const keys = new VolumeKeys(header.master, header.volumeId);
+    const keys = new VolumeKeys(header.master, header.volumeId, options.digests);
     const segments = new Segments({ ...options, keys });
     const chain = findChain(options.keeper.read(), { ...options, keys, segments });
     const last = chain.commits.at(-1);
@@ -463,7 +466,7 @@ export class Volume {
       epoch: this.epoch,
       previous,
       journalFrames: journalFrames.length,
-      journalDigest: digestTags(journalFrames),
+      journalDigest: this.keys.journalDigest(journalFrames),
       root,
     });
     this.#segments.append(frameType.commit, record);

@@ -6,6 +6,7 @@ import type { WorkerServices } from '@ensconce/fuse/worker';
 import { DirectoryBacking } from './backing.ts';
 import { fineClock } from './clock.ts';
 import { evpAead } from './evp-aead.ts';
+import { evpDigests } from './evp-digests.ts';
 import { VolumeError } from './errors.ts';
 import { makeRoot, VolumeFilesystem } from './filesystem.ts';
 import { openKeeper } from './keepers.ts';
@@ -61,6 +62,7 @@ export function volumeFilesystem(value: unknown, services: WorkerServices): File
     volumeKey: data.volumeKey,
     keeper: remote ?? openKeeper(data.keeper, data.koffiPath),
     aead: evpAead(data.koffiPath),
+    digests: evpDigests(data.koffiPath),
     random: randomBytes,
     ...(data.durability && { durability: data.durability }),
     clock: () => performance.now(),

@@ -139,7 +139,7 @@ async function measureStore(
 
 const notes = [
   'milliseconds, min/median/max of all runs: their spread is the noise of this machine; pgbench: for 1000 transactions',
-  'ensconce: fsync returns when CAS has the tag (the default); batched: durability tag-follows-100ms',
+  'ensconce: fsync returns when CAS has the tag (the default); batched: durability tag-follows-100ms, collected: durability collected-100ms',
   'CAS and LAS are processes of this machine whose database is on disk; tags go over an attested TLS connection; the hardware is simulated',
   `slow disk: the same disk, held to ${slow / 1e6} MB/s in each direction`,
   'loop: the volume and its FUSE loop without encryption and without CAS, the ceiling',

@@ -12,8 +12,11 @@ import type { Durability } from '@ensconce/volume/settlement';
 import { copyingAead } from './copying-aead.ts';
 import type { TagCas } from './tag-cas.ts';
 
-/** What is measured. `batched` is Ensconce with durability `tag-follows-100ms`; `loop` is Ensconce without encryption. */
-export const systems = ['ensconce', 'batched', 'gocryptfs', 'securefs', 'loop', 'bare'] as const;
+/**
+ * What is measured. `batched` is Ensconce with durability `tag-follows-100ms`, `collected` with `collected-100ms`; `loop` is Ensconce
+ * without encryption.
+ */
+export const systems = ['ensconce', 'batched', 'collected', 'gocryptfs', 'securefs', 'loop', 'bare'] as const;
 export type System = (typeof systems)[number];
 
 /** A mounted file system to measure. */
@@ -41,7 +44,7 @@ function folders(folder: string, name: string): { data: string; path: string } {
 }
 
 /** As the runtime mounts it in a container: key, tag and epoch from CAS, over an attested connection. */
-function ensconce(name: 'ensconce' | 'batched', durability: Durability): Mount {
+function ensconce(name: 'ensconce' | 'batched' | 'collected', durability: Durability): Mount {
   return async (folder, cas) => {
     const { data, path } = folders(folder, name);
     const { key, keeper, close } = await cas.volume(`${name}-${randomBytes(4).toString('hex')}`);
@@ -115,6 +118,7 @@ const bare: Mount = async (folder) => {
 export const mounts: Readonly<Record<System, Mount>> = {
   ensconce: ensconce('ensconce', 'settled'),
   batched: ensconce('batched', 'tag-follows-100ms'),
+  collected: ensconce('collected', 'collected-100ms'),
   gocryptfs,
   securefs,
   loop,

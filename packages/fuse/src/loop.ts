@@ -4,11 +4,20 @@ import { errno, errnoName } from './errno.ts';
 import { FuseError } from './errors.ts';
 import { deferred } from './filesystem.ts';
 import type { Connection, Filesystem } from './filesystem.ts';
+import { LateAnswers } from './late-answers.ts';
 import type { Native } from './native.ts';
 import { negotiate } from './negotiate.ts';
 import { Patience } from './patience.ts';
 import type { Placement } from './placement.ts';
-import { headerOut, opcode, replySize, requestBufferSize, writeData } from './protocol.ts';
+import {
+  headerOut,
+  opcode,
+  replySize,
+  requestBufferSize,
+  writeData,
+  writeFlag,
+  writeFlags,
+} from './protocol.ts';
 import { Request } from './request.ts';
 
 export interface LoopOptions {
@@ -52,8 +61,8 @@ export function runLoop(options: LoopOptions): void {
   const request = new Request(input);
   const dispatcher = new Dispatcher(filesystem, request, log, native.pageMemory(replySize, headerOut));
   const { reply, view } = dispatcher;
-  const late = new Uint8Array(headerOut + 24);
-  const lateView = new DataView(late.buffer);
+  const message = new Uint8Array(headerOut + 24);
+  const messageView = new DataView(message.buffer);
   const pollSet = new Uint8Array(16);
   const pollView = new DataView(pollSet.buffer);
   pollView.setInt32(0, device, true);
@@ -74,14 +83,27 @@ export function runLoop(options: LoopOptions): void {
   const connectionOf = (minor: number, writebackCache: boolean): Connection => ({
     minor,
     writebackCache,
-    reply: (unique, status) => send(late, lateView, headerOut, status, unique),
+    reply: (unique, status) => send(message, messageView, headerOut, status, unique),
     invalidate: (node, offset, length) => {
-      putU64(lateView, headerOut, node);
-      putU64(lateView, headerOut + 8, offset);
-      putU64(lateView, headerOut + 16, length);
-      send(late, lateView, headerOut + 24, invalidateInode, 0);
+      putU64(messageView, headerOut, node);
+      putU64(messageView, headerOut + 8, offset);
+      putU64(messageView, headerOut + 16, length);
+      send(message, messageView, headerOut + 24, invalidateInode, 0);
     },
   });
+
+  /** Whether the kernel collects what is written. */
+  let collects = false;
+  const late = new LateAnswers((unique, size) => {
+    messageView.setUint32(headerOut, size, true);
+    messageView.setUint32(headerOut + 4, 0, true);
+    send(message, messageView, headerOut + 8, 0, unique);
+  });
+  const wasCollected = (): boolean =>
+    collects &&
+    request.opcode === opcode.WRITE &&
+    request.end >= writeData &&
+    (request.u32(writeFlags) & writeFlag.CACHE) !== 0;
 
   /** Returns the size of the result that was sent, 0 where there is none. */
   const serve = (length: number): number => {
@@ -96,6 +118,7 @@ export function runLoop(options: LoopOptions): void {
       const agreement = negotiate(request, filesystem.wishes ?? {}, view, headerOut);
       if (agreement.settled) {
         dispatcher.extendedSetxattr = agreement.extendedSetxattr;
+        collects = agreement.writebackCache;
         filesystem.init?.(connectionOf(agreement.minor, agreement.writebackCache));
       }
       send(reply, view, headerOut + agreement.size, 0, request.unique);
@@ -103,9 +126,12 @@ export function runLoop(options: LoopOptions): void {
       return 0;
     }
     const { unique } = request;
+    const isLate = wasCollected();
+    if (!isLate) late.send();
     const result = dispatcher.handle();
     if (result !== silent && result !== deferred) {
       if (result < 0) send(reply, view, headerOut, result, unique);
+      else if (isLate) late.add(unique, view.getUint32(headerOut, true));
       else send(reply, view, headerOut + result, 0, unique);
     }
     try {
@@ -153,6 +179,7 @@ export function runLoop(options: LoopOptions): void {
       if (++served % attention === 0 && pause() === false) return;
       continue;
     }
+    late.send();
     switch (-length) {
       case errno.EAGAIN: {
         if (placement?.beside) {

@@ -132,6 +132,8 @@ export const largestTransfer = 256 * pageSize;
 export const requestBufferSize = largestTransfer + pageSize;
 /** Where the data of a WRITE begins in its request: after `struct fuse_write_in`. */
 export const writeData = headerIn + 40;
+/** Where its flags are (`writeFlag`). */
+export const writeFlags = headerIn + 20;
 /** Bytes of the largest reply. */
 export const replySize = headerOut + largestTransfer + pageSize;
 

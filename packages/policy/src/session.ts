@@ -145,8 +145,11 @@ export interface ImageVolume {
   readonly name: string;
   readonly path: string;
   readonly updatePolicy: VolumeUpdatePolicy;
-  /** `ensconce.durability`: fsync returns up to 100 ms before CAS has the tag; `undefined`: when CAS has it. */
-  readonly durability?: 'tag-follows-100ms' | undefined;
+  /**
+   * `ensconce.durability`: fsync returns up to 100 ms before CAS has the tag, in `collected-100ms` the kernel collects what is written
+   * until then; `undefined`: fsync returns when CAS has it.
+   */
+  readonly durability?: 'tag-follows-100ms' | 'collected-100ms' | undefined;
 }
 
 export interface InjectionFile {

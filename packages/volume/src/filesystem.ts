@@ -2,7 +2,14 @@ import type { Attributes, Entry } from '@ensconce/fuse/attributes';
 import type { DirectoryWriter } from '@ensconce/fuse/directory';
 import { errno, FuseErrno } from '@ensconce/fuse/errno';
 import { deferred } from '@ensconce/fuse/filesystem';
-import type { AttributeChange, Connection, Filesystem, Opened, Statistics } from '@ensconce/fuse/filesystem';
+import type {
+  AttributeChange,
+  Connection,
+  Filesystem,
+  Opened,
+  Statistics,
+  Wishes,
+} from '@ensconce/fuse/filesystem';
 import { fileType, setAttribute, writeFlag } from '@ensconce/fuse/protocol';
 import type { Caller } from '@ensconce/fuse/request';
 import type { Backing } from './backing.ts';
@@ -28,6 +35,8 @@ export interface VolumeFilesystemOptions {
   readonly readOnly?: boolean;
   /** Changes become durable after so many milliseconds even if nobody asks. */
   readonly commitInterval?: number;
+  /** The kernel collects what is written until the file is flushed or closed (writeback cache): errors show only then. */
+  readonly kernelCollects?: boolean;
   /** Bytes that nothing refers to any more which the directory may hold before they are given back; 64 MiB unless given. */
   readonly deadBytes?: number;
 }
@@ -52,7 +61,7 @@ export function makeRoot(volume: Volume, now: Moment, mode = 0o755, uid = 0, gid
 
 /** A volume as a file system: inode numbers are node ids, there are no handles. */
 export class VolumeFilesystem implements Filesystem {
-  readonly wishes = { explicitInvalidation: true, handleKillPrivilegesV2: true };
+  readonly wishes: Wishes;
   readonly #volume: Volume;
   readonly #options: VolumeFilesystemOptions;
   readonly #inodes: Inodes;
@@ -69,6 +78,11 @@ export class VolumeFilesystem implements Filesystem {
 
   constructor(options: VolumeFilesystemOptions) {
     this.#options = options;
+    this.wishes = {
+      explicitInvalidation: true,
+      handleKillPrivilegesV2: true,
+      writebackCache: options.kernelCollects ?? false,
+    };
     this.#volume = options.volume;
     this.#now = options.now;
     this.#inodes = new Inodes(options.volume);
@@ -268,7 +282,9 @@ export class VolumeFilesystem implements Filesystem {
     if (valid & setAttribute.MTIME_NOW) inode.setModification(now);
     else if (valid & setAttribute.MTIME)
       inode.setModification({ seconds: change.mtime, nanoseconds: change.mtimeNanoseconds });
-    inode.setChange(now);
+    if (valid & setAttribute.CTIME)
+      inode.setChange({ seconds: change.ctime, nanoseconds: change.ctimeNanoseconds });
+    else inode.setChange(now);
     this.#inodes.changed(inode);
     this.#fill(inode, attributes);
     return 0;
@@ -325,7 +341,8 @@ export class VolumeFilesystem implements Filesystem {
     else this.#writeNow(inode, offset, length, from, at);
     if (offset + length > inode.size) inode.size = offset + length;
     if (flags & writeFlag.KILL_SUIDGID) this.#dropPrivileges(inode);
-    this.#modified(inode);
+    // Of what the kernel has collected it tells the times itself.
+    if (!(flags & writeFlag.CACHE && this.#connection?.writebackCache)) this.#modified(inode);
     this.#inodes.changed(inode);
     return length;
   }
@@ -368,6 +385,8 @@ export class VolumeFilesystem implements Filesystem {
   }
 
   lseek(node: number, _handle: number, offset: number, whence: number): number {
+    // The kernel may hold data that is not here yet; its own answer is that all of a file is data.
+    if (this.#connection?.writebackCache) return -errno.ENOSYS;
     if (whence !== seekData && whence !== seekHole) return -errno.EINVAL;
     return this.#contents.seek(this.#inodes.get(node), offset, whence === seekData) ?? -errno.ENXIO;
   }

@@ -7,8 +7,10 @@ import type { TagKeeper } from './tag-keeper.ts';
  * - `tag-follows-100ms`: it counts when it is on the disk, and the keeper is told soon after. A crash loses nothing; who can
  *   stop the writer and roll the directory back can take away what was promised in the 100 ms before the keeper fell
  *   silent. A commit that would stretch that time waits for the keeper.
+ * - `collected-100ms`: the same, and what is written without a flush stays with the kernel until the file is flushed or closed, which
+ *   then say if the disk is full.
  */
-export type Durability = 'settled' | 'tag-follows-100ms';
+export type Durability = 'settled' | 'tag-follows-100ms' | 'collected-100ms';
 
 /** Milliseconds: what is promised before the keeper has the tag lies within so long a time. */
 const lossWindow = 100;
@@ -73,7 +75,7 @@ export class Settlement {
 
   /** Whether those who wait may be told before the keeper has the tag. */
   get early(): boolean {
-    if (this.#options.durability !== 'tag-follows-100ms') return false;
+    if (this.#options.durability === 'settled') return false;
     return this.#promisedSince === undefined || this.#options.clock() - this.#promisedSince < lossWindow;
   }
 

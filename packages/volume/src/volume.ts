@@ -39,7 +39,7 @@ export interface VolumeOptions {
   readonly log: (line: string) => void;
   /** When those who wait for a commit are told; `settled` unless given. */
   readonly durability?: Durability;
-  /** Milliseconds, monotonic: `tag-follows-100ms` needs it to hold its window. */
+  /** Milliseconds, monotonic: all but `settled` need it to hold their window. */
   readonly clock?: () => number;
   /** Smaller than the format's in tests only. */
   readonly segmentSize?: number;
@@ -100,8 +100,9 @@ export class Volume {
     },
   ) {
     this.#options = options;
-    if (options.durability === 'tag-follows-100ms' && !options.clock)
-      throw new RangeError('a clock beside durability tag-follows-100ms expected');
+    const { durability = 'settled' } = options;
+    if (durability !== 'settled' && !options.clock)
+      throw new RangeError(`a clock beside durability ${durability} expected`);
     this.keys = keys;
     this.#segments = segments;
     this.#usage = new SegmentUsage(state.usage);
@@ -113,7 +114,7 @@ export class Volume {
       keeper: options.keeper,
       epoch: state.epoch,
       tag: state.tag,
-      durability: options.durability ?? 'settled',
+      durability,
       clock: options.clock ?? (() => 0),
       log: options.log,
       superseded: () => (this.#failure ??= superseded()),

@@ -5,6 +5,7 @@ import type { Filesystem } from '@ensconce/fuse/filesystem';
 import type { WorkerServices } from '@ensconce/fuse/worker';
 import { DirectoryBacking } from './backing.ts';
 import { fineClock } from './clock.ts';
+import { coarseClock } from './coarse-clock.ts';
 import { evpAead } from './evp-aead.ts';
 import { evpDigests } from './evp-digests.ts';
 import { VolumeError } from './errors.ts';
@@ -53,10 +54,13 @@ export function volumeFilesystem(value: unknown, services: WorkerServices): File
   const backing = new DirectoryBacking(data.directory, data.readOnly, diskCalls(data.koffiPath));
   const log = (line: string): void => services.log(line);
   const remote = data.keeper.kind === 'parent' ? new RemoteTagKeeper(services) : undefined;
-  const now = fineClock(
-    () => Date.now(),
-    () => performance.now(),
-  );
+  const kernelCollects = data.durability === 'collected-100ms';
+  const now = kernelCollects
+    ? coarseClock(data.koffiPath)
+    : fineClock(
+        () => Date.now(),
+        () => performance.now(),
+      );
   const options = {
     backing,
     volumeKey: data.volumeKey,
@@ -87,6 +91,7 @@ export function volumeFilesystem(value: unknown, services: WorkerServices): File
     now,
     log,
     ...(data.readOnly && { readOnly: true }),
+    kernelCollects,
     ...(data.commitInterval === undefined ? {} : { commitInterval: data.commitInterval }),
   });
   if (!remote) return filesystem;

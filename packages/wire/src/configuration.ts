@@ -52,7 +52,7 @@ export const configuration = v.strictObject({
         key: key32,
         policy: v.picklist(['rollback_protected', 'ephemeral', 'no_rollback_protection']),
         /** When fsync returns; absent: when CAS has the tag. */
-        durability: v.optional(v.literal('tag-follows-100ms')),
+        durability: v.optional(v.picklist(['tag-follows-100ms', 'collected-100ms'])),
       }),
     ),
   ),

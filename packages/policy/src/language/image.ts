@@ -11,8 +11,8 @@ const defaultMode = 0o700;
 const volumeExtension = map(
   {
     durability: optional(
-      oneOf(['settled', 'tag-follows-100ms']),
-      'settled (if absent): fsync returns when CAS has the tag. tag-follows-100ms: up to 100 ms before, which a roll-back may take away.',
+      oneOf(['settled', 'tag-follows-100ms', 'collected-100ms']),
+      'settled (if absent): fsync returns when CAS has the tag. tag-follows-100ms: up to 100 ms before, which a roll-back may take away. collected-100ms: the same, and a full disk is told by fsync or close alone.',
     ),
   },
   'ensconce (volume of an image)',

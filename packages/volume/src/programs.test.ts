@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { needsMounts, place, volumeKey } from '../test/served-volume.ts';
 import { check, createVolume } from './commands.ts';
 import { mountVolume } from './mount.ts';
+import type { Durability } from './settlement.ts';
 
 interface Program {
   readonly name: string;
@@ -55,10 +56,16 @@ function contents(folder: string, varies: RegExp): string[] {
   });
 }
 
+/** Both ways in which what they write comes to the volume. */
+const ways = (program: Program): [Program, Durability][] => [
+  [program, 'settled'],
+  [program, 'collected-100ms'],
+];
+
 void describe('programs do on a volume what they do on the file system below', () => {
-  for (const program of programs) {
+  for (const [program, durability] of programs.flatMap(ways)) {
     const { name, varies } = program;
-    void test(name, { skip: missing(program), timeout: 300_000 }, async (t) => {
+    void test(`${name} (${durability})`, { skip: missing(program), timeout: 300_000 }, async (t) => {
       const here = place(t);
       const volume = {
         directory: here.directory,
@@ -71,7 +78,7 @@ void describe('programs do on a volume what they do on the file system below', (
       const bare = contents(here.mountpoint, varies);
       for (const left of readdirSync(here.mountpoint))
         rmSync(join(here.mountpoint, left), { recursive: true });
-      const mount = () => mountVolume({ ...here, ...volume, log: (line) => assert.fail(line) });
+      const mount = () => mountVolume({ ...here, ...volume, durability, log: (line) => assert.fail(line) });
 
       let served = await mount();
       const [began, found] = [performance.now(), await run(name, here.mountpoint)];

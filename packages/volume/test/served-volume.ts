@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { loadNative } from '@ensconce/fuse/native';
+import type { Durability } from '../src/settlement.ts';
 
 export const needsMounts = { skip: process.getuid?.() === 0 ? false : 'SKIPPED: root is needed to mount' };
 /** Of the volumes that `serve` serves. */
@@ -27,16 +28,20 @@ export function place(t: TestContext): Place {
   mkdirSync(mountpoint);
   t.after(() => {
     const native = loadNative();
-    while (native.umount2(mountpoint, 2) === 0);
+    for (const mounted of [mountpoint, directory]) while (native.umount2(mounted, 2) === 0);
     rmSync(folder, { recursive: true, force: true });
   });
   return { directory, mountpoint, tag: join(folder, 'tag') };
 }
 
 /** Serves it by a process of its own, which can be killed. */
-export async function serve(t: TestContext, { directory, mountpoint, tag }: Place): Promise<ChildProcess> {
+export async function serve(
+  t: TestContext,
+  { directory, mountpoint, tag }: Place,
+  durability: Durability = 'settled',
+): Promise<ChildProcess> {
   const server = fileURLToPath(new URL('serve-volume.ts', import.meta.url));
-  const child = spawn(process.execPath, [server, directory, mountpoint, tag], {
+  const child = spawn(process.execPath, [server, directory, mountpoint, tag, durability], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => child.kill('SIGKILL'));

@@ -1,3 +1,4 @@
+import { CellEdit } from './cell-edit.ts';
 import { frameOverhead } from './frame.ts';
 import type { Inode } from './inode.ts';
 import type { Inodes } from './inodes.ts';
@@ -28,6 +29,7 @@ export class Contents {
   readonly #inodes: Inodes;
   readonly #cells = new WaitingCells();
   readonly #scratch = new Uint8Array(cellBytes);
+  readonly #edit = new CellEdit();
 
   constructor(volume: Volume, inodes: Inodes) {
     this.#volume = volume;
@@ -205,9 +207,8 @@ export class Contents {
   /** Seals the waiting blocks of a cell: each run of them as one unit. */
   #flushCell(inode: Inode, waiting: WaitingCell): void {
     const { cell, data, present } = waiting;
-    const before = this.#stored(inode.ino, cell);
-    const released: UnitReference[] = [];
-    let after = before;
+    const units: UnitReference[] = [];
+    const blocks: number[] = [];
     for (let first = 0; first < blocksPerCell; first++) {
       if ((present & (1 << first)) === 0) continue;
       let end = first + 1;
@@ -215,15 +216,36 @@ export class Contents {
       const start = first * blockSize;
       const length = Math.min(end * blockSize, inode.size - cell * cellBytes) - start;
       if (length > 0) {
-        const unit = this.#seal(first, data.subarray(start, start + length));
-        const { kept, dropped } = withoutBlocks(after, first, end - first);
-        for (const reference of dropped) released.push(reference);
-        insertReference(kept, unit);
-        after = kept;
+        units.push(this.#seal(first, data.subarray(start, start + length)));
+        blocks.push(end - first);
       }
       first = end;
     }
-    if (after !== before) this.#replace(inode, cell, before, after, released);
+    if (units.length === 0 || this.#edited(inode, cell, units, blocks)) return;
+    const before = this.#stored(inode.ino, cell);
+    const released: UnitReference[] = [];
+    let after = before;
+    for (const [i, unit] of units.entries()) {
+      const { kept, dropped } = withoutBlocks(after, unit.first, blocks[i] as number);
+      released.push(...dropped);
+      insertReference(kept, unit);
+      after = kept;
+    }
+    this.#replace(inode, cell, before, after, released);
+  }
+
+  /** Puts units in the place of so many blocks each, if that leaves no other unit divided. */
+  #edited(inode: Inode, cell: number, units: readonly UnitReference[], blocks: readonly number[]): boolean {
+    const edit = this.#edit;
+    if (!edit.begin(this.#volume.get(cellKey(inode.ino, cell)))) return false;
+    for (let i = 0; i < units.length; i++)
+      if (!edit.replace(units[i] as UnitReference, blocks[i] as number)) return false;
+    this.#volume.put(cellKey(inode.ino, cell), edit.value);
+    const { dropped } = edit;
+    for (let i = 0; i < dropped.length; i += 2)
+      this.#volume.releaseUnit(dropped[i] as number, dropped[i + 1] as number);
+    this.#count(inode, edit.difference);
+    return true;
   }
 
   #seal(first: number, plain: Uint8Array): UnitReference {
@@ -253,6 +275,11 @@ export class Contents {
     if (after.length > 0) this.#volume.put(cellKey(inode.ino, cell), encodeCell(after));
     else this.#volume.delete(cellKey(inode.ino, cell));
     for (const { segment, length } of released) this.#volume.releaseUnit(segment, length);
+    this.#count(inode, difference);
+  }
+
+  /** A file holds so many blocks more. */
+  #count(inode: Inode, difference: number): void {
     if (difference === 0) return;
     inode.blocks += difference;
     this.#inodes.changed(inode);

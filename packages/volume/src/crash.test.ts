@@ -93,7 +93,7 @@ function run(seed: number, changes: number, durability: Durability = 'settled') 
     }
     if (next(5) === 0) late.answer();
     if (next(3) === 0 && !late.asked) {
-      time += 60;
+      time += 75;
       machine.volume.settlePromises();
     }
     if (next(2) === 0) late.answer();

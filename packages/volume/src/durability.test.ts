@@ -47,10 +47,10 @@ void test('settled: fsync returns when the keeper has the tag, and those who wai
   assert.deepEqual([second.told, third.told, volume.late.asked], ['durable', 'durable', false]);
 });
 
-void test('tag-follows-100ms: fsync returns at once, and the keeper is asked for all that was promised within 60 ms', () => {
+void test('tag-follows-100ms: fsync returns at once, and the keeper is asked for all that was promised within 75 ms', () => {
   const volume = slow('tag-follows-100ms');
   assert.equal(volume.fsync().told, 'durable');
-  volume.time += 59;
+  volume.time += 74;
   assert.equal(volume.fsync().told, 'durable');
   assert.equal(volume.volume.settlePromises(), 1);
   assert.equal(volume.late.asked, false);
@@ -64,9 +64,9 @@ void test('tag-follows-100ms: fsync returns at once, and the keeper is asked for
 void test('tag-follows-100ms: what was promised and the keeper does not have lies within 100 ms', () => {
   const volume = slow('tag-follows-100ms');
   assert.equal(volume.fsync().told, 'durable');
-  volume.time += 60;
+  volume.time += 75;
   volume.volume.settlePromises();
-  volume.time += 39;
+  volume.time += 24;
   assert.equal(volume.fsync().told, 'durable');
   volume.time += 1;
   const waits = volume.fsync();
@@ -74,7 +74,7 @@ void test('tag-follows-100ms: what was promised and the keeper does not have lie
   // Now the keeper has the tag of the first; that of the second was promised 1 ms ago.
   volume.late.answer();
   assert.equal(waits.told, 'durable');
-  volume.time += 59;
+  volume.time += 74;
   volume.volume.settlePromises();
   volume.late.answer();
   assert.equal(Buffer.compare(volume.truth.read().tag ?? Buffer.of(), volume.volume.tag), 0);
@@ -85,10 +85,10 @@ void test('tag-follows-100ms: what was promised and the keeper does not have lie
 void test('tag-follows-100ms: a keeper out of reach stops promises after 100 ms, and is asked again by itself', () => {
   const volume = slow('tag-follows-100ms');
   assert.equal(volume.fsync().told, 'durable');
-  volume.time += 60;
+  volume.time += 75;
   volume.volume.settlePromises();
   volume.late.answer('unreachable');
-  volume.time += 60;
+  volume.time += 75;
   const waits = volume.fsync();
   volume.late.answer('unreachable');
   assert.equal(waits.told, 'VOLUME_KEEPER');
@@ -131,7 +131,7 @@ void test('tag-follows-100ms: nothing is promised that a full disk did not take'
   assert.equal(again, 'VOLUME_FULL');
   volume.backing.free = 1e9;
   assert.equal(volume.fsync().told, 'durable');
-  volume.time += 60;
+  volume.time += 75;
   volume.volume.settlePromises();
   volume.late.answer();
   const found = contents(open(new MemoryBacking(volume.backing.files), volume.truth, 9));
@@ -147,7 +147,7 @@ void test('tag-follows-100ms: the keeper is never told of a commit that a full d
   let told = '';
   volume.volume.commit((error) => (told = error?.code ?? 'durable'));
   assert.equal(told, 'VOLUME_FULL');
-  volume.time += 60;
+  volume.time += 75;
   volume.volume.settlePromises();
   volume.late.answer();
   const disk = new MemoryBacking(volume.backing.files);

@@ -15,7 +15,7 @@ export type Durability = 'settled' | 'tag-follows-100ms' | 'collected-100ms';
 /** Milliseconds: what is promised before the keeper has the tag lies within so long a time. */
 const lossWindow = 100;
 /** Milliseconds for which promises are collected before the keeper is asked for all of them: well within the window. */
-const collectFor = 60;
+const collectFor = 75;
 /** Milliseconds until a keeper that was out of reach is asked again. */
 const askAgainAfter = 1000;
 

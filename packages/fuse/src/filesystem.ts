@@ -94,6 +94,8 @@ export interface Filesystem {
   tick?(now: number): number;
   /** Called after each request, its answer on the way: for work that the answer need not wait for. */
   after?(): void;
+  /** Called when many ask in turn and no request is there yet: for work that the next one would have to wait for. */
+  spare?(): void;
   /** A message of the parent thread (`ServedFilesystem.post`). */
   message?(value: unknown): void;
 

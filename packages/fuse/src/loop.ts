@@ -154,6 +154,17 @@ export function runLoop(options: LoopOptions): void {
     }
   };
 
+  /** Lets the file system do what the next request would have to wait for; false where it has nothing like that. */
+  const spared = (): boolean => {
+    if (!filesystem.spare) return false;
+    try {
+      filesystem.spare();
+    } catch (error) {
+      log(error instanceof Error ? error.message : 'not an error was thrown');
+    }
+    return true;
+  };
+
   const state = { over: false };
   /** Waits for a request, or for the parent, which it attends to; 0 where neither came in time. */
   const wait = (timeout: number): number => {
@@ -189,7 +200,9 @@ export function runLoop(options: LoopOptions): void {
           if (state.over) return;
           break;
         }
-        if (!placement?.hurries && ++empty < patience.looks) break;
+        if (placement?.hurries) {
+          if (empty++ === 0 && spared()) break;
+        } else if (++empty < patience.looks) break;
         empty = 0;
         patience.exhausted();
         const timeout = pause();

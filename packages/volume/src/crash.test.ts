@@ -79,6 +79,7 @@ function run(seed: number, changes: number, durability: Durability = 'settled') 
   for (let i = 0; i < changes; i++) {
     change(machine, model, next);
     trees.push(new Map(model));
+    if (early && next(4) === 0) machine.volume.writeAhead();
     if (next(4) === 0) {
       const full = next(4) === 0;
       if (full) backing.free = next(8) === 0 ? 0 : next(5000);

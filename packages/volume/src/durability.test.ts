@@ -13,6 +13,10 @@ interface Slow extends Machine {
   readonly truth: MemoryTagKeeper;
   /** Changes something and asks for a commit; says what whoever asked was told so far. */
   readonly fsync: (checkpoint?: boolean) => { told: string };
+  /** The two halves of it. */
+  readonly change: () => void;
+  readonly commit: (checkpoint?: boolean) => { told: string };
+  readonly backing: MemoryBacking;
   readonly model: Map<string, Buffer>;
   time: number;
 }
@@ -27,13 +31,17 @@ function slow(durability: Durability): Slow {
   const model = new Map<string, Buffer>();
   const state = { time: 1000 };
   const machine = open(backing, late, 5, undefined, durability, () => state.time);
-  const fsync = (checkpoint?: boolean): { told: string } => {
+  const commit = (checkpoint?: boolean): { told: string } => {
     const answer = { told: 'nothing' };
-    change(machine, model, next);
     machine.volume.commit((error) => (answer.told = error?.code ?? 'durable'), checkpoint);
     return answer;
   };
-  return Object.assign(state, machine, { late, truth, model, fsync });
+  const changeOne = (): void => change(machine, model, next);
+  const fsync = (checkpoint?: boolean): { told: string } => {
+    changeOne();
+    return commit(checkpoint);
+  };
+  return Object.assign(state, machine, { late, truth, model, fsync, commit, change: changeOne, backing });
 }
 
 void test('settled: fsync returns when the keeper has the tag, and those who wait share the next one', () => {
@@ -170,4 +178,32 @@ void test('tag-follows-100ms: the first commit of a mount may meet a full disk: 
     const found = contents(open(disk, new MemoryTagKeeper(volume.truth.read()), 9));
     assert.ok(same(found, volume.model), `${free}`);
   }
+});
+
+void test('a commit that was written ahead is flushed when it is asked for, and is the only one then', () => {
+  const volume = slow('tag-follows-100ms');
+  volume.fsync();
+  const before = volume.volume.tag;
+  volume.change();
+  const steps = volume.backing.steps.length;
+  volume.volume.writeAhead();
+  const written = volume.backing.steps.slice(steps);
+  assert.ok(written.length > 0 && written.every(({ kind }) => kind === 'write'), 'nothing is flushed');
+  const { tag } = volume.volume;
+  assert.notDeepEqual(tag, before);
+  assert.equal(volume.commit().told, 'durable');
+  assert.deepEqual(volume.volume.tag, tag, 'no second commit');
+  assert.ok(volume.backing.steps.slice(steps).some(({ kind }) => kind === 'sync'));
+});
+
+void test('a commit that could not be written ahead is tried again by the one that is asked for', () => {
+  const volume = slow('tag-follows-100ms');
+  volume.fsync();
+  volume.change();
+  volume.backing.free = 0;
+  volume.volume.writeAhead();
+  assert.equal(volume.volume.failure, undefined);
+  assert.equal(volume.commit().told, 'VOLUME_FULL');
+  volume.backing.free = 1e12;
+  assert.equal(volume.commit().told, 'durable');
 });

@@ -16,6 +16,7 @@ import type { Backing } from './backing.ts';
 import type { Moment } from './clock.ts';
 import { Compaction } from './compaction.ts';
 import { Contents, streamed } from './contents.ts';
+import { FlushForecast } from './flush-forecast.ts';
 import { FreeSpace } from './free-space.ts';
 import type { Inode } from './inode.ts';
 import { Inodes } from './inodes.ts';
@@ -71,6 +72,7 @@ export class VolumeFilesystem implements Filesystem {
   readonly #names: Names;
   readonly #space: FreeSpace;
   readonly #compaction: Compaction;
+  readonly #forecast = new FlushForecast();
   #connection: Connection | undefined;
   /** Whole cells that the kernel was told are written. */
   #late: { inode: Inode; offset: number; length: number; from: Uint8Array; at: number } | undefined;
@@ -344,6 +346,7 @@ export class VolumeFilesystem implements Filesystem {
     // Of what the kernel has collected it tells the times itself.
     if (!(flags & writeFlag.CACHE && this.#connection?.writebackCache)) this.#modified(inode);
     this.#inodes.changed(inode);
+    this.#forecast.wrote(node);
     return length;
   }
 
@@ -391,8 +394,13 @@ export class VolumeFilesystem implements Filesystem {
     return this.#contents.seek(this.#inodes.get(node), offset, whence === seekData) ?? -errno.ENXIO;
   }
 
-  fsync(_node: number, _handle: number, _dataOnly: boolean, caller: Caller): number {
+  spare(): void {
+    if (this.#forecast.expects()) this.#volume.writeAhead();
+  }
+
+  fsync(node: number, _handle: number, _dataOnly: boolean, caller: Caller): number {
     if (this.#options.readOnly) return 0;
+    this.#forecast.flushed(node);
     const { unique } = caller;
     let result: number | undefined;
     let waited = false;

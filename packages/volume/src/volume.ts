@@ -79,6 +79,8 @@ export class Volume {
   /** What the first head of this writer says, from when its commit was sealed. */
   #firstHead: Head | undefined;
   #changed = false;
+  /** Of a commit that was written ahead: what is to be done when it is settled. */
+  #written: (() => void) | undefined;
   #waiting: ((error?: VolumeError) => void)[] = [];
   /** Who waits asked for a checkpoint. */
   #checkpointAsked = false;
@@ -402,6 +404,34 @@ export class Volume {
     return this.#failure ? Infinity : this.#settlement.settlePromises();
   }
 
+  /**
+   * Writes a commit of all changes without flushing it, for somebody who is about to ask for it. What fails of that the commit that
+   * follows tries again, and whoever asks for it gets the error.
+   */
+  writeAhead(): void {
+    if (!this.#settlement.early || this.#failure || !this.#headWritten || this.wantsCommit) return;
+    try {
+      this.prepare();
+      if (this.#changed) this.#written = this.#write(false);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  /** Seals a commit and hands it to the disk, unless one was that has all changes; returns what is to be done when it is settled. */
+  #write(checkpoint: boolean): () => void {
+    const written = this.#written;
+    // Whatever fails below: what is sealed then is not written yet.
+    this.#written = undefined;
+    if (written && !checkpoint && !this.#changed) return written;
+    const finish = this.#seal(checkpoint);
+    this.#segments.flush();
+    return () => {
+      written?.();
+      finish();
+    };
+  }
+
   #commit(): void {
     const checkpoint = this.#checkpointAsked;
     this.#checkpointAsked = false;
@@ -417,14 +447,13 @@ export class Volume {
     try {
       this.#writable();
       this.prepare();
-      if (!this.#changed && settlement.isDurable(this.#tag)) {
+      if (!this.#changed && !this.#written && settlement.isDurable(this.#tag)) {
         if (early || settlement.isSettled(this.#tag)) tell();
         // All is on the disk; the keeper has to know.
         else settlement.settle(this.#tag, tell);
         return;
       }
-      finish = this.#seal(checkpoint);
-      this.#segments.flush();
+      finish = this.#write(checkpoint);
     } catch (error) {
       tell(this.#refuse(error));
       return;

@@ -244,7 +244,7 @@ export class Contents {
     const { dropped } = edit;
     for (let i = 0; i < dropped.length; i += 2)
       this.#volume.releaseUnit(dropped[i] as number, dropped[i + 1] as number);
-    this.#count(inode, edit.difference);
+    this.#addBlocks(inode, edit.difference);
     return true;
   }
 
@@ -275,11 +275,11 @@ export class Contents {
     if (after.length > 0) this.#volume.put(cellKey(inode.ino, cell), encodeCell(after));
     else this.#volume.delete(cellKey(inode.ino, cell));
     for (const { segment, length } of released) this.#volume.releaseUnit(segment, length);
-    this.#count(inode, difference);
+    this.#addBlocks(inode, difference);
   }
 
   /** A file holds so many blocks more. */
-  #count(inode: Inode, difference: number): void {
+  #addBlocks(inode: Inode, difference: number): void {
     if (difference === 0) return;
     inode.blocks += difference;
     this.#inodes.changed(inode);

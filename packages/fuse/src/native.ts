@@ -122,12 +122,35 @@ export function loadNative(koffiPath?: string): Native {
 }
 
 /** Memory of `size` bytes, of which byte `at` begins a page of 4096. */
-export function pageMemory(koffi: Koffi, size: number, at = 0): Memory {
-  // Moves nothing, and returns where its first argument is.
-  const addressOf = koffi.load(null).func('uintptr_t memmove(void *to, const void *from, size_t length)');
+function pageMemory(koffi: Koffi, size: number, at = 0): Memory {
   const memory = new Uint8Array(size + pageSize);
-  const start = -((addressOf(memory, memory, 0) as number) + at) & (pageSize - 1);
+  const start = -(addressOf(koffi, memory) + at) & (pageSize - 1);
   return memory.subarray(start, start + size);
+}
+
+/** Bytes of a huge page, and MADV_HUGEPAGE of asm-generic/mman.h. */
+const hugePage = 2 * 1024 * 1024;
+const adviseHuge = 14;
+
+/**
+ * Memory of `size` bytes that begins a page, in huge pages (madvise(2)) where the kernel has them: one piece for a disk that
+ * reads it, which has to be told of each page of 4096 bytes otherwise. What is not touched takes none.
+ */
+export function hugeMemory(koffi: Koffi, size: number): Memory {
+  const advise = koffi.load(null).func('int madvise(uintptr_t start, size_t length, int advice)');
+  const whole = Math.ceil(size / hugePage) * hugePage;
+  const memory = new Uint8Array(whole + hugePage);
+  const address = addressOf(koffi, memory);
+  const start = -address & (hugePage - 1);
+  // Where that is refused, small pages do as well.
+  advise(address + start, whole, adviseHuge);
+  return memory.subarray(start, start + size);
+}
+
+function addressOf(koffi: Koffi, memory: Memory): number {
+  // Moves nothing, and returns where its first argument is.
+  const move = koffi.load(null).func('uintptr_t memmove(void *to, const void *from, size_t length)');
+  return move(memory, memory, 0) as number;
 }
 
 /** `result` itself, or an error that says what was tried. */

@@ -9,6 +9,7 @@ import { MemoryBacking } from '../test/memory-backing.ts';
 import { MemoryTagKeeper } from './tag-keeper.ts';
 import { Volume } from './volume.ts';
 import { diskCalls } from './disk-calls.ts';
+import { segmentOfName } from './frame.ts';
 
 void test('the disk begins with a stream while it comes, and not with what a small commit flushes at once', () => {
   const backing = new MemoryBacking();
@@ -35,6 +36,49 @@ void test('the disk begins with a stream while it comes, and not with what a sma
   assert.equal(backing.begun.length, before);
   volume.close();
 });
+
+void test('the file of one who flushes often grows seldom, and that of one who flushes much each time', () => {
+  const backing = new MemoryBacking();
+  const keeper = new MemoryTagKeeper();
+  create(backing, keeper);
+  const volume = Volume.open({ backing, keeper, volumeKey, aead, random: randomBytes, log: () => undefined });
+  const unit = new Uint8Array(60 * 1024).fill(1);
+  /** Different sizes of the newest file while `units` units were flushed at a time, 40 times. */
+  const sizes = (units: number): number => {
+    const found = new Set<number>();
+    for (let i = 0; i < 40; i++) {
+      for (let j = 0; j < units; j++) volume.writeUnit(unit);
+      volume.put(Uint8Array.of(200, i), Uint8Array.of(units));
+      volume.commitAndWait();
+      const name = [...backing.files.keys()].filter(segmentOfName).sort().at(-1) ?? '';
+      if (i >= 8) found.add(backing.files.get(name)?.length ?? 0);
+    }
+    return found.size;
+  };
+  const [often, much] = [sizes(6), sizes(12)];
+  assert.ok(often <= 7, `12 MB, 2 MiB at a time: ${often}`);
+  assert.ok(much >= 30, `${much}`);
+  volume.close();
+});
+
+const huge = readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8');
+
+void test(
+  'memory for blocks is one piece of huge pages once it is touched',
+  { skip: huge.includes('[never]') ? 'the kernel gives no huge pages' : false },
+  () => {
+    const inHugePages = (): number => {
+      const sizes = readFileSync('/proc/self/smaps', 'utf8').matchAll(/^AnonHugePages: *(\d+) kB$/gm);
+      return sizes.reduce((sum, [, size]) => sum + Number(size) * 1024, 0);
+    };
+    const before = inHugePages();
+    const memory = diskCalls().blockMemory(3 * 1024 * 1024 + 5);
+    assert.equal(memory.length, 3 * 1024 * 1024 + 5);
+    assert.equal(inHugePages(), before);
+    memory.fill(7);
+    assert.equal(inHugePages() - before, 4 * 1024 * 1024);
+  },
+);
 
 void test('telling the disk changes nothing, and what is no file of a disk is left alone', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'ensconce-writeback-'));

@@ -1,4 +1,4 @@
-import { loadKoffi, pageMemory } from '@ensconce/fuse/native';
+import { hugeMemory, loadKoffi } from '@ensconce/fuse/native';
 
 /** What Node cannot ask of a disk. */
 export interface DiskCalls {
@@ -8,7 +8,7 @@ export interface DiskCalls {
    * the flush that follows.
    */
   startWriteback(fd: number, position: number, length: number): void;
-  /** Memory that begins a page of 4096 bytes, as writes past the page cache need (O_DIRECT of open(2)). */
+  /** Memory that begins a page of 4096 bytes, as writes past the page cache need (O_DIRECT of open(2)), in huge pages where there are any. */
   blockMemory(size: number): Uint8Array;
 }
 
@@ -25,6 +25,6 @@ export function diskCalls(koffiPath?: string): DiskCalls {
       // Where the directory's file system has no such thing it goes without.
       syncFileRange(fd, position, length, write);
     },
-    blockMemory: (size) => pageMemory(koffi, size),
+    blockMemory: (size) => hugeMemory(koffi, size),
   };
 }

@@ -60,8 +60,8 @@ const bufferSize = 1024 * 1024;
 const openSegments = 128;
 /** After so many flushes of less than so many bytes, zeros are written so far ahead. */
 const smallFlushes = 8;
-const smallFlush = 256 * 1024;
-const ahead = 1024 * 1024;
+const smallFlush = 512 * 1024;
+const ahead = 2 * 1024 * 1024;
 /** A write of at least so many bytes is part of a stream: the disk begins with it at once. */
 const streamed = 512 * 1024;
 /** Frames that follow each other are read together, up to so many bytes. */

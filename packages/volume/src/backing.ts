@@ -4,6 +4,7 @@ import {
   fdatasyncSync,
   fstatSync,
   fsyncSync,
+  linkSync,
   openSync,
   opendirSync,
   readSync,
@@ -32,6 +33,8 @@ export interface Backing {
    */
   names(): IteratorObject<string>;
   remove(name: string): void;
+  /** Gives a file a name that did not exist (else EEXIST) in the place of the one it has; what is open stays open. */
+  rename?(from: string, to: string): void;
   /** Replaces a whole small file, atomically and durably. */
   replace(name: string, bytes: Uint8Array): void;
   /** Makes names that were created durable. */
@@ -148,6 +151,12 @@ export class DirectoryBacking implements Backing {
 
   remove(name: string): void {
     unlinkSync(join(this.path, name));
+  }
+
+  rename(from: string, to: string): void {
+    // rename(2) would take the place of a file that has the name.
+    linkSync(join(this.path, from), join(this.path, to));
+    this.remove(from);
   }
 
   replace(name: string, bytes: Uint8Array): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LateKeeper } from '../test/late-keeper.ts';
-import { change, contents, create, fileCount, generator, open, same } from '../test/machine.ts';
+import { change, contents, create, fileCount, generator, open, overwrite, same } from '../test/machine.ts';
 import type { Tree } from '../test/machine.ts';
 import { MemoryBacking, writeInto } from '../test/memory-backing.ts';
 import type { Step } from '../test/memory-backing.ts';
@@ -36,7 +36,7 @@ function crashed(
     const step = steps[i] as Step;
     const fate = durable[i] ? 'kept' : loses(step);
     if (fate === 'lost' && step.kind !== 'create') continue;
-    if (step.kind === 'create') files.set(step.name, files.get(step.name) ?? new Uint8Array());
+    if (step.kind === 'create') files.set(step.name, files.get(step.name) ?? step.bytes ?? new Uint8Array());
     else if (step.kind === 'remove') files.delete(step.name);
     else if (step.kind === 'replace') files.set(step.name, step.bytes);
     else if (step.kind === 'write') {
@@ -79,8 +79,13 @@ function run(seed: number, changes: number, durability: Durability = 'settled') 
   for (let i = 0; i < changes; i++) {
     change(machine, model, next);
     trees.push(new Map(model));
+    if (seed % 3 === 1) {
+      // Segments become empty soon, and their files are used again.
+      overwrite(machine, model, i);
+      trees.push(new Map(model));
+    }
     if (early && next(4) === 0) machine.volume.writeAhead();
-    if (next(4) === 0) {
+    if (next(seed % 3 === 1 ? 2 : 4) === 0) {
       const full = next(4) === 0;
       if (full) backing.free = next(8) === 0 ? 0 : next(5000);
       try {
@@ -108,12 +113,13 @@ function keeperAt(history: { start: TagState; states: readonly Moment[] }, steps
 }
 
 void test('after a crash at any step, with steps lost, torn, out of order or without room, all that was fsynced is there', () => {
-  let [cases, fullDisks] = [0, 0];
+  let [cases, fullDisks, reused] = [0, 0, 0];
   for (let seed = 1; seed <= 9; seed++) {
     // Every third run tells those who wait before the keeper has the tag.
     const history = run(seed, 70, seed % 3 === 0 ? 'tag-follows-100ms' : 'settled');
     const { steps } = history.backing;
     fullDisks += history.fullDisks;
+    reused += history.backing.renames;
     for (let end = 0; end <= steps.length; end++) {
       for (const [variant, pick] of [
         () => 'kept' as const,
@@ -157,7 +163,8 @@ void test('after a crash at any step, with steps lost, torn, out of order or wit
       }
     }
   }
-  assert.ok(cases > 2500 && fullDisks > 15, `${cases} cases, ${fullDisks} full disks`);
+  const counted = `${cases} cases, ${fullDisks} full disks, ${reused} files used again`;
+  assert.ok(cases > 2500 && fullDisks > 15 && reused > 30, counted);
 });
 
 void test('every older state of the directory is refused, also by one step', () => {

@@ -101,7 +101,7 @@ export class VolumeFilesystem implements Filesystem {
         if (this.#dirtySince < 0) this.#dirtySince = 0;
       },
     });
-    this.#space = new FreeSpace(options.backing);
+    this.#space = new FreeSpace(options.backing, () => options.volume.giveBackSpares());
     this.#compaction = new Compaction(
       options.volume,
       this.#inodes,

@@ -12,12 +12,15 @@ const reserveOn = (total: number): number => 2 * segmentSizeOn(total);
 /** Whether the backing directory has room for more data, looked at now and then. */
 export class FreeSpace {
   readonly #backing: Backing;
+  readonly #giveBack: () => boolean;
   #untilLook = 0;
   #lookAt = 0;
   #full = false;
 
-  constructor(backing: Backing) {
+  /** `giveBack` frees what is kept for later, and says whether there was anything. */
+  constructor(backing: Backing, giveBack: () => boolean) {
     this.#backing = backing;
+    this.#giveBack = giveBack;
   }
 
   /** The next `holds` looks again, if the last look is a while ago; `now` in milliseconds, monotonic. */
@@ -30,12 +33,16 @@ export class FreeSpace {
   /** Whether there is room for `bytes`, while `waiting` bytes wait in memory. */
   holds(bytes: number, waiting: number): boolean {
     if (this.#untilLook <= 0) {
-      const { free, total } = this.#backing.space();
-      this.#full = free < reserveOn(total) + waiting;
+      this.#full = this.#isFull(waiting) && (!this.#giveBack() || this.#isFull(waiting));
       this.#untilLook = stride;
     }
     this.#untilLook -= bytes;
     return !this.#full;
+  }
+
+  #isFull(waiting: number): boolean {
+    const { free, total } = this.#backing.space();
+    return free < reserveOn(total) + waiting;
   }
 
   /** Bytes that data may take, and bytes in all. */

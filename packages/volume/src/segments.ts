@@ -30,6 +30,12 @@ interface OpenSegment {
   readonly aead: Aead;
 }
 
+/** The file of a segment that was removed. It has its name still. */
+interface Spare {
+  readonly name: string;
+  readonly file: BackingFile;
+}
+
 interface WriteSegment extends OpenSegment {
   readonly number: number;
   readonly header: Uint8Array;
@@ -41,7 +47,7 @@ interface WriteSegment extends OpenSegment {
   end: number;
   /** Everything before this offset is durable. */
   durable: number;
-  /** Up to here the file holds bytes already, if zeros were written ahead. */
+  /** Up to here the file holds bytes already: zeros that were written ahead, or what an earlier segment left. */
   reserved: number;
   /** Small flushes in a row. */
   small: number;
@@ -62,6 +68,10 @@ const openSegments = 128;
 const smallFlushes = 8;
 const smallFlush = 512 * 1024;
 const ahead = 2 * 1024 * 1024;
+/** Files of removed segments that are kept for new ones, … */
+const mostSpares = 4;
+/** … if there is room for so many segments. */
+const plenty = 16;
 /** A write of at least so many bytes is part of a stream: the disk begins with it at once. */
 const streamed = 512 * 1024;
 /** Frames that follow each other are read together, up to so many bytes. */
@@ -94,6 +104,7 @@ export class Segments {
   #readSegment = 0;
   #readEnd = 0;
   #current: WriteSegment | undefined;
+  readonly #spares: Spare[] = [];
   /** Made for when the current one is full. */
   #following: WriteSegment | undefined;
   #namesChanged = false;
@@ -139,8 +150,11 @@ export class Segments {
     for (;;) {
       const number = this.next++;
       let file: BackingFile;
+      let reserved = 0;
       try {
-        file = backing.create(segmentName(number));
+        const spare = this.#reuse(segmentName(number));
+        reserved = spare ? blockStart(spare.size()) : 0;
+        file = spare ?? backing.create(segmentName(number));
       } catch (error) {
         // Left by a crash, or another writer's: never touched.
         if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
@@ -163,10 +177,53 @@ export class Segments {
         flushed: 0,
         end: segmentHeaderSize,
         durable: 0,
-        reserved: 0,
+        reserved,
         small: 0,
       };
     }
+  }
+
+  /**
+   * A spare file under the name of a new segment: writing over it costs the backing file system nothing but the writing. What it
+   * holds was sealed under another key.
+   */
+  #reuse(name: string): BackingFile | undefined {
+    const { backing } = this.#options;
+    const spare = this.#spares.pop();
+    if (!spare) return undefined;
+    try {
+      backing.rename?.(spare.name, name);
+      return spare.file;
+    } catch (error) {
+      this.#spares.push(spare);
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+      // A file system without hard links, or somebody took the file.
+      this.removeSpares();
+      return undefined;
+    }
+  }
+
+  /** Whether the file of a removed segment is kept as a spare. */
+  #keeps(name: string, file: BackingFile): boolean {
+    const { backing } = this.#options;
+    if (!this.#current || !backing.rename || this.#spares.length >= mostSpares) return false;
+    if (file.size() < this.#limit / 2 || backing.space().free < plenty * this.#limit) return false;
+    this.#spares.push({ name, file });
+    return true;
+  }
+
+  /** Removes the files that are kept for new segments; false where none are. What cannot be removed does no harm. */
+  removeSpares(): boolean {
+    const spares = this.#spares.splice(0);
+    for (const { name, file } of spares) {
+      file.close();
+      try {
+        this.#options.backing.remove(name);
+      } catch {
+        // The next writer tidies.
+      }
+    }
+    return spares.length > 0;
   }
 
   #remember(number: number, segment: OpenSegment): void {
@@ -322,13 +379,7 @@ export class Segments {
     try {
       file = backing.open(segmentName(number));
     } catch (cause) {
-      throw new VolumeError(
-        'VOLUME_MISSING',
-        `${segmentName(number)}: a segment expected, none could be opened`,
-        {
-          cause,
-        },
-      );
+      throw missing(number, cause);
     }
     const header = new Uint8Array(segmentHeaderSize);
     const expected = concatBytes(magic, keys.volumeId, new Uint8Array(4));
@@ -348,8 +399,9 @@ export class Segments {
     return segment;
   }
 
-  /** Size of a segment's file. */
+  /** Size of a segment's file; of the current one the bytes that were appended. */
   size(number: number): number {
+    if (this.#current?.number === number) return this.#current.end;
     return this.#segment(number).file.size();
   }
 
@@ -402,11 +454,22 @@ export class Segments {
     out: Uint8Array,
     later = 0,
   ): void {
-    if (!this.#tryRead(type, segment, offset, length, tag, out, later))
+    if (!this.#tryRead(type, segment, offset, length, tag, out, later)) {
+      this.#expectNamed(segment);
       throw new VolumeError(
         'VOLUME_DAMAGED',
         `${segmentName(segment)}: the frame that was written at offset ${offset} expected, something else found`,
       );
+    }
+  }
+
+  /** A file that is open may have become another segment since: its writer needs this one no more. */
+  #expectNamed(number: number): void {
+    try {
+      this.#options.backing.open(segmentName(number)).close();
+    } catch (cause) {
+      throw missing(number, cause);
+    }
   }
 
   /** The frame as it is sealed, valid until the next call, once it was opened into `out`. */
@@ -459,17 +522,21 @@ export class Segments {
 
   /** Removes a segment that nothing refers to any more. */
   remove(number: number): void {
+    const name = segmentName(number);
+    if (this.#spares.some((spare) => spare.name === name)) return;
     const known = this.#open.get(number);
     if (known) {
       this.#open.delete(number);
       this.#unsynced.delete(known);
       known.aead.free();
+      if (this.#keeps(name, known.file)) return;
       known.file.close();
     }
-    this.#options.backing.remove(segmentName(number));
+    this.#options.backing.remove(name);
   }
 
   close(): void {
+    this.removeSpares();
     for (const { file, aead } of this.#open.values()) {
       aead.free();
       file.close();
@@ -478,6 +545,14 @@ export class Segments {
     this.#unsynced.clear();
     this.#current = undefined;
   }
+}
+
+function missing(number: number, cause: unknown): VolumeError {
+  return new VolumeError(
+    'VOLUME_MISSING',
+    `${segmentName(number)}: a segment expected, none could be opened`,
+    { cause },
+  );
 }
 
 function blockStart(offset: number): number {

@@ -52,7 +52,7 @@ const ownedByDisk = 'lost+found';
 const journalLimit = 16 * 1024 * 1024;
 const dirtyPageLimit = 256;
 /** … or when replay would run through more segments than this. */
-const chainLimit = 16;
+const chainLimit = 4;
 /**
  * The state of a volume: a sorted map and the log of sealed frames below it. Changes are in memory until `commit`,
  * whose order is fixed: frames, flush, tag, then whoever waits is told (docs/formats/volume.md, "Commits").
@@ -560,6 +560,11 @@ export class Volume {
     this.#changed = true;
   }
 
+  /** Gives back the room that is kept for new segments; false where there is none. */
+  giveBackSpares(): boolean {
+    return this.#segments.removeSpares();
+  }
+
   /** Has the next checkpoint move the pages that lie in these segments. */
   movePages(segments: ReadonlySet<number>): void {
     this.#tree.relocate((location) => segments.has(location.segment));
@@ -606,11 +611,13 @@ export class Volume {
   #refuse(error: unknown): VolumeError {
     if (error instanceof VolumeError) return error;
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOSPC' || code === 'EDQUOT')
+    if (code === 'ENOSPC' || code === 'EDQUOT') {
+      this.#segments.removeSpares();
       return new VolumeError('VOLUME_FULL', 'volume: room in the backing directory expected, none left', {
         cause: error,
         hint: 'make room; nothing is lost, the same data is written again',
       });
+    }
     return this.#fail(error);
   }
 

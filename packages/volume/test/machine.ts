@@ -116,6 +116,19 @@ export function fileCount({ fs }: Machine): number {
 }
 
 /** One change by a program, applied to the file system and to the model. */
+/** Writes 60,000 bytes over the first ones of one of the files: what these were is referred to no more. */
+export function overwrite({ fs }: Machine, model: Map<string, Buffer>, value: number): void {
+  const entry = new Entry();
+  fs.lookup(root, name('f0'), entry);
+  if (entry.node === 0) assert.equal(fs.mknod(root, name('f0'), 0o100644, 0, entry, caller), 0);
+  const data = Buffer.alloc(60_000, value);
+  assert.equal(fs.write(entry.node, 0, 0, data.length, data, 0, 0), data.length);
+  fs.after();
+  fs.forget(entry.node, 1);
+  fs.after();
+  model.set('f0', Buffer.from(writeInto(model.get('f0') ?? new Uint8Array(), 0, data)));
+}
+
 export function change({ fs }: Machine, model: Map<string, Buffer>, next: (limit: number) => number): void {
   const file = `f${next(names)}`;
   const entry = new Entry();

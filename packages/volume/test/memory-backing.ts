@@ -6,7 +6,8 @@ function failure(code: string, name: string): Error {
 
 /** One change of a directory, as far as a crash can tell. */
 export type Step =
-  | { readonly kind: 'create'; readonly name: string }
+  /** With `bytes`: the file had another name before, and them. */
+  | { readonly kind: 'create'; readonly name: string; readonly bytes?: Uint8Array }
   | { readonly kind: 'remove'; readonly name: string }
   | { readonly kind: 'replace'; readonly name: string; readonly bytes: Uint8Array }
   | { readonly kind: 'write'; readonly name: string; readonly position: number; readonly bytes: Uint8Array }
@@ -19,6 +20,9 @@ export class MemoryBacking implements Backing {
   readonly steps: Step[] = [];
   /** What the disk was told to begin with. */
   readonly begun: { readonly name: string; readonly position: number; readonly length: number }[] = [];
+  /** Tells those who have a file open of its new name. */
+  readonly #renamed: ((from: string, to: string) => void)[] = [];
+  renames = 0;
   free = 1e12;
   total = 1e12;
 
@@ -26,7 +30,11 @@ export class MemoryBacking implements Backing {
     this.files = new Map(files);
   }
 
-  #file(name: string): BackingFile {
+  #file(first: string): BackingFile {
+    let name = first;
+    this.#renamed.push((from, to) => {
+      if (name === from) name = to;
+    });
     return {
       read: (position, into, at, length) => {
         const part = (this.files.get(name) ?? new Uint8Array()).subarray(position, position + length);
@@ -71,6 +79,17 @@ export class MemoryBacking implements Backing {
     this.files.delete(name);
     this.free += bytes.length;
     this.steps.push({ kind: 'remove', name });
+  }
+
+  rename(from: string, to: string): void {
+    const bytes = this.files.get(from);
+    if (!bytes) throw failure('ENOENT', from);
+    if (this.files.has(to)) throw failure('EEXIST', to);
+    this.files.set(to, bytes);
+    this.files.delete(from);
+    this.steps.push({ kind: 'create', name: to, bytes: bytes.slice() }, { kind: 'remove', name: from });
+    for (const tell of this.#renamed) tell(from, to);
+    this.renames++;
   }
 
   replace(name: string, bytes: Uint8Array): void {

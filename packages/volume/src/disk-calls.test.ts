@@ -4,6 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { loadKoffi } from '@ensconce/fuse/native';
 import { aead, create, volumeKey } from '../test/machine.ts';
 import { MemoryBacking } from '../test/memory-backing.ts';
 import { MemoryTagKeeper } from './tag-keeper.ts';
@@ -64,19 +65,24 @@ void test('the file of one who flushes often grows seldom, and that of one who f
 const huge = readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8');
 
 void test(
-  'memory for blocks is one piece of huge pages once it is touched',
+  'memory for blocks begins a huge page, and the kernel is asked for more of them',
   { skip: huge.includes('[never]') ? 'the kernel gives no huge pages' : false },
   () => {
-    const inHugePages = (): number => {
-      const sizes = readFileSync('/proc/self/smaps', 'utf8').matchAll(/^AnonHugePages: *(\d+) kB$/gm);
-      return sizes.reduce((sum, [, size]) => sum + Number(size) * 1024, 0);
-    };
-    const before = inHugePages();
     const memory = diskCalls().blockMemory(3 * 1024 * 1024 + 5);
     assert.equal(memory.length, 3 * 1024 * 1024 + 5);
-    assert.equal(inHugePages(), before);
+    const move = loadKoffi().load(null).func('uintptr_t memmove(void *to, const void *from, size_t length)');
+    const address = move(memory, memory, 0) as number;
+    assert.equal(address % (2 * 1024 * 1024), 0);
     memory.fill(7);
-    assert.equal(inHugePages() - before, 4 * 1024 * 1024);
+    assert.equal(memory.at(-1), 7);
+    // A mapping, and what follows of it up to its flags; hg: proc_pid_smaps(5).
+    const mappings = readFileSync('/proc/self/smaps', 'utf8').matchAll(
+      /^([0-9a-f]+)-([0-9a-f]+) [^]*?^VmFlags:(.*)$/gm,
+    );
+    const own = mappings.find(([, from = '', to = '']) => {
+      return parseInt(from, 16) <= address && address + memory.length <= parseInt(to, 16);
+    });
+    assert.match(own?.[3] ?? '', / hg /);
   },
 );
 

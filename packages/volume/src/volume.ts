@@ -52,7 +52,7 @@ const ownedByDisk = 'lost+found';
 const journalLimit = 16 * 1024 * 1024;
 const dirtyPageLimit = 256;
 /** … or when replay would run through more segments than this. */
-const chainLimit = 4;
+const chainLimit = 2;
 /**
  * The state of a volume: a sorted map and the log of sealed frames below it. Changes are in memory until `commit`,
  * whose order is fixed: frames, flush, tag, then whoever waits is told (docs/formats/volume.md, "Commits").

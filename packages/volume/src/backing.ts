@@ -57,6 +57,8 @@ export interface BackingFile {
   /** Has the disk begin with what was written there, if it can. */
   startWriteback?(position: number, length: number): void;
   size(): number;
+  /** How many names it has. */
+  links(): number;
   sync(): void;
   close(): void;
 }
@@ -116,6 +118,7 @@ export class DirectoryBacking implements Backing {
       },
       startWriteback: (position, length) => this.#calls?.startWriteback(fd, position, length),
       size: () => fstatSync(fd).size,
+      links: () => fstatSync(fd).nlink,
       sync: () => fdatasyncSync(fd),
       close: () => {
         closeSync(fd);

@@ -16,6 +16,7 @@ import {
 } from './frame.ts';
 import type { Location } from './frame.ts';
 import type { VolumeKeys } from './keys.ts';
+import { Spares } from './spares.ts';
 
 const magic = utf8('ENSCSEG\n');
 
@@ -28,12 +29,6 @@ export interface Position {
 interface OpenSegment {
   readonly file: BackingFile;
   readonly aead: Aead;
-}
-
-/** The file of a segment that was removed. It has its name still. */
-interface Spare {
-  readonly name: string;
-  readonly file: BackingFile;
 }
 
 interface WriteSegment extends OpenSegment {
@@ -68,10 +63,6 @@ const openSegments = 128;
 const smallFlushes = 8;
 const smallFlush = 512 * 1024;
 const ahead = 2 * 1024 * 1024;
-/** Files of removed segments that are kept for new ones, … */
-const mostSpares = 4;
-/** … if there is room for so many segments. */
-const plenty = 16;
 /** A write of at least so many bytes is part of a stream: the disk begins with it at once. */
 const streamed = 512 * 1024;
 /** Frames that follow each other are read together, up to so many bytes. */
@@ -104,7 +95,7 @@ export class Segments {
   #readSegment = 0;
   #readEnd = 0;
   #current: WriteSegment | undefined;
-  readonly #spares: Spare[] = [];
+  readonly #spares: Spares;
   /** Made for when the current one is full. */
   #following: WriteSegment | undefined;
   #namesChanged = false;
@@ -117,6 +108,7 @@ export class Segments {
 
   constructor(options: SegmentsOptions) {
     this.#options = options;
+    this.#spares = new Spares(options.backing);
     this.#buffer = this.#memory(bufferSize + longestFrame + 4 * frameOverhead + 2 * blockBytes);
     this.#limit = options.segmentSize ?? 0;
   }
@@ -152,7 +144,7 @@ export class Segments {
       let file: BackingFile;
       let reserved = 0;
       try {
-        const spare = this.#reuse(segmentName(number));
+        const spare = this.#spares.take(segmentName(number));
         reserved = spare ? blockStart(spare.size()) : 0;
         file = spare ?? backing.create(segmentName(number));
       } catch (error) {
@@ -183,47 +175,9 @@ export class Segments {
     }
   }
 
-  /**
-   * A spare file under the name of a new segment: writing over it costs the backing file system nothing but the writing. What it
-   * holds was sealed under another key.
-   */
-  #reuse(name: string): BackingFile | undefined {
-    const { backing } = this.#options;
-    const spare = this.#spares.pop();
-    if (!spare) return undefined;
-    try {
-      backing.rename?.(spare.name, name);
-      return spare.file;
-    } catch (error) {
-      this.#spares.push(spare);
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
-      // A file system without hard links, or somebody took the file.
-      this.removeSpares();
-      return undefined;
-    }
-  }
-
-  /** Whether the file of a removed segment is kept as a spare. */
-  #keeps(name: string, file: BackingFile): boolean {
-    const { backing } = this.#options;
-    if (!this.#current || !backing.rename || this.#spares.length >= mostSpares) return false;
-    if (file.size() < this.#limit / 2 || backing.space().free < plenty * this.#limit) return false;
-    this.#spares.push({ name, file });
-    return true;
-  }
-
-  /** Removes the files that are kept for new segments; false where none are. What cannot be removed does no harm. */
+  /** Gives back the room that is kept for new segments; false where there is none. */
   removeSpares(): boolean {
-    const spares = this.#spares.splice(0);
-    for (const { name, file } of spares) {
-      file.close();
-      try {
-        this.#options.backing.remove(name);
-      } catch {
-        // The next writer tidies.
-      }
-    }
-    return spares.length > 0;
+    return this.#spares.remove();
   }
 
   #remember(number: number, segment: OpenSegment): void {
@@ -523,20 +477,20 @@ export class Segments {
   /** Removes a segment that nothing refers to any more. */
   remove(number: number): void {
     const name = segmentName(number);
-    if (this.#spares.some((spare) => spare.name === name)) return;
+    if (this.#spares.has(name)) return;
     const known = this.#open.get(number);
     if (known) {
       this.#open.delete(number);
       this.#unsynced.delete(known);
       known.aead.free();
-      if (this.#keeps(name, known.file)) return;
+      if (this.#current && this.#spares.keep(name, known.file, this.#limit)) return;
       known.file.close();
     }
     this.#options.backing.remove(name);
   }
 
   close(): void {
-    this.removeSpares();
+    this.#spares.remove();
     for (const { file, aead } of this.#open.values()) {
       aead.free();
       file.close();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,6 +10,7 @@ import { Entry } from '@ensconce/fuse/attributes';
 import { DirectoryBacking } from './backing.ts';
 import { checkVolume } from './check.ts';
 import { segmentOfName, segmentSizeOn } from './frame.ts';
+import { Spares } from './spares.ts';
 import { MemoryTagKeeper } from './tag-keeper.ts';
 import { Volume } from './volume.ts';
 
@@ -100,6 +101,24 @@ void test('who reads an older state beside the writer is told that a segment is 
   assert.ok(backing.renames > 15);
   const { problems } = checkVolume({ volume: reader });
   assert.match(problems[0] ?? '', /a segment expected, none could be opened/);
+});
+
+void test('a file with two names is not kept: a crash may have left it the name of a later segment', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ensconce-spares-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const spares = new Spares(new DirectoryBacking(folder));
+  const backing = new DirectoryBacking(folder);
+  const [alone, shared] = [backing.create('alone'), backing.create('shared')];
+  for (const file of [alone, shared]) file.write(0, new Uint8Array(100), 0, 100);
+  linkSync(join(folder, 'shared'), join(folder, 'later'));
+  assert.equal(spares.keep('shared', shared, 100), false);
+  assert.equal(spares.keep('alone', alone, 100), true);
+  assert.throws(() => spares.take('later'), { code: 'EEXIST' });
+  assert.equal(spares.take('next'), alone);
+  assert.equal(spares.take('other'), undefined);
+  assert.deepEqual(readdirSync(folder).sort(), ['later', 'next', 'shared']);
+  alone.close();
+  shared.close();
 });
 
 void test('a file gets another name while it is open, unless that name is taken', (t) => {

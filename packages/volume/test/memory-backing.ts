@@ -52,6 +52,7 @@ export class MemoryBacking implements Backing {
       },
       startWriteback: (position, length) => this.begun.push({ name, position, length }),
       size: () => this.files.get(name)?.length ?? 0,
+      links: () => 1,
       sync: () => this.steps.push({ kind: 'sync', name }),
       close: () => undefined,
     };

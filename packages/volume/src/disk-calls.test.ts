@@ -12,11 +12,16 @@ import { Volume } from './volume.ts';
 import { diskCalls } from './disk-calls.ts';
 import { segmentOfName } from './frame.ts';
 
-void test('the disk begins with a stream while it comes, and not with what a small commit flushes at once', () => {
+function opened(): { backing: MemoryBacking; volume: Volume } {
   const backing = new MemoryBacking();
   const keeper = new MemoryTagKeeper();
   create(backing, keeper);
   const volume = Volume.open({ backing, keeper, volumeKey, aead, random: randomBytes, log: () => undefined });
+  return { backing, volume };
+}
+
+void test('the disk begins with a stream while it comes, and not with what a small commit flushes at once', () => {
+  const { backing, volume } = opened();
   const cell = new Uint8Array(64 * 1024).fill(1);
   for (let i = 0; i < 64; i++) volume.writeUnit(cell);
   assert.ok(backing.begun.length >= 3, `${backing.begun.length}`);
@@ -39,10 +44,7 @@ void test('the disk begins with a stream while it comes, and not with what a sma
 });
 
 void test('the file of one who flushes often grows seldom, and that of one who flushes much each time', () => {
-  const backing = new MemoryBacking();
-  const keeper = new MemoryTagKeeper();
-  create(backing, keeper);
-  const volume = Volume.open({ backing, keeper, volumeKey, aead, random: randomBytes, log: () => undefined });
+  const { backing, volume } = opened();
   const unit = new Uint8Array(60 * 1024).fill(1);
   /** Different sizes of the newest file while `units` units were flushed at a time, 40 times. */
   const sizes = (units: number): number => {

@@ -483,6 +483,7 @@ export class Segments {
       this.#open.delete(number);
       this.#unsynced.delete(known);
       known.aead.free();
+      // Before a segment was made, how long they may be is not known.
       if (this.#current && this.#spares.keep(name, known.file, this.#limit)) return;
       known.file.close();
     }

@@ -38,18 +38,18 @@ export class Spares {
    * @throws EEXIST where the name is taken
    */
   take(name: string): BackingFile | undefined {
-    for (const [old, file] of this.#files) {
-      try {
-        this.#backing.rename?.(old, name);
-        this.#files.delete(old);
-        return file;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
-        // A file system without hard links, or somebody took the file.
-        this.remove();
-      }
+    const [old, file] = this.#files.entries().next().value ?? [];
+    if (old === undefined) return undefined;
+    try {
+      this.#backing.rename?.(old, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+      // A file system without hard links, or somebody took the file: it would be the same with the others.
+      this.remove();
+      return undefined;
     }
-    return undefined;
+    this.#files.delete(old);
+    return file;
   }
 
   /** Removes them all; false where there were none. What cannot be removed does no harm. */

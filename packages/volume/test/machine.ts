@@ -115,7 +115,6 @@ export function fileCount({ fs }: Machine): number {
   return counted.files - counted.freeFiles;
 }
 
-/** One change by a program, applied to the file system and to the model. */
 /** Writes 60,000 bytes over the first ones of one of the files: what these were is referred to no more. */
 export function overwrite({ fs }: Machine, model: Map<string, Buffer>, value: number): void {
   const entry = new Entry();
@@ -129,6 +128,7 @@ export function overwrite({ fs }: Machine, model: Map<string, Buffer>, value: nu
   model.set('f0', Buffer.from(writeInto(model.get('f0') ?? new Uint8Array(), 0, data)));
 }
 
+/** One change by a program, applied to the file system and to the model. */
 export function change({ fs }: Machine, model: Map<string, Buffer>, next: (limit: number) => number): void {
   const file = `f${next(names)}`;
   const entry = new Entry();

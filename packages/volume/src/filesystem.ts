@@ -133,6 +133,7 @@ export class VolumeFilesystem implements Filesystem {
     if (this.#options.readOnly) return;
     this.#volume.commit((error) => {
       if (error) this.#options.log(`the last commit failed: ${error.message}`);
+      this.#volume.giveBackSpares();
     }, true);
   }
 

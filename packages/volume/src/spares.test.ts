@@ -44,6 +44,12 @@ void test('files of emptied segments become new ones, and none is left when the 
   assert.ok(segmentsOf(backing).length <= 3, String(segmentsOf(backing)));
 });
 
+void test('none is left when the file system ends, whose last commit empties segments', () => {
+  const { backing, fs } = churned(100);
+  fs.destroy();
+  assert.ok(segmentsOf(backing).length <= 3, String(segmentsOf(backing)));
+});
+
 void test('where the directory is full, the files that were kept give their room back', () => {
   const { backing, fs } = churned(100);
   const before = segmentsOf(backing).length;

@@ -377,12 +377,17 @@ export class Contents {
 
   /** Has what a cell holds in these segments sealed again elsewhere. */
   move(inode: Inode, cell: number, segments: ReadonlySet<number>): void {
+    const waited = this.#cells.get(inode.ino, cell) !== undefined;
+    let dirty: WaitingCell | undefined;
     for (const { segment, first, count } of this.#stored(inode.ino, cell)) {
       if (!segments.has(segment)) continue;
-      const dirty = this.#cells.take(inode.ino, cell, first + count);
+      dirty = this.#cells.take(inode.ino, cell, first + count);
       for (let block = first; block < first + count; block++) this.#fill(inode, cell, dirty, block);
     }
-    if (this.#cells.full) this.flush();
+    // What a program has written there may not be all that it writes.
+    if (!dirty || waited) return;
+    this.#flushCell(inode, dirty);
+    this.#cells.drop(inode.ino, dirty);
   }
 
   /** Removes all data of a file that goes away. */

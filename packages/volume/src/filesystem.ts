@@ -38,7 +38,7 @@ export interface VolumeFilesystemOptions {
   readonly commitInterval?: number;
   /** The kernel collects what is written until the file is flushed or closed (writeback cache): errors show only then. */
   readonly kernelCollects?: boolean;
-  /** Bytes that nothing refers to any more which the directory may hold before they are given back; 64 MiB unless given. */
+  /** Bytes that nothing refers to any more which the directory may hold before they are given back; by its size unless given. */
   readonly deadBytes?: number;
 }
 
@@ -102,14 +102,16 @@ export class VolumeFilesystem implements Filesystem {
       },
     });
     this.#space = new FreeSpace(options.backing, () => options.volume.giveBackSpares());
-    this.#compaction = new Compaction(
-      options.volume,
-      this.#inodes,
-      this.#contents,
-      options.log,
-      segmentSizeOn(options.backing.space().total),
-      options.deadBytes,
-    );
+    const { total } = options.backing.space();
+    this.#compaction = new Compaction({
+      volume: options.volume,
+      inodes: this.#inodes,
+      contents: this.#contents,
+      log: options.log,
+      total,
+      segmentSize: segmentSizeOn(total),
+      deadBytes: options.deadBytes,
+    });
     options.volume.prepare = () => this.#prepare();
     if (!options.readOnly) this.#names.removeOrphans();
   }
@@ -143,6 +145,7 @@ export class VolumeFilesystem implements Filesystem {
     try {
       if (late) this.#contents.writeLate(late.inode, late.offset, late.length, late.from, late.at);
     } finally {
+      this.#compaction.asked();
       this.#inodes.settle();
       this.#volume.settle();
     }
@@ -151,7 +154,20 @@ export class VolumeFilesystem implements Filesystem {
   tick(now: number): number {
     const interval = this.#options.commitInterval ?? 1000;
     this.#space.lookAgain(now);
-    return Math.min(this.#volume.settlePromises(), this.#commitInTime(now, interval));
+    const wait = Math.min(this.#volume.settlePromises(), this.#commitInTime(now, interval));
+    return Math.min(wait, this.#compact(now));
+  }
+
+  /** Moves what would keep the room of dead data. Returns after how many milliseconds it goes on. */
+  #compact(now: number): number {
+    // Where there is no room that is made after a commit.
+    if (this.#volume.failure || !this.#space.holds(0, this.#contents.waiting)) return Infinity;
+    try {
+      return this.#compaction.tick(now);
+    } finally {
+      this.#inodes.settle();
+      this.#volume.settle();
+    }
   }
 
   #commitInTime(now: number, interval: number): number {
@@ -162,9 +178,9 @@ export class VolumeFilesystem implements Filesystem {
     this.#dirtySince = -1;
     this.#volume.commit((error) => {
       if (!error) {
-        if (this.#space.holds(0, this.#contents.waiting)) this.#compaction.run();
         // It goes on until there is room or nothing to gain: programs that were refused need not try in vain.
-        else if (this.#compaction.makeRoom()) this.#dirtySince = 0;
+        if (!this.#space.holds(0, this.#contents.waiting) && this.#compaction.makeRoom())
+          this.#dirtySince = 0;
         return;
       }
       this.#options.log(`a commit failed: ${error.message}`);
@@ -179,6 +195,7 @@ export class VolumeFilesystem implements Filesystem {
     const { failure } = this.#volume;
     if (failure) throw new FuseErrno('EIO');
     if (this.#dirtySince < 0) this.#dirtySince = 0;
+    this.#compaction.wrote(bytes);
     if (bytes > 0 && !this.#space.holds(bytes, this.#contents.waiting)) throw new FuseErrno('ENOSPC');
     if (this.#contents.full) this.#orNoSpace(() => this.#contents.flush());
     if (this.#volume.wantsCommit)

@@ -96,6 +96,8 @@ export interface Filesystem {
   after?(): void;
   /** Called when many ask in turn and no request is there yet: for work that the next one would have to wait for. */
   spare?(): void;
+  /** The processor to which a disk says that it is done, where requests wait for one and it says so to one alone. */
+  processor?(): number | undefined;
   /** A message of the parent thread (`ServedFilesystem.post`). */
   message?(value: unknown): void;
 

@@ -4,8 +4,13 @@ import { PlacementGuard } from './placement-guard.ts';
 import { Placement, placementCell, placementCells } from './placement.ts';
 
 /** What was done to the thread: the processor it went to, or what else. */
-let steps: (number | 'hurries' | 'restored')[] = [];
+let steps: (number | 'hurries' | 'restored' | `first on ${number}`)[] = [];
 let clock = 0;
+/** Part of a processor that the thread takes. */
+let share = 0;
+let used = 0;
+/** Whether it may come before everybody. */
+let first = false;
 let runsOn = new Map<number, number>();
 let cells: Int32Array;
 let calls = 0;
@@ -16,6 +21,10 @@ const scheduling = {
   giveWayOn: (processor: number) => {
     steps.push(processor);
     return true;
+  },
+  comeFirst: (processor: number | undefined) => {
+    if (first) steps.push(`first on ${processor ?? -1}`);
+    return first;
   },
   hurry: () => {
     steps.push('hurries');
@@ -29,13 +38,15 @@ const scheduling = {
 const ask = (asker: number, count: number, milliseconds = 0.02, size = 100): void => {
   for (let i = 0; i < count; i++) {
     clock += milliseconds;
+    used += milliseconds * share;
     placement.served(asker, size, false);
   }
 };
 
 beforeEach(() => {
   steps = [];
-  clock = 0;
+  clock = used = share = 0;
+  first = false;
   calls = 0;
   runsOn = new Map([
     [5, 1],
@@ -47,6 +58,8 @@ beforeEach(() => {
     cells,
     callGuard: () => calls++,
     now: () => clock,
+    used: () => used,
+    processor: () => 1,
     processorOf: (thread) => runsOn.get(thread) ?? -1,
   });
 });
@@ -134,6 +147,7 @@ void describe('the thread goes beside whoever asks', () => {
       cells,
       callGuard: () => calls++,
       now: () => clock,
+      used: () => used,
       processorOf: () => 1,
     });
     ask(5, 32);
@@ -204,6 +218,26 @@ void describe('it hurries', () => {
     clients(1, 100);
     placement.end();
     assert.deepEqual([steps, placement.hurries], [['hurries', 'restored'], false]);
+  });
+
+  void test('and comes before everybody where it may, on the processor that the disk tells', () => {
+    first = true;
+    share = 0.4;
+    clients(1, 1000);
+    placement.end();
+    assert.deepEqual(steps, ['first on 1', 'restored']);
+  });
+
+  void test('and no longer where it takes more than half of a processor, for a while', () => {
+    first = true;
+    share = 0.4;
+    clients(1, 5000);
+    share = 0.6;
+    clients(1, 12_000);
+    assert.deepEqual([steps, placement.hurries], [['first on 1', 'hurries'], true]);
+    share = 0.4;
+    clients(1, 60_000);
+    assert.deepEqual(steps, ['first on 1', 'hurries', 'first on 1']);
   });
 });
 

@@ -9,6 +9,11 @@ const shortSpan = 8;
 const mostChanges = 4;
 /** Requests of a span that waited for the disk, if those who ask are the clients of a database. */
 const fewFlushes = 4;
+/** Who comes before everybody takes no more than this part of a processor in so many milliseconds … */
+const mostOfProcessor = 0.5;
+const measured = 100;
+/** … or is one among the others for so long. */
+const modestFor = 1000;
 /** Reads of at least so many bytes come from the kernel's read-ahead, while the program goes on … */
 const largeRead = 64 * 1024;
 /** … and so many of them in a span make a stream, which two processors carry faster than one. */
@@ -26,13 +31,17 @@ export const placementCell = { beside: 0, served: 1, thread: 2, guarded: 3 } as 
 export const placementCells = 4;
 
 export interface PlacementOptions {
-  readonly scheduling: Pick<Scheduling, 'thread' | 'giveWayOn' | 'hurry' | 'restore'>;
+  readonly scheduling: Pick<Scheduling, 'thread' | 'giveWayOn' | 'comeFirst' | 'hurry' | 'restore'>;
   /** Shared with the {@link PlacementGuard}. */
   readonly cells: Int32Array;
   /** Calls the guard, who looks from then on. */
   readonly callGuard: () => void;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
+  /** Milliseconds that this thread has had a processor. */
+  readonly used: () => number;
+  /** The processor to which what this thread waits for says that it is done, if it is one. */
+  readonly processor?: () => number | undefined;
   /** The processor of a thread, or -1. */
   readonly processorOf?: (thread: number) => number;
 }
@@ -61,6 +70,12 @@ export class Placement {
   #flushes = 0;
   #several = false;
   #hurries = false;
+  #comesFirst = false;
+  /** When it may come first. */
+  #firstAgainAt = 0;
+  /** Since when it is measured what it takes of a processor, and what it had taken before. */
+  #measuredSince = 0;
+  #usedBefore = 0;
   #largeReads = 0;
   /** When the last request was answered, and how long the others of the span took. */
   #answered = 0;
@@ -150,10 +165,33 @@ export class Placement {
     if (++this.#asked < span) return;
     this.#several = this.#turns > mostChanges;
     const hurries = this.#several && this.#flushes >= fewFlushes;
-    if (hurries && !this.#hurries) this.#options.scheduling.hurry();
-    else if (this.#hurries && !hurries) this.#options.scheduling.restore();
-    this.#hurries = hurries;
+    if (hurries) this.#hurry();
+    else if (this.#hurries) this.#apart();
     this.#asked = this.#turns = this.#flushes = 0;
+  }
+
+  /** Comes before everybody, where it may and while it takes little; else soon. */
+  #hurry(): void {
+    const { scheduling, now, used, processor } = this.#options;
+    const time = now();
+    const passed = time - this.#measuredSince;
+    if (this.#comesFirst && passed >= measured) {
+      const use = used();
+      if (use - this.#usedBefore > passed * mostOfProcessor) {
+        this.#comesFirst = this.#hurries = false;
+        this.#firstAgainAt = time + modestFor;
+      }
+      this.#measuredSince = time;
+      this.#usedBefore = use;
+    }
+    if (!this.#comesFirst && time >= this.#firstAgainAt) {
+      this.#comesFirst = scheduling.comeFirst(processor?.());
+      if (!this.#comesFirst) this.#firstAgainAt = Infinity;
+      this.#measuredSince = time;
+      this.#usedBefore = used();
+    }
+    if (!this.#comesFirst && !this.#hurries) scheduling.hurry();
+    this.#hurries = true;
   }
 
   #judge(): void {
@@ -193,14 +231,14 @@ export class Placement {
     Atomics.store(cells, placementCell.beside, 1);
     if (Atomics.load(cells, placementCell.guarded) === 0) this.#options.callGuard();
     this.#beside = true;
-    this.#hurries = false;
+    this.#hurries = this.#comesFirst = false;
     this.#processor = processor;
     // The guard may have been quicker than the two calls.
     if (!scheduling.giveWayOn(processor) || this.#wasRescued) this.#apart();
   }
 
   #apart(): void {
-    this.#beside = this.#hurries = false;
+    this.#beside = this.#hurries = this.#comesFirst = false;
     this.#processor = -1;
     this.#options.scheduling.restore();
     Atomics.store(this.#options.cells, placementCell.beside, 0);

@@ -56,6 +56,32 @@ void test(
   },
 );
 
+void test(
+  'a thread that comes first does so where the disk tells, and is as it was afterwards',
+  { skip: cannotChange },
+  (t) => {
+    const scheduling = Scheduling.own(loadNative());
+    assert.ok(scheduling);
+    const priority = (): string | undefined =>
+      readFileSync('/proc/thread-self/stat', 'utf8').split(') ').at(-1)?.split(' ')[37];
+    const before = [allowed(), policy(), getPriority()];
+    try {
+      if (!scheduling.comeFirst(1)) {
+        // Control groups of the first version have a share of such time each, which is none unless given.
+        t.skip('this machine gives nobody a real-time priority');
+        return;
+      }
+      assert.deepEqual([allowed(), policy(), priority()], ['1', '1', '1']);
+      assert.equal(scheduling.comeFirst(1000), true);
+      scheduling.hurry();
+      assert.deepEqual([allowed(), policy(), priority()], [before[0], '0', '0']);
+    } finally {
+      scheduling.restore();
+    }
+    assert.deepEqual([allowed(), policy(), getPriority()], before);
+  },
+);
+
 void test('the processor of a program is found whatever the program is called', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'ensconce-scheduling-'));
   t.after(() => rmSync(folder, { recursive: true }));

@@ -2,11 +2,11 @@ import { closeSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 import type { Native } from './native.ts';
 
-/** SCHED_OTHER and SCHED_IDLE of sched(7). */
-const policy = { other: 0, idle: 5 } as const;
+/** SCHED_OTHER, SCHED_FIFO and SCHED_IDLE of sched(7). */
+const policy = { other: 0, fifo: 1, idle: 5 } as const;
 /** Size of `struct sched_attr` (sched_setattr(2)) in its first version, and where its fields are. */
 const attributesSize = 48;
-const attribute = { size: 0, policy: 4, flags: 8, nice: 16, runtime: 24 } as const;
+const attribute = { size: 0, policy: 4, flags: 8, nice: 16, priority: 20, runtime: 24 } as const;
 /** SCHED_FLAG_RESET_ON_FORK: threads made later do not inherit it. */
 const resetOnFork = 1;
 /** Who hurries has this much of a nice value less, and is done with a turn after so many nanoseconds: the least that the kernel takes. */
@@ -62,22 +62,32 @@ export class Scheduling {
 
   /** Moves the thread to this processor, where it gives way to everybody else; false where it may not run there. */
   giveWayOn(processor: number): boolean {
+    return this.#moveTo(processor) && this.#set(policy.idle, this.#nice, 0, resetOnFork);
+  }
+
+  #moveTo(processor: number): boolean {
     const bit = 1 << (processor & 7);
     const at = processor >> 3;
     if (((this.#all[at] ?? 0) & bit) === 0) return false;
     this.#one.fill(0);
     this.#one[at] = bit;
-    return (
-      this.#native.setAffinity(this.thread, this.#one) === 0 &&
-      this.#set(policy.idle, this.#nice, 0, resetOnFork)
-    );
+    return this.#native.setAffinity(this.thread, this.#one) === 0;
   }
 
   /**
-   * Has the thread run soon after it is woken, where others could run as well: for one that does little at a time, and that many
-   * wait for.
+   * Has the thread run as soon as it is woken, before everybody who has no such priority, and on `processor` where one is given: for one
+   * that does little at a time, and that many wait for. False where that may not be; nothing has changed then.
    */
+  comeFirst(processor: number | undefined): boolean {
+    if (!this.#set(policy.fifo, 0, 0, resetOnFork)) return false;
+    // Where it may not run there it runs elsewhere.
+    if (processor !== undefined) this.#moveTo(processor);
+    return true;
+  }
+
+  /** Has the thread run soon after it is woken, where others could run as well, on any processor. */
   hurry(): void {
+    this.#native.setAffinity(this.thread, this.#all);
     this.#set(policy.other, Math.max(this.#nice + hurry.nice, leastNice), hurry.slice, resetOnFork);
   }
 
@@ -85,6 +95,8 @@ export class Scheduling {
     this.#view.setUint32(attribute.policy, policyOf, true);
     this.#view.setUint32(attribute.flags, flags, true);
     this.#view.setInt32(attribute.nice, nice, true);
+    // The least there is: whoever else has one comes before it.
+    this.#view.setUint32(attribute.priority, policyOf === policy.fifo ? 1 : 0, true);
     this.#view.setUint32(attribute.runtime, slice, true);
     return this.#native.setAttributes(this.thread, this.#attributes) === 0;
   }

@@ -104,7 +104,7 @@ export function serveWorker(create: (data: unknown, services: WorkerServices) =>
   try {
     filesystem = create(start.data, services);
     const native = loadNative(start.koffiPath);
-    const placement = placementOf(native, start, () => send({ kind: 'giving way' }));
+    const placement = placementOf(native, start, filesystem, () => send({ kind: 'giving way' }));
     send({ kind: 'ready' });
     while (!state.going && !state.stopped) if (!take()) waitForPost(Infinity);
     if (!state.stopped) {
@@ -134,11 +134,26 @@ export function serveWorker(create: (data: unknown, services: WorkerServices) =>
 }
 
 /** The choice of this thread's processor, where there is one and it may be made. */
-function placementOf(native: Native, start: WorkerStart, callGuard: () => void): Placement | undefined {
+function placementOf(
+  native: Native,
+  start: WorkerStart,
+  filesystem: Filesystem,
+  callGuard: () => void,
+): Placement | undefined {
   const scheduling = availableParallelism() > 1 ? Scheduling.own(native) : undefined;
   return (
     scheduling &&
-    new Placement({ scheduling, cells: start.placement, callGuard, now: () => performance.now() })
+    new Placement({
+      scheduling,
+      cells: start.placement,
+      callGuard,
+      processor: () => filesystem.processor?.(),
+      now: () => performance.now(),
+      used: () => {
+        const { user, system } = process.threadCpuUsage();
+        return (user + system) / 1000;
+      },
+    })
   );
 }
 

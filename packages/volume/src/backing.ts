@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskCalls } from './disk-calls.ts';
+import { DiskInterrupts } from './disk-interrupts.ts';
 
 /** Bytes that a disk takes as a whole, and that files are written in past the page cache. */
 export const blockBytes = 4096;
@@ -43,6 +44,8 @@ export interface Backing {
   blockMemory?(size: number): Uint8Array;
   /** Free and total bytes. */
   space(): { readonly free: number; readonly total: number };
+  /** The processor that is told when a disk is done with what was asked of it lately, where it is one. */
+  processor?(): number | undefined;
 }
 
 export interface BackingFile {
@@ -74,6 +77,7 @@ export class DirectoryBacking implements Backing {
   readonly path: string;
   readonly #readOnly: boolean;
   readonly #calls: DiskCalls | undefined;
+  readonly #interrupts: DiskInterrupts;
   /** Whether files can be written past the page cache here. */
   #direct: boolean;
 
@@ -82,6 +86,11 @@ export class DirectoryBacking implements Backing {
     this.#readOnly = readOnly;
     this.#calls = calls;
     this.#direct = calls !== undefined;
+    this.#interrupts = new DiskInterrupts(path);
+  }
+
+  processor(): number | undefined {
+    return this.#interrupts.processor();
   }
 
   #file(fd: number): BackingFile {

@@ -412,6 +412,10 @@ export class VolumeFilesystem implements Filesystem {
     return this.#contents.seek(this.#inodes.get(node), offset, whence === seekData) ?? -errno.ENXIO;
   }
 
+  processor(): number | undefined {
+    return this.#options.backing.processor?.();
+  }
+
   spare(): void {
     if (this.#forecast.expects()) this.#volume.writeAhead();
   }

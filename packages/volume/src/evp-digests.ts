@@ -15,12 +15,9 @@ export function evpDigests(koffiPath?: string): Digests {
   const sha256 = library.func(
     'const void *EVP_MD_fetch(void *library, const char *name, const char *properties)',
   )(null, 'SHA2-256', null);
-  const digest = {
-    context: library.func('void *EVP_MD_CTX_new()')(),
-    initialise: library.func('int EVP_DigestInit_ex(void *context, const void *type, void *engine)'),
-    update: library.func('int EVP_DigestUpdate(void *context, const void *message, size_t length)'),
-    final: library.func('int EVP_DigestFinal_ex(void *context, void *out, void *outLength)'),
-  };
+  const digest = library.func(
+    'int EVP_Digest(const void *message, size_t length, void *out, void *outLength, const void *type, void *engine)',
+  );
   const mac = {
     context: library.func('void *HMAC_CTX_new()')(),
     initialise: library.func(
@@ -38,9 +35,7 @@ export function evpDigests(koffiPath?: string): Digests {
   return {
     sha256(message) {
       const out = new Uint8Array(digestSize);
-      check(digest.initialise(digest.context, sha256, null));
-      check(digest.update(digest.context, message, message.length));
-      check(digest.final(digest.context, out, outLength));
+      check(digest(message, message.length, out, outLength, sha256, null));
       return out;
     },
     hmac(key, message) {

@@ -425,18 +425,16 @@ export class VolumeFilesystem implements Filesystem {
     this.#forecast.flushed(node);
     const { unique } = caller;
     let result: number | undefined;
-    let waited = false;
     this.#dirtySince = -1;
     this.#volume.commit((error) => {
       result = error ? (error.code === 'VOLUME_FULL' ? -errno.ENOSPC : -errno.EIO) : 0;
-      if (error) {
-        this.#dirtySince = 0;
-        this.#options.log(`a commit failed: ${error.message}`);
-      }
-      if (waited) this.#connection?.reply(unique, result);
+      // At once: what else is to be done for the commit can wait.
+      this.#connection?.reply(unique, result);
+      if (!error) return;
+      this.#dirtySince = 0;
+      this.#options.log(`a commit failed: ${error.message}`);
     });
-    waited = true;
-    return result ?? deferred;
+    return this.#connection ? deferred : (result ?? deferred);
   }
 
   fsyncdir(node: number, handle: number, dataOnly: boolean, caller: Caller): number {

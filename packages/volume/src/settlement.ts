@@ -1,5 +1,6 @@
 import { equalBytes } from '@ensconce/base/bytes';
 import { VolumeError } from './errors.ts';
+import type { StateTag } from './state-tag.ts';
 import type { TagKeeper } from './tag-keeper.ts';
 
 /**
@@ -23,7 +24,7 @@ export interface SettlementOptions {
   readonly keeper: TagKeeper;
   readonly epoch: number;
   /** The tag that the keeper has: that of the state which was opened. */
-  readonly tag: Uint8Array;
+  readonly tag: StateTag;
   readonly durability: Durability;
   /** Milliseconds, monotonic. */
   readonly clock: () => number;
@@ -51,7 +52,7 @@ const nothing = (): void => undefined;
 export class Settlement {
   readonly #options: SettlementOptions;
   /** Tag of the newest commit that is on the disk. */
-  #durable: Uint8Array;
+  #durable: StateTag;
   /** The tag that the keeper has. */
   #settled: Uint8Array;
   /** The tag that an unreachable keeper was asked to take. */
@@ -65,7 +66,8 @@ export class Settlement {
 
   constructor(options: SettlementOptions) {
     this.#options = options;
-    this.#durable = this.#settled = options.tag;
+    this.#durable = options.tag;
+    this.#settled = options.tag.bytes;
   }
 
   /** Whether the keeper has been asked and has not answered yet. */
@@ -79,23 +81,23 @@ export class Settlement {
     return this.#promisedSince === undefined || this.#options.clock() - this.#promisedSince < lossWindow;
   }
 
-  isDurable(tag: Uint8Array): boolean {
+  isDurable(tag: StateTag): boolean {
     return this.#durable === tag;
   }
 
-  isSettled(tag: Uint8Array): boolean {
-    return equalBytes(this.#settled, tag);
+  isSettled(tag: StateTag): boolean {
+    return equalBytes(this.#settled, tag.bytes);
   }
 
   /** A commit is on the disk; `tell` is called when the keeper has its tag, after `finish`. */
-  settle(tag: Uint8Array, tell: (error?: VolumeError) => void, finish: () => void = nothing): void {
+  settle(tag: StateTag, tell: (error?: VolumeError) => void, finish: () => void = nothing): void {
     this.#durable = tag;
     this.#unsettled.push({ finish, tell, promised: undefined });
     if (!this.#asking) this.#ask();
   }
 
   /** A commit is on the disk, and whoever waits for it is told at once, by `tell`; the keeper's turn comes later. */
-  promise(tag: Uint8Array, tell: () => void, finish: () => void): void {
+  promise(tag: StateTag, tell: () => void, finish: () => void): void {
     this.#durable = tag;
     const promised = this.#options.clock();
     this.#promisedSince ??= promised;
@@ -121,7 +123,7 @@ export class Settlement {
     this.#unsettled = [];
     this.#askAt = Infinity;
     this.#asking = true;
-    this.#advance(this.#durable, (error) => {
+    this.#advance(this.#durable.bytes, (error) => {
       const { clock, log, refuse, answered } = this.#options;
       this.#asking = false;
       if (error && this.#promisedSince !== undefined) this.#askAt = clock() + askAgainAfter;

@@ -22,6 +22,7 @@ import type { Position } from './segments.ts';
 import { Settlement } from './settlement.ts';
 import type { Durability } from './settlement.ts';
 import { anyEpoch } from './tag-keeper.ts';
+import { StateTag } from './state-tag.ts';
 import type { TagKeeper } from './tag-keeper.ts';
 import { SegmentUsage } from './segment-usage.ts';
 import { Tree } from './tree.ts';
@@ -71,7 +72,7 @@ export class Volume {
   #chainStart: number;
   #journalTags: Uint8Array[] = [];
   #journalBytes = 0;
-  #tag: Uint8Array;
+  #tag: StateTag;
   readonly #settlement: Settlement;
   #sequence: number;
   readonly epoch: number;
@@ -109,13 +110,13 @@ export class Volume {
     this.#segments = segments;
     this.#usage = new SegmentUsage(state.usage);
     this.#chainStart = state.chainStart;
-    this.#tag = state.tag;
+    this.#tag = new StateTag(state.tag);
     this.#sequence = state.sequence;
     this.epoch = state.epoch;
     this.#settlement = new Settlement({
       keeper: options.keeper,
       epoch: state.epoch,
-      tag: state.tag,
+      tag: this.#tag,
       durability,
       clock: options.clock ?? (() => 0),
       log: options.log,
@@ -278,7 +279,7 @@ export class Volume {
 
   /** Tag of the state that was committed last. */
   get tag(): Uint8Array {
-    return this.#tag;
+    return this.#tag.bytes;
   }
 
   get failure(): VolumeError | undefined {
@@ -470,6 +471,8 @@ export class Volume {
       return;
     }
     settlement.promise(this.#tag, tell, finish);
+    // The next commit needs it, and here nobody waits any more.
+    void this.#tag.bytes;
     this.settlePromises();
   }
 
@@ -477,7 +480,7 @@ export class Volume {
   #seal(checkpoint: boolean): () => void {
     const full = checkpoint || !this.#headWritten || this.wantsCommit;
     const start: Position = this.#segments.position;
-    const previous = this.#tag;
+    const previous = this.#tag.bytes;
     let root: Location | undefined;
     if (full) {
       root = this.#tree.store();
@@ -501,7 +504,7 @@ export class Volume {
     });
     this.#segments.append(frameType.commit, record);
     this.#sequence++;
-    this.#tag = this.keys.tag(record);
+    this.#tag = new StateTag(() => this.keys.tag(record));
     this.#journalTags = [];
     this.#usage.stored();
     this.#changed = false;

@@ -46,12 +46,22 @@ export async function startTagCas(): Promise<TagCas> {
     });
     const mrenclave = measureDescription(description);
     const { privateKey, certificate } = await selfSigned('bench', new Date());
-    const client = await CasConnection.open({
-      address: parseAddress(cas['client'] as string, 0),
-      pinned: identity,
-      timeout: 10_000,
-      identity: { privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }), certificate },
-    });
+    const keyPair = { privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }), certificate };
+    const post = async (session: string): Promise<void> => {
+      // CAS closes a connection on which nothing comes, and rows of a benchmark take long.
+      const address = parseAddress(cas['client'] as string, 0);
+      const client = await CasConnection.open({
+        address,
+        pinned: identity,
+        timeout: 10_000,
+        identity: keyPair,
+      });
+      try {
+        await postSession(client, session);
+      } finally {
+        client.close();
+      }
+    };
     const { host, port } = parseAddress(cas['service'] as string, 0);
     const connect = (session: string) => async () =>
       attestToCas({
@@ -75,7 +85,7 @@ export async function startTagCas(): Promise<TagCas> {
       });
     return {
       volume: async (name) => {
-        await postSession(client, sessionOf(name, mrenclave));
+        await post(sessionOf(name, mrenclave));
         const link = await CasLink.open({ connect: connect(name), log: () => undefined });
         const key = link.first.configuration.volumes?.[0]?.key;
         if (key === undefined) throw new Error('bench: a volume of the session expected, none found');
@@ -85,10 +95,7 @@ export async function startTagCas(): Promise<TagCas> {
           close: () => link.close(),
         };
       },
-      close: async () => {
-        client.close();
-        await stage.tidy();
-      },
+      close: () => stage.tidy(),
     };
   } catch (error) {
     await stage.tidy();

@@ -11,7 +11,7 @@ const mostChanges = 4;
 const fewFlushes = 4;
 /** Who comes before everybody takes no more than this part of a processor in so many milliseconds … */
 const mostOfProcessor = 0.5;
-const measured = 100;
+const measured = 250;
 /** … or is one among the others for so long. */
 const modestFor = 1000;
 /** Reads of at least so many bytes come from the kernel's read-ahead, while the program goes on … */
@@ -180,7 +180,8 @@ export class Placement {
       if (use - this.#usedBefore > passed * mostOfProcessor) {
         this.#comesFirst = this.#hurries = false;
         this.#firstAgainAt = time + modestFor;
-      }
+        // The disk may tell another processor by now.
+      } else scheduling.comeFirst(processor?.());
       this.#measuredSince = time;
       this.#usedBefore = use;
     }

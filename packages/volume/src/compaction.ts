@@ -41,7 +41,7 @@ export interface CompactionOptions {
 
 /**
  * Gives back the room of segments that hold little, by moving what they hold to the end of the log: a little at a time, as much as
- * programs write meanwhile or all of it while nobody asks. So at most as many bytes are dead as live, beyond those that may stay.
+ * programs write meanwhile, or all of it while nobody asks.
  */
 export class Compaction {
   readonly #options: CompactionOptions;
